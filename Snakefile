@@ -1,0 +1,34 @@
+# Constrictor: makes transformer models small and fast, and proves it. README.md says how to use it.
+from snakemake.utils import min_version
+
+min_version("9.13")
+
+
+if not workflow.overwrite_configfiles:
+
+    configfile: "config.yaml"
+
+
+include: "rules/common.smk"
+
+
+wildcard_constraints:
+    task="[^/]+",
+    replicate=r"seed\d+",
+    name="[^/]+",
+    subset="[^/]+",
+
+
+include: "rules/data.smk"
+include: "rules/train.smk"
+include: "rules/compress.smk"
+include: "rules/evaluate.smk"
+include: "rules/report.smk"
+
+
+rule all:
+    default_target: True
+    input:
+        f"results/{study.name}/movie_reviews/seed42/teacher/onnx/int8/latency.json",
+    message:
+        "The comparison is complete: {input}"

@@ -1,0 +1,116 @@
+"""Fetch a checkpoint from a package, a folder or a hub, and make sure that it is whole and holds no pickle."""
+
+from __future__ import annotations
+
+import json
+import math
+import shutil
+from pathlib import Path
+
+from safetensors import safe_open
+
+from constrictor.artifacts.manifest import Manifest
+from constrictor.artifacts.writing import artifact_folder, seal
+from constrictor.errors import ConstrictorError
+from constrictor.study.local_models import package_path
+from constrictor.study.sources import HubModel, LocalModel, PackageModel
+
+_WANTED = (
+    *("config.json", "*.safetensors", "*.safetensors.index.json"),
+    *("tokenizer*", "vocab*", "merges.txt", "special_tokens*", "*.model"),
+)
+_PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl", "*.h5", "*.msgpack")
+
+
+def fetch_model(source: PackageModel | LocalModel | HubModel, folder: Path) -> Manifest:
+    """Copy a checkpoint's configuration, weights and tokenizer into a folder of ours, with a manifest.
+
+    Raises:
+        ConstrictorError: a missing package, folder or repository; no weights, or only pickled ones; a truncated file.
+    """
+    origin = _locate(source)
+    with artifact_folder(folder) as staging:
+        for pattern in _WANTED:
+            for file in origin.glob(pattern):
+                shutil.copyfile(file, staging / file.name)
+        _refuse_incomplete(staging, origin)
+        parameters = _count_parameters(staging, origin)
+        if not (staging / "tokenizer.json").is_file():
+            _convert_tokenizer(staging, origin)
+        config = json.loads((staging / "config.json").read_text(encoding="utf-8"))
+        layers = config.get("num_hidden_layers", config.get("n_layers"))
+        manifest = Manifest(
+            format="torch",
+            precision="fp32",
+            parameters=parameters,
+            nonzero_parameters=parameters,
+            layers=layers,
+            details={"source": source.model_dump(exclude_none=True), "model_type": config.get("model_type")},
+        )
+        return seal(staging, manifest)
+
+
+def _locate(source: PackageModel | LocalModel | HubModel) -> Path:
+    if isinstance(source, PackageModel):
+        return package_path(source.package, source.folder)
+    if isinstance(source, LocalModel):
+        if not Path(source.path).is_dir():
+            raise ConstrictorError(f"the model folder {source.path} does not exist (looked in {Path.cwd()}).")
+        return Path(source.path)
+    return _download(source)
+
+
+def _download(source: HubModel) -> Path:
+    import huggingface_hub
+    from huggingface_hub.constants import HF_HUB_OFFLINE
+
+    try:
+        return Path(
+            huggingface_hub.snapshot_download(source.hub, revision=source.revision, allow_patterns=list(_WANTED))
+        )
+    except Exception as error:  # the hub's client raises dozens of kinds
+        hint = "HF_HUB_OFFLINE is set and the model is not in the cache. " if HF_HUB_OFFLINE else ""
+        at = f" at revision {source.revision}" if source.revision else ""
+        raise ConstrictorError(
+            f"the model {source.hub}{at} could not be fetched. {hint}{type(error).__name__}: {error}"
+        ) from None
+
+
+def _refuse_incomplete(staging: Path, origin: Path) -> None:
+    if not (staging / "config.json").is_file():
+        raise ConstrictorError(f"{origin} holds no model: it has no config.json.")
+    if any(staging.glob("*.safetensors")):
+        return
+    pickles = sorted(file.name for pattern in _PICKLES for file in origin.glob(pattern))
+    if pickles:
+        raise ConstrictorError(
+            f"{origin} has its weights only as a pickle ({pickles[0]}), which can run foreign code and is never opened. "
+            "Convert it where you trust it: AutoModel.from_pretrained(...).save_pretrained(...) writes safetensors."
+        )
+    raise ConstrictorError(f"{origin} holds no weights: it has no *.safetensors file.")
+
+
+def _count_parameters(staging: Path, origin: Path) -> int:
+    """Number of parameters, from the headers of the files; reading them shows that the files are whole."""
+    total = 0
+    for file in sorted(staging.glob("*.safetensors")):
+        try:
+            with safe_open(file, framework="numpy") as weights:
+                total += sum(math.prod(weights.get_slice(name).get_shape()) for name in weights.keys())  # noqa: SIM118
+        except Exception as error:  # the library raises an exception of its own
+            raise ConstrictorError(
+                f"{origin / file.name} is damaged or cut off ({error}). Fetch the model again."
+            ) from None
+    return total
+
+
+def _convert_tokenizer(staging: Path, origin: Path) -> None:
+    """Write ``tokenizer.json`` for a checkpoint that brings its vocabulary in an older form only."""
+    from transformers import AutoTokenizer
+
+    try:
+        AutoTokenizer.from_pretrained(staging, local_files_only=True).save_pretrained(staging)
+    except Exception as error:  # every tokenizer family fails in a way of its own
+        raise ConstrictorError(f"{origin} has no usable tokenizer: {error}") from None
+    if not (staging / "tokenizer.json").is_file():
+        raise ConstrictorError(f"{origin} has a tokenizer that cannot be written as tokenizer.json.")

@@ -1,0 +1,82 @@
+"""Write files and folders so that a reader sees all of them or nothing."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from constrictor.artifacts.manifest import MANIFEST, Manifest, hash_files
+from constrictor.errors import ConstrictorError
+
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+
+
+@contextmanager
+def disk_errors_named(target: Path) -> Iterator[None]:
+    """Turn a full or read-only disk into a message that says what was being written and what to do."""
+    try:
+        yield
+    except Exception as error:
+        code = error.errno if isinstance(error, OSError) else None
+        # safetensors and ONNX report the operating system's error as text only.
+        if code in _FULL or "No space left" in str(error) or "File too large" in str(error):
+            raise ConstrictorError(
+                f"the disk is full: {target} could not be written, and nothing of it was kept. "
+                "Free some space and run the same command again; finished steps are not repeated."
+            ) from error
+        if code in (errno.EACCES, errno.EROFS, errno.EPERM):
+            raise ConstrictorError(
+                f"{target} may not be written: {os.strerror(code)}. Check who owns the folder."
+            ) from error
+        raise
+
+
+@contextmanager
+def atomic_file(target: Path) -> Iterator[Path]:
+    """A path to write to; it becomes ``target`` only if the block ends well."""
+    staging = target.with_name(f".{target.name}.partial")
+    try:
+        with disk_errors_named(target):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            yield staging
+            os.replace(staging, target)
+    finally:
+        staging.unlink(missing_ok=True)
+
+
+def write_text(target: Path, text: str) -> None:
+    """Write a text file, whole or not at all."""
+    with atomic_file(target) as staging:
+        staging.write_text(text, encoding="utf-8")
+
+
+@contextmanager
+def artifact_folder(target: Path) -> Iterator[Path]:
+    """A folder to write an artifact to; it becomes ``target`` only if the block ends well.
+
+    The block ends by calling :func:`seal`, which writes the manifest last.
+    """
+    staging = target.with_name(f".{target.name}.partial")
+    shutil.rmtree(staging, ignore_errors=True)
+    try:
+        with disk_errors_named(target):
+            staging.mkdir(parents=True)
+            yield staging
+            if not (staging / MANIFEST).is_file():
+                raise AssertionError(f"{target}: the block ended without a manifest")
+            shutil.rmtree(target, ignore_errors=True)
+            os.replace(staging, target)
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+
+
+def seal(folder: Path, manifest: Manifest) -> Manifest:
+    """Write the manifest of a folder, with the hashes of all that lies in it."""
+    sealed = manifest.model_copy(update={"files": hash_files(folder)})
+    text = sealed.model_dump_json(indent=2, exclude_none=True)
+    (folder / MANIFEST).write_text(text + "\n", encoding="utf-8")
+    return sealed

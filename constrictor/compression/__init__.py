@@ -1,0 +1,1 @@
+"""Pruning, quantization and export: each turns an artifact into a smaller or faster one."""

@@ -1,0 +1,1 @@
+"""Pruning: one method a module; each maps weights to masks."""

@@ -1,0 +1,1 @@
+"""Quantization: store weights in fewer bits, a method a module."""

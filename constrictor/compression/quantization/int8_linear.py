@@ -1,0 +1,85 @@
+"""A linear layer with int8 weights whose activations are quantized as they come (dynamic quantization).
+
+Weights are symmetric: ``w ~ scale * q`` with ``q`` in [-127, 127], one scale an output row or one for the matrix. The
+product runs in torch's int8 kernels, which pack the weights for the processor when the layer is first used.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+
+def quantize_symmetric(weight: Tensor, per_channel: bool) -> tuple[Tensor, Tensor]:
+    """Round a matrix to int8.
+
+    Args:
+        weight: ``(outputs, inputs)``.
+        per_channel: one scale an output row instead of one for all.
+
+    Returns:
+        ``(outputs, inputs)`` int8 values and ``(outputs,)`` or ``(1,)`` float32 scales.
+
+    >>> values, scales = quantize_symmetric(torch.tensor([[1.27, -0.5]]), per_channel=True)
+    >>> values.tolist(), round(scales.item(), 4)
+    ([[127, -50]], 0.01)
+    """
+    largest = weight.abs().amax(dim=1) if per_channel else weight.abs().amax().view(1)
+    scales = (largest / 127).clamp(min=torch.finfo(torch.float32).tiny)
+    values = torch.round(weight / scales.view(-1, 1)).clamp(-127, 127).to(torch.int8)
+    return values, scales.float()
+
+
+class Int8Linear(nn.Module):
+    """``y = x W^T + b`` with int8 weights; its state is plain tensors, so safetensors can hold it."""
+
+    weight: Tensor
+    scale: Tensor
+    bias: Tensor | None
+
+    def __init__(self, weight: Tensor, scale: Tensor, bias: Tensor | None) -> None:
+        """Hold int8 weights ``(outputs, inputs)``, their scales ``(outputs,)`` or ``(1,)``, and a float32 bias."""
+        super().__init__()
+        self.register_buffer("weight", weight)
+        self.register_buffer("scale", scale)
+        self.register_buffer("bias", bias)
+        self._packed: Any = None
+        # Without VNNI, two int8 products can overflow the 16 bits that they are added up in; 7 bits cannot.
+        self._reduce_range = not torch.cpu._is_vnni_supported()
+
+    @classmethod
+    def empty(cls, linear: nn.Linear, per_channel: bool) -> Int8Linear:
+        """A layer of the same shape, to be filled by ``load_state_dict``."""
+        scales = linear.out_features if per_channel else 1
+        return cls(torch.empty(linear.weight.shape, dtype=torch.int8), torch.ones(scales), linear.bias)
+
+    @classmethod
+    def from_linear(cls, linear: nn.Linear, per_channel: bool) -> Int8Linear:
+        """Quantize a linear layer."""
+        weight, scale = quantize_symmetric(linear.weight.detach().float(), per_channel)
+        return cls(weight, scale, None if linear.bias is None else linear.bias.detach().float())
+
+    def _pack(self) -> Any:
+        if len(self.scale) == 1:
+            quantized = torch._make_per_tensor_quantized_tensor(self.weight, float(self.scale), 0)
+        else:
+            zeros = torch.zeros(len(self.scale), dtype=torch.int64)
+            quantized = torch._make_per_channel_quantized_tensor(self.weight, self.scale.double(), zeros, 0)
+        return torch.ops.quantized.linear_prepack(quantized, self.bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map ``(..., inputs)`` float32 to ``(..., outputs)`` float32."""
+        if self._packed is None:
+            self._packed = self._pack()
+        return torch.ops.quantized.linear_dynamic(x, self._packed, reduce_range=self._reduce_range)
+
+
+def replace_linears(model: nn.Module, make: Any) -> list[str]:
+    """Replace every linear layer of a model, in place, by what ``make(linear)`` gives; returns their names."""
+    names = [name for name, module in model.named_modules() if isinstance(module, nn.Linear)]
+    for name in names:
+        parent_name, _, attribute = name.rpartition(".")
+        setattr(model.get_submodule(parent_name), attribute, make(model.get_submodule(name)))
+    return names

@@ -1,0 +1,69 @@
+"""What a model says about examples: a Parquet file with the columns ``id``, ``label`` and ``logits``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from constrictor.artifacts.writing import atomic_file
+from constrictor.errors import ConstrictorError
+
+
+class Outputs(NamedTuple):
+    """A model's answers: ids, ``(examples,)`` class numbers and ``(examples, classes)`` float32 logits."""
+
+    ids: list[str]
+    labels: np.ndarray
+    logits: np.ndarray
+
+
+def write_outputs(file: Path, outputs: Outputs) -> None:
+    """Write outputs as Parquet, whole or not at all."""
+    _write(file, _table(outputs))
+
+
+def read_outputs(file: Path) -> Outputs:
+    """Read outputs."""
+    return _outputs(_read(file))
+
+
+def write_predictions(file: Path, splits: dict[str, Outputs]) -> None:
+    """Write the outputs for several splits into one Parquet file, with a column ``split``."""
+    tables = [
+        _table(outputs).append_column("split", pa.array([name] * len(outputs.ids))) for name, outputs in splits.items()
+    ]
+    _write(file, pa.concat_tables(tables))
+
+
+def read_predictions(file: Path) -> dict[str, Outputs]:
+    """Read what :func:`write_predictions` wrote."""
+    table = _read(file)
+    return {name: _outputs(table.filter(pc.field("split") == name)) for name in table["split"].unique().to_pylist()}
+
+
+def _table(outputs: Outputs) -> pa.Table:
+    flat = pa.array(outputs.logits.astype(np.float32).ravel())
+    logits = pa.FixedSizeListArray.from_arrays(flat, outputs.logits.shape[1])
+    return pa.table({"id": outputs.ids, "label": pa.array(outputs.labels, pa.int64()), "logits": logits})
+
+
+def _outputs(table: pa.Table) -> Outputs:
+    logits = table["logits"].combine_chunks().flatten().to_numpy()
+    return Outputs(table["id"].to_pylist(), table["label"].to_numpy(), logits.reshape(len(table), -1))
+
+
+def _write(file: Path, table: pa.Table) -> None:
+    with atomic_file(file) as staging:
+        pq.write_table(table, staging, compression="zstd")
+
+
+def _read(file: Path) -> pa.Table:
+    try:
+        return pq.read_table(file)
+    except (pa.ArrowException, OSError) as error:
+        raise ConstrictorError(f"{file} cannot be read: {error}. Delete it and run snakemake again.") from None

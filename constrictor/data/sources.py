@@ -1,0 +1,129 @@
+"""Read a table from a package, a local file or a hub, and say plainly what is wrong with it."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from constrictor.errors import ConstrictorError, nearest
+from constrictor.study.local_models import package_path
+from constrictor.study.sources import HubDataset, LocalFile, PackageFile
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def read_source(
+    source: PackageFile | LocalFile | HubDataset, filter_: Mapping[str, Any], columns: list[str]
+) -> pd.DataFrame:
+    """The rows of a source that pass the filter, with the named columns as text and an ``id`` column.
+
+    Args:
+        source: where the rows are.
+        filter_: column -> value or list of values to keep; compared as text.
+        columns: the columns that are needed.
+
+    Raises:
+        ConstrictorError: a missing file, package or column, a wrong encoding, a damaged file, no rows left.
+    """
+    place, table = _read_hub(source) if isinstance(source, HubDataset) else _read_file(source)
+    for column in [*columns, *filter_]:
+        if column not in table.columns:
+            raise ConstrictorError(f"{place} has no column '{column}'. {nearest(column, map(str, table.columns))}")
+    if table.empty:
+        raise ConstrictorError(f"{place} has no rows.")
+    table["id"] = [str(row) for row in range(len(table))]
+    for column, wanted in filter_.items():
+        values = [_as_text(value) for value in (wanted if isinstance(wanted, list) else [wanted])]
+        present = table[column].map(_as_text)
+        kept = table[present.isin(values)]
+        if kept.empty:
+            some = ", ".join(sorted(present.unique())[:10])
+            raise ConstrictorError(f"{place}: no row has {column} = {' or '.join(values)}. The column holds: {some}.")
+        table = kept
+    result = table[["id", *columns]].copy()
+    for column in columns:
+        result[column] = result[column].map(_as_text)
+    return result.reset_index(drop=True)
+
+
+def _as_text(value: Any) -> str:
+    """A cell as text: whole floats lose their ``.0``, since a column with gaps reads 1 as 1.0."""
+    if value is None or value != value:
+        return ""
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+
+
+def _read_file(source: PackageFile | LocalFile) -> tuple[str, pd.DataFrame]:
+    path = package_path(source.package, source.file) if isinstance(source, PackageFile) else Path(source.path)
+    if not path.is_file():
+        raise ConstrictorError(f"the file {path} does not exist (looked in {Path.cwd()}).")
+    reader = _READERS.get(path.suffix.lower())
+    if reader is None:
+        raise ConstrictorError(
+            f"{path}: files that end in '{path.suffix}' cannot be read. Known: {', '.join(_READERS)}."
+        )
+    try:
+        return str(path), reader(path)
+    except UnicodeDecodeError as error:
+        raise ConstrictorError(
+            f"{path} is not UTF-8: byte 0x{error.object[error.start]:02x} cannot be read. Convert it first, "
+            f"for example: iconv -f WINDOWS-1252 -t UTF-8 {path.name} > utf8{path.suffix}"
+        ) from None
+    except Exception as error:  # each parser has exceptions of its own
+        reason = "it is empty" if path.stat().st_size == 0 else f"{type(error).__name__}: {error}"
+        raise ConstrictorError(f"{path} cannot be read: {reason}") from None
+
+
+def _read_csv(path: Path) -> pd.DataFrame:
+    import pandas as pd
+
+    return pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
+
+
+def _read_tsv(path: Path) -> pd.DataFrame:
+    import pandas as pd
+
+    # ASSUME: quotes in a TSV are part of the text, as in the files of GLUE.
+    return pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False, encoding="utf-8-sig", quoting=csv.QUOTE_NONE)
+
+
+def _read_jsonl(path: Path) -> pd.DataFrame:
+    import pandas as pd
+
+    return pd.read_json(path, lines=True, dtype=False, encoding="utf-8")
+
+
+def _read_parquet(path: Path) -> pd.DataFrame:
+    import pandas as pd
+
+    return pd.read_parquet(path)
+
+
+_READERS: dict[str, Callable[[Path], pd.DataFrame]] = {
+    ".csv": _read_csv,
+    ".tsv": _read_tsv,
+    ".jsonl": _read_jsonl,
+    ".parquet": _read_parquet,
+}
+
+
+def _read_hub(source: HubDataset) -> tuple[str, pd.DataFrame]:
+    import datasets
+
+    place = f"{source.hub} (split {source.split}" + (f", revision {source.revision})" if source.revision else ")")
+    try:
+        table = datasets.load_dataset(source.hub, source.config, split=source.split, revision=source.revision)
+    except Exception as error:  # the hub's client raises dozens of kinds
+        offline = datasets.config.HF_HUB_OFFLINE
+        hint = "HF_HUB_OFFLINE is set and the data set is not in the cache. " if offline else ""
+        raise ConstrictorError(
+            f"the data set {place} could not be loaded. {hint}{type(error).__name__}: {error}"
+        ) from None
+    frame = table.to_pandas()
+    for column, feature in table.features.items():
+        if isinstance(feature, datasets.ClassLabel):
+            frame[column] = [feature.int2str(int(value)) if value >= 0 else "" for value in frame[column]]
+    return place, frame

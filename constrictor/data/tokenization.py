@@ -1,0 +1,100 @@
+"""Turn texts into token ids, with the tokenizer that lies in an artifact's folder, and pad batches.
+
+The same code feeds training, evaluation and every runtime, so that all of them read a text alike; it needs neither
+torch nor transformers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import tokenizers
+
+from constrictor.errors import ConstrictorError
+
+Encoded = list[np.ndarray]
+Batch = dict[str, np.ndarray]
+
+
+class Tokenizer:
+    """A fast tokenizer, read from ``tokenizer.json``."""
+
+    def __init__(self, folder: Path, max_length: int) -> None:
+        """Read it.
+
+        Args:
+            folder: an artifact's folder.
+            max_length: longest input in tokens; longer texts are cut at the end.
+        """
+        try:
+            self._tokenizer = tokenizers.Tokenizer.from_file(str(folder / "tokenizer.json"))
+        except Exception as error:  # the library raises plain Exception
+            raise ConstrictorError(f"{folder} has no usable tokenizer.json: {error}") from None
+        self.pad_id = _pad_id(self._tokenizer, folder)
+        self._tokenizer.no_padding()
+        self._tokenizer.enable_truncation(max_length)
+
+    def encode(self, texts: Sequence[str]) -> Encoded:
+        """Token ids of each text, special tokens included: one int64 array a text."""
+        encodings = self._tokenizer.encode_batch_fast(list(texts))
+        return [np.array(encoding.ids, dtype=np.int64) for encoding in encodings]
+
+    @property
+    def vocabulary_size(self) -> int:
+        """Number of tokens."""
+        return self._tokenizer.get_vocab_size()
+
+
+def _pad_id(tokenizer: tokenizers.Tokenizer, folder: Path) -> int:
+    if tokenizer.padding:
+        return int(tokenizer.padding["pad_id"])
+    for token in ("[PAD]", "<pad>", "<|pad|>", "<|endoftext|>", "</s>"):
+        if (found := tokenizer.token_to_id(token)) is not None:
+            return found
+    raise ConstrictorError(f"the tokenizer in {folder} has no padding token.")
+
+
+def pad(sequences: Sequence[np.ndarray], pad_id: int) -> Batch:
+    """Put sequences of different lengths into one batch.
+
+    Returns:
+        ``input_ids`` and ``attention_mask``, each ``(batch, longest)`` int64.
+
+    >>> pad([np.array([5, 6]), np.array([7])], pad_id=0)["input_ids"].tolist()
+    [[5, 6], [7, 0]]
+    """
+    lengths = np.array([len(sequence) for sequence in sequences])
+    mask = np.arange(lengths.max()) < lengths[:, None]
+    ids = np.full(mask.shape, pad_id, dtype=np.int64)
+    ids[mask] = np.concatenate(sequences)
+    return {"input_ids": ids, "attention_mask": mask.astype(np.int64)}
+
+
+def predict_logits(
+    predict: Callable[[Batch], np.ndarray], encoded: Encoded, pad_id: int, *, batch_size: int = 64
+) -> np.ndarray:
+    """Logits of every text, in the order given.
+
+    Args:
+        predict: maps a batch to ``(batch, classes)`` logits.
+        encoded: token ids of each text.
+        pad_id: id of the padding token.
+        batch_size: texts in one call.
+
+    Returns:
+        ``(texts, classes)`` float32.
+    """
+    parts, rows = [], []
+    for batch in batches_by_length(encoded, batch_size):
+        rows.append(batch)
+        parts.append(predict(pad([encoded[row] for row in batch], pad_id)))
+    logits = np.concatenate(parts).astype(np.float32)
+    return logits[np.argsort(np.concatenate(rows))]
+
+
+def batches_by_length(encoded: Encoded, batch_size: int) -> Iterator[np.ndarray]:
+    """Row numbers of batches of similar length, longest first, so that little is padded and memory peaks early."""
+    order = np.argsort([-len(sequence) for sequence in encoded], kind="stable")
+    return (order[start : start + batch_size] for start in range(0, len(order), batch_size))

@@ -1,0 +1,1 @@
+"""Quality, latency, size and memory of saved artifacts."""

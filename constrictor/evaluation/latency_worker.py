@@ -1,0 +1,60 @@
+"""A process that holds one artifact and times it on command; :mod:`constrictor.evaluation.latency` talks to it.
+
+It imports only what its artifact's runtime needs, so that its memory and its start are those of a service. Protocol:
+one JSON object a line. In: ``{"texts": [...]}`` once, then ``{"batch": 1, "length": 32, "seconds": 0.2}`` any number of
+times. Out: ``{"ready": true}`` after the first answer, ``{"ms": [...], "peak_bytes": ...}`` after each timing.
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+from constrictor.data.tokenization import Batch, Tokenizer, pad
+from constrictor.runtimes.load import load
+
+
+def full_batch(tokenizer: Tokenizer, texts: list[str], batch: int, length: int) -> Batch:
+    """A batch of real tokens in which every position is used: texts are joined and cut to the length.
+
+    Returns:
+        ``input_ids`` and ``attention_mask``, each ``(batch, length)`` int64.
+    """
+    encoded = tokenizer.encode(texts)
+    first, last = encoded[0][0], encoded[0][-1]
+    body = np.concatenate([ids[1:-1] for ids in encoded])
+    rows = np.resize(body, (batch, length - 2))
+    return pad([np.concatenate([[first], row, [last]]) for row in rows], tokenizer.pad_id)
+
+
+def main() -> None:
+    """Load, answer once, then time what is asked for until standard input ends."""
+    folder, threads = Path(sys.argv[1]), int(sys.argv[2])
+    runtime = load(folder, threads=threads)
+    texts = json.loads(sys.stdin.readline())["texts"]
+    runtime.logits_of(texts[:1])
+    print(json.dumps({"ready": True}), flush=True)
+    batches: dict[tuple[int, int], Batch] = {}
+    for line in sys.stdin:
+        command = json.loads(line)
+        shape = command["batch"], command["length"]
+        if shape not in batches:
+            batches[shape] = full_batch(runtime.tokenizer, texts, *shape)
+        runtime.predict(batches[shape])  # untimed: caches and threads wake up
+        times: list[float] = []
+        while not times or sum(times) < command["seconds"] * 1000:
+            start = time.perf_counter()
+            runtime.predict(batches[shape])
+            times.append((time.perf_counter() - start) * 1000)
+        # Linux counts in kilobytes.
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+        print(json.dumps({"ms": times, "peak_bytes": peak}), flush=True)
+
+
+if __name__ == "__main__":
+    main()

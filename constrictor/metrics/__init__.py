@@ -1,0 +1,1 @@
+"""Metrics of quality, as small functions of logits, labels and confusion matrices. They need numpy only."""

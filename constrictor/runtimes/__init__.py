@@ -1,0 +1,1 @@
+"""Load any artifact, whatever its format, and predict with it."""

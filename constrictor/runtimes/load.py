@@ -1,0 +1,83 @@
+"""One way to open an artifact and ask it, over all formats. Each runtime is imported only when it is needed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from constrictor.artifacts.manifest import Manifest, read_manifest
+from constrictor.data.tokenization import Batch, Tokenizer, predict_logits
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """A loaded artifact.
+
+    Attributes:
+        manifest: what the artifact is.
+        tokenizer: its tokenizer.
+        predict: maps a batch to ``(batch, classes)`` float32 logits.
+    """
+
+    manifest: Manifest
+    tokenizer: Tokenizer
+    predict: Callable[[Batch], np.ndarray]
+
+    def logits_of(self, texts: list[str], batch_size: int = 64) -> np.ndarray:
+        """Logits ``(texts, classes)`` of texts, in the order given."""
+        encoded = self.tokenizer.encode(texts)
+        return predict_logits(self.predict, encoded, self.tokenizer.pad_id, batch_size=batch_size)
+
+
+def load(folder: Path, *, threads: int = 0, bf16: bool = False) -> Runtime:
+    """Open an artifact.
+
+    Args:
+        folder: the artifact's folder.
+        threads: threads to compute with; 0 takes all cores.
+        bf16: let a float32 torch model compute its matrix products in bf16 where the device does so natively.
+
+    Raises:
+        ConstrictorError: if the artifact is damaged or unfinished, or has no classes yet.
+    """
+    manifest = read_manifest(folder)
+    tokenizer = Tokenizer(folder, manifest.trained_for()[1])
+    return Runtime(manifest, tokenizer, _OPENERS[manifest.format](folder, manifest, threads, bf16))
+
+
+def _open_torch(folder: Path, manifest: Manifest, threads: int, bf16: bool) -> Callable[[Batch], np.ndarray]:
+    import torch
+
+    from constrictor.artifacts.torch_model import forward, load_classifier
+    from constrictor.training.device import has_native_bf16
+
+    if threads:
+        torch.set_num_threads(threads)
+    dtype = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}[manifest.precision]
+    model = load_classifier(folder, *manifest.trained_for(), dtype=dtype).eval()
+    model.to("cuda" if torch.cuda.is_available() else "cpu")
+    return partial(forward, model, bf16=bf16 and manifest.precision == "fp32" and has_native_bf16())
+
+
+def _open_torch_int8(folder: Path, manifest: Manifest, threads: int, bf16: bool) -> Callable[[Batch], np.ndarray]:
+    import torch
+
+    from constrictor.artifacts.torch_model import forward
+    from constrictor.compression.quantization.torch_int8 import load_int8
+
+    if threads:
+        torch.set_num_threads(threads)
+    return partial(forward, load_int8(folder, manifest))
+
+
+def _open_onnx(folder: Path, manifest: Manifest, threads: int, bf16: bool) -> Callable[[Batch], np.ndarray]:
+    from constrictor.artifacts.onnx_model import open_session, run_session
+
+    return partial(run_session, open_session(folder / "model.onnx", threads))
+
+
+_OPENERS = {"torch": _open_torch, "torch-int8": _open_torch_int8, "onnx": _open_onnx}

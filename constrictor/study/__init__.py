@@ -1,0 +1,1 @@
+"""What is to be built: the typed study file, its steps, lineages and targets. Imports no torch."""

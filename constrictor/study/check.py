@@ -1,0 +1,207 @@
+"""Checks across the parts of a study: names that must exist, and chains that must be able to work."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
+
+from constrictor.errors import nearest
+from constrictor.study.lineage import RESERVED, ancestry, steps_of
+from constrictor.study.local_models import local_layer_count
+from constrictor.study.steps.distil import Distil, StudentModel
+from constrictor.study.steps.export import Export
+from constrictor.study.steps.finetune import Finetune
+from constrictor.study.steps.prune import Prune
+from constrictor.study.steps.quantize import Quantize
+from constrictor.study.study import AnyStep, Study
+
+Problem = tuple[tuple[str | int, ...], str]
+
+# Names that the workflow itself gives to its targets.
+RULES = frozenset(
+    "all download_dataset download_model select_subset teacher_outputs finetune distil prune quantize export evaluate "
+    "latency compare".split()
+)
+
+
+class Shape(NamedTuple):
+    """What is known of a model before it is built."""
+
+    format: str  # torch or onnx
+    precision: str  # fp32, fp16, bf16 or int8
+    layers: int | None  # None where only a download would tell
+
+
+def problems(study: Study) -> list[Problem]:
+    """Everything that keeps a study from being built: key path and message, in the order of the file."""
+    return [*_names(study), *_subsets(study), *_steps(study), *_recipes(study), *_report(study)]
+
+
+def _names(study: Study) -> Iterable[Problem]:
+    for name in study.steps:
+        if name in RESERVED:
+            yield ("steps", name), f"the name is taken: a model's folder holds a '{name}' already. Choose another."
+    for name in study.recipes:
+        if name in RULES:
+            yield ("recipes", name), f"the name is taken: '{name}' is a target of the workflow. Choose another."
+    if "train" in study.subsets:
+        yield ("subsets", "train"), "the name is taken: 'train' means all training examples. Choose another."
+    for name in study.corpora:
+        if name in study.tasks:
+            yield ("corpora", name), "a task has the same name. Choose another."
+
+
+def _subsets(study: Study) -> Iterable[Problem]:
+    for name, subset in study.subsets.items():
+        if subset.of not in {*study.tasks, *study.corpora}:
+            yield (
+                ("subsets", name, "of"),
+                f"no task or corpus is called '{subset.of}'. {nearest(subset.of, {*study.tasks, *study.corpora})}",
+            )
+        elif subset.of in study.corpora and subset.stratify:
+            yield ("subsets", name, "stratify"), f"the corpus '{subset.of}' has no classes. Leave the key out."
+
+
+def _steps(study: Study) -> Iterable[Problem]:
+    for name, step in study.steps.items():
+        if isinstance(step, Finetune):
+            yield from _model_and_layers(study, ("steps", name, "model"), step.model_name, step.layers)
+        if isinstance(step, Distil):
+            if isinstance(step.student, StudentModel):
+                yield from _model_and_layers(study, ("steps", name, "student", "model"), step.student.model, None)
+            for part in step.on:
+                if part not in {"train", *study.subsets}:
+                    yield (
+                        ("steps", name, "on"),
+                        f"no subset is called '{part}'. {nearest(part, {'train', *study.subsets})}",
+                    )
+
+
+def _model_and_layers(
+    study: Study, path: tuple[str | int, ...], model: str | None, layers: list[int] | None
+) -> Iterable[Problem]:
+    if model is None:
+        return
+    if model not in study.models:
+        yield path, f"no model is called '{model}'. {nearest(model, study.models)}"
+    elif layers is not None:
+        yield from _layers(path, layers, local_layer_count(study.models[model]), f"the model '{model}'")
+
+
+def _layers(path: tuple[str | int, ...], layers: list[int], available: int | None, owner: str) -> Iterable[Problem]:
+    if sorted(set(layers)) != layers:
+        yield path, f"the layers {layers} must rise, each named once."
+    if available is not None and max(layers) >= available:
+        yield path, f"{owner} has no layer {max(layers)}: it has {available} layers, counted 0 to {available - 1}."
+
+
+def _recipes(study: Study) -> Iterable[Problem]:
+    for name, lineage in study.recipes.items():
+        unknown = [step for step in steps_of(lineage) if step not in study.steps]
+        if unknown:
+            yield (
+                ("recipes", name),
+                f"'{lineage}': no step is called '{unknown[0]}'. {nearest(unknown[0], study.steps)}",
+            )
+        else:
+            reason = chain_problem(study, lineage)
+            if reason:
+                yield ("recipes", name), f"'{lineage}' cannot be built: {reason}"
+
+
+def _report(study: Study) -> Iterable[Problem]:
+    for role in ("baseline", "control"):
+        name = getattr(study.report, role)
+        if name is not None and name not in study.recipes:
+            yield ("report", role), f"no recipe is called '{name}'. {nearest(name, study.recipes)}"
+
+
+def chain_problem(study: Study, lineage: str) -> str | None:
+    """Why a chain of known steps cannot work, with the fix; None if it can."""
+    shape: Shape | None = None
+    for node in ancestry(lineage):
+        name = steps_of(node)[-1]
+        result = _ADVANCE[type(study.steps[name])](study, name, shape)
+        if isinstance(result, str):
+            return result
+        shape = result
+    return None
+
+
+def _advance_finetune(study: Study, name: str, parent: Shape | None) -> Shape | str:
+    step = study.steps[name]
+    assert isinstance(step, Finetune)
+    if parent is None:
+        if step.model_name is None:
+            return f"'{name}' begins it and names no model. Add 'model:' to the step."
+        layers = len(step.layers) if step.layers else None
+        source = study.models.get(step.model_name)
+        return Shape("torch", "fp32", layers or (local_layer_count(source) if source else None))
+    if step.model_name is not None:
+        return f"'{name}' starts from the model '{step.model_name}' and can only begin a recipe."
+    return parent if _is_float32(parent) else _needs_float32("trains", name, parent)
+
+
+def _advance_distil(study: Study, name: str, parent: Shape | None) -> Shape | str:
+    step = study.steps[name]
+    assert isinstance(step, Distil)
+    if parent is None:
+        return f"'{name}' distils and has no teacher. Put the step that makes the teacher before it: 'teacher/{name}'."
+    if isinstance(step.student, StudentModel):
+        source = study.models.get(step.student.model)
+        return Shape("torch", "fp32", local_layer_count(source) if source else None)
+    if not _is_float32(parent):
+        return _needs_float32("takes its student's layers from its teacher", name, parent)
+    wrong = list(_layers((), step.student.layers, parent.layers, f"the teacher of '{name}'"))
+    return wrong[0][1] if wrong else Shape("torch", "fp32", len(step.student.layers))
+
+
+def _advance_prune(study: Study, name: str, parent: Shape | None) -> Shape | str:
+    if parent is None:
+        return _needs_parent("prunes", name)
+    return parent if _is_float32(parent) else _needs_float32("prunes", name, parent)
+
+
+def _advance_quantize(study: Study, name: str, parent: Shape | None) -> Shape | str:
+    step = study.steps[name]
+    assert isinstance(step, Quantize)
+    if parent is None:
+        return _needs_parent("quantizes", name)
+    if parent.precision != "fp32":
+        return f"'{name}' quantizes a model that is {parent.precision} already. Keep one of the two steps."
+    if step.method == "dynamic":
+        return parent._replace(precision="int8")
+    if parent.format == "onnx":
+        return f"'{name}' stores a torch model in {step.method}, and its parent is ONNX. Use 'method: dynamic' there."
+    return parent._replace(precision=step.method)
+
+
+def _advance_export(study: Study, name: str, parent: Shape | None) -> Shape | str:
+    if parent is None:
+        return _needs_parent("exports", name)
+    return parent._replace(format="onnx") if _is_float32(parent) else _needs_float32("exports", name, parent)
+
+
+def _is_float32(shape: Shape) -> bool:
+    return shape.format == "torch" and shape.precision == "fp32"
+
+
+def _needs_float32(verb: str, name: str, parent: Shape) -> str:
+    found = "an ONNX model" if parent.format == "onnx" else "a quantized model"
+    return (
+        f"'{name}' {verb}, and its parent is {found} ({parent.format}, {parent.precision}). "
+        f"Put '{name}' before the step that exports or quantizes."
+    )
+
+
+def _needs_parent(verb: str, name: str) -> str:
+    return f"'{name}' {verb} a model and none comes before it. Begin with a 'finetune' step: 'teacher/{name}'."
+
+
+_ADVANCE: dict[type[AnyStep], Callable[[Study, str, Shape | None], Shape | str]] = {
+    Finetune: _advance_finetune,
+    Distil: _advance_distil,
+    Prune: _advance_prune,
+    Quantize: _advance_quantize,
+    Export: _advance_export,
+}

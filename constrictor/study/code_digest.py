@@ -1,0 +1,81 @@
+"""A digest of the code that a stage runs, so that a changed line reruns exactly the stages that import it.
+
+The digest covers the syntax trees of a module and of everything of ours that it imports, without docstrings:
+comments, formatting, documentation and fresh checkouts change nothing.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+from functools import cache
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+PACKAGES = ("constrictor", "workflow_scripts")
+
+
+@cache
+def code_digest(module: str) -> str:
+    """Digest of a module of ours and of all modules of ours that it reaches, as 16 hexadecimal digits."""
+    digest = hashlib.sha256()
+    for name in sorted(_reach(module)):
+        digest.update(f"{name}:{_tree_digest(_file_of(name))}\n".encode())
+    return digest.hexdigest()[:16]
+
+
+def _reach(module: str) -> set[str]:
+    """The module, its packages and everything of ours that they import, directly or not."""
+    found: set[str] = set()
+    waiting = [module]
+    while waiting:
+        name = waiting.pop()
+        if name in found:
+            continue
+        found.add(name)
+        parent = name.rpartition(".")[0]
+        waiting.extend(([parent] if parent else []) + list(_imports(_file_of(name))))
+    return found
+
+
+@cache
+def _imports(file: Path) -> frozenset[str]:
+    """The modules of ours that a file imports, wherever in it the import stands."""
+    names: set[str] = set()
+    for node in ast.walk(_parse(file)):
+        if isinstance(node, ast.Import):
+            names.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
+            names.add(node.module)
+            names.update(f"{node.module}.{alias.name}" for alias in node.names)
+    return frozenset(name for name in names if name.split(".")[0] in PACKAGES and _exists(name))
+
+
+def _exists(module: str) -> bool:
+    path = ROOT.joinpath(*module.split("."))
+    return path.with_suffix(".py").is_file() or (path / "__init__.py").is_file()
+
+
+def _file_of(module: str) -> Path:
+    path = ROOT.joinpath(*module.split("."))
+    return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+
+
+@cache
+def _parse(file: Path) -> ast.Module:
+    return ast.parse(file.read_text(encoding="utf-8"))
+
+
+@cache
+def _tree_digest(file: Path) -> str:
+    tree = _parse(file)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            _drop_docstring(node)
+    return hashlib.sha256(ast.dump(tree).encode()).hexdigest()
+
+
+def _drop_docstring(node: ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) -> None:
+    first = node.body[0] if node.body else None
+    if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and isinstance(first.value.value, str):
+        node.body = node.body[1:]

@@ -1,0 +1,72 @@
+"""Expand `grid:` into one step a combination, and the recipes that name such a step into one a variant."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+from constrictor.errors import ConstrictorError
+
+
+def expand_grids(raw: dict[str, Any]) -> dict[str, Any]:
+    """Replace every step that has a grid by its variants, in the steps and in the recipes of a raw study.
+
+    >>> raw = {"steps": {"kd": {"stage": "distil", "grid": {"alpha": [0.5, 0.9]}}}, "recipes": {"small": "teacher/kd"}}
+    >>> expanded = expand_grids(raw)
+    >>> expanded["steps"]
+    {'kd-alpha0.5': {'stage': 'distil', 'alpha': 0.5}, 'kd-alpha0.9': {'stage': 'distil', 'alpha': 0.9}}
+    >>> expanded["recipes"]
+    {'small-alpha0.5': 'teacher/kd-alpha0.5', 'small-alpha0.9': 'teacher/kd-alpha0.9'}
+    """
+    steps, recipes = raw.get("steps"), raw.get("recipes")
+    if not isinstance(steps, dict) or not isinstance(recipes, dict):
+        return raw  # the models say what is wrong with it
+    variants = {name: _variants(name, step) for name, step in steps.items()}
+    expanded_recipes: dict[str, Any] = {}
+    for name, path in recipes.items():
+        expanded_recipes.update(_recipe_variants(name, path, variants))
+    return {
+        **raw,
+        "steps": {name + suffix: step for name, found in variants.items() for suffix, step in found.items()},
+        "recipes": expanded_recipes,
+    }
+
+
+def _variants(name: str, step: Any) -> dict[str, Any]:
+    """The variants of one step, each under the suffix that its values give."""
+    if not isinstance(step, dict) or step.get("grid") is None:
+        return {"": step}
+    grid = step["grid"]
+    plain = {key: value for key, value in step.items() if key != "grid"}
+    if not isinstance(grid, dict) or not grid or not all(isinstance(v, list) and v for v in grid.values()):
+        raise ConstrictorError(
+            f"steps.{name}.grid: needs keys of the step with lists of values, for example {{alpha: [0.5, 0.9]}}"
+        )
+    if twice := sorted(set(grid) & set(plain)):
+        raise ConstrictorError(f"steps.{name}: '{twice[0]}' stands in the step and in its grid. Keep one of the two.")
+    found = {}
+    for values in itertools.product(*grid.values()):
+        chosen = dict(zip(grid, values, strict=True))
+        found["".join(f"-{key}{_spell(value)}" for key, value in chosen.items())] = {**plain, **chosen}
+    return found
+
+
+def _recipe_variants(name: str, path: Any, variants: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """All paths that one recipe means, each under the recipe's name and the suffixes of its steps."""
+    if not isinstance(path, str):
+        return {name: path}
+    parts = path.split("/")
+    choices = [list(variants.get(part, {"": None})) for part in parts]
+    return {
+        name + "".join(suffixes): "/".join(part + suffix for part, suffix in zip(parts, suffixes, strict=True))
+        for suffixes in itertools.product(*choices)
+    }
+
+
+def _spell(value: Any) -> str:
+    """A value as part of a folder's name."""
+    if isinstance(value, list):
+        return "-".join(map(_spell, value))
+    if isinstance(value, dict):
+        return "-".join(f"{key}{_spell(item)}" for key, item in value.items())
+    return str(value)

@@ -1,0 +1,82 @@
+"""What each lineage of a study needs: its step, where it starts, who taught it, what it is timed against."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import NamedTuple
+
+from constrictor.study.lineage import all_nodes, ancestry, parent_of, steps_of
+from constrictor.study.steps.distil import Distil, SoftTargets, StudentModel
+from constrictor.study.steps.export import Export
+from constrictor.study.steps.finetune import Finetune
+from constrictor.study.study import AnyStep, Study
+
+
+class Teaching(NamedTuple):
+    """Who taught the models of a lineage, and how."""
+
+    teacher: str
+    step: Distil
+
+    @property
+    def soft_targets(self) -> SoftTargets:
+        """How the distillation mixed teacher and labels."""
+        return SoftTargets(alpha=self.step.alpha, temperature=self.step.temperature)
+
+
+class Plan:
+    """Answers the questions that the rules ask of a checked study."""
+
+    def __init__(self, study: Study) -> None:
+        self.study = study
+
+    def steps(self, stage: str) -> list[str]:
+        """Names of the steps of one stage."""
+        return [name for name, step in self.study.steps.items() if step.stage == stage]
+
+    def step(self, lineage: str) -> AnyStep:
+        """The step that ends a lineage."""
+        return self.study.steps[steps_of(lineage)[-1]]
+
+    def start_model(self, lineage: str) -> str | None:
+        """Name of the checkpoint that a lineage's last step starts from; None where it starts from its parent."""
+        step = self.step(lineage)
+        if isinstance(step, Finetune):
+            return step.model_name
+        if isinstance(step, Distil) and isinstance(step.student, StudentModel):
+            return step.student.model
+        return None
+
+    def teaching(self, lineage: str) -> Teaching | None:
+        """The last distillation in a lineage; None where there is none."""
+        for node in reversed(ancestry(lineage)):
+            step = self.step(node)
+            if isinstance(step, Distil):
+                teacher = parent_of(node)
+                assert teacher is not None, "a checked study has no distillation without a teacher"
+                return Teaching(teacher, step)
+        return None
+
+    @cached_property
+    def replicates(self) -> list[str]:
+        """Names of the repetitions, as they stand in paths."""
+        return [f"seed{seed}" for seed in self.study.replicates.seeds]
+
+    @cached_property
+    def lineages(self) -> list[str]:
+        """Every model that the recipes need, parents first."""
+        return all_nodes(self.study.recipes.values())
+
+    @cached_property
+    def speed_baselines(self) -> dict[str, str]:
+        """The lineages that every model is timed against, by what the report calls them.
+
+        They are the baseline itself and, where the study can export, the baseline as ONNX in float32, so that a
+        speed-up says how much of it is the runtime's.
+        """
+        baseline = self.study.recipes[self.study.report.baseline]
+        found = {"torch fp32": baseline}
+        exports = [name for name, step in self.study.steps.items() if isinstance(step, Export)]
+        if exports:
+            found["ONNX fp32"] = f"{baseline}/{exports[0]}"
+        return found

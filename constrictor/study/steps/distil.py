@@ -1,0 +1,62 @@
+"""Settings of the stage `distil`: train a student on the parent's logits."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, Discriminator, Field, Tag
+
+from constrictor.study.settings import Settings, by_key
+from constrictor.study.steps.step import Optimisation, passes
+
+
+class StudentLayers(Settings):
+    """A student made of some of the teacher's layers."""
+
+    layers: list[int] = Field(min_length=1, description="The teacher's layers to keep, counted from 0.")
+
+
+class StudentModel(Settings):
+    """A student that starts from a checkpoint of its own."""
+
+    model: str = Field(description="Name of the model.")
+
+
+Student = Annotated[
+    Annotated[StudentLayers, Tag("layers")] | Annotated[StudentModel, Tag("model")],
+    Discriminator(
+        by_key(layers="layers", model="model"),
+        custom_error_type="student",
+        custom_error_message="needs the key 'layers' (of the teacher) or 'model' (a model's name)",
+    ),
+]
+
+
+class SoftTargets(Settings):
+    """How the teacher's logits and the labels are mixed."""
+
+    alpha: float = Field(
+        0.5, ge=0, le=1, description="Weight of the teacher's soft targets; the labels weigh 1 - alpha."
+    )
+    temperature: float = Field(2.0, gt=0, description="Temperature that softens both distributions.")
+
+
+class Distil(Optimisation, SoftTargets):
+    """Knowledge distillation (Hinton et al., 2015): the parent in the recipe is the teacher."""
+
+    stage: Literal["distil"] = Field(description="The stage.")
+    student: Student = Field(description="What the student starts from.")
+    on: Annotated[dict[str, Annotated[int, Field(ge=1)]], BeforeValidator(passes)] = Field(
+        {"train": 1},
+        min_length=1,
+        description="What the student reads: `train`, and names of subsets, with or without labels. A list means one "
+        "pass an epoch over each; `{train: 3, imdb_60k: 1}` says how many.",
+        examples=[["train", "imdb_60k"]],
+    )
+    epochs: int = Field(3, ge=1, description="Passes over all of `on`.")
+    dropout: float | None = Field(
+        0.0,
+        ge=0,
+        lt=1,
+        description="Dropout while training: none by default, since soft targets regularise; `null` keeps the model's own.",
+    )

@@ -1,0 +1,49 @@
+"""What every step has, and what every step that trains has."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field
+
+from constrictor.study.settings import Settings
+
+
+class Step(Settings):
+    """A named operation on a model."""
+
+    grid: dict[str, list[Any]] | None = Field(
+        None,
+        description="Lists of values for this step's keys. The step becomes one step a combination, named by its values "
+        "(`kd-alpha0.5-temperature2`), and a recipe that names the step means all of them.",
+    )
+
+
+class Optimisation(Step):
+    """How weights are trained (AdamW; Loshchilov and Hutter, 2019)."""
+
+    lr: float = Field(5e-5, gt=0, description="Peak learning rate.")
+    batch_size: int = Field(32, ge=1, description="Examples in one forward and backward pass.")
+    gradient_accumulation: int = Field(1, ge=1, description="Passes that are summed into one optimiser step.")
+    warmup: float = Field(
+        0.1, ge=0, lt=1, description="Share of the optimiser steps in which the rate rises from zero."
+    )
+    schedule: Literal["linear", "cosine", "constant"] = Field("linear", description="How the rate falls after warm-up.")
+    weight_decay: float = Field(0.01, ge=0, description="Decoupled weight decay; norms and biases are left out.")
+    max_gradient_norm: float = Field(1.0, gt=0, description="Gradients are scaled down to this global norm.")
+    dropout: float | None = Field(None, ge=0, lt=1, description="Dropout while training. Default: the model's own.")
+    patience: int | None = Field(
+        None, ge=1, description="Stop after this many epochs without a better validation metric. Default: never."
+    )
+    precision: Literal["auto", "fp32", "bf16"] = Field(
+        "auto", description="Arithmetic of the matrix products; `auto` takes bf16 where the device has it natively."
+    )
+
+
+def passes(on: Any) -> Any:
+    """Read ``on`` in its short form: a name or a list of names means one pass an epoch over each."""
+    if isinstance(on, str):
+        return {on: 1}
+    if isinstance(on, list):
+        return {name: on.count(name) for name in on}
+    return on

@@ -1,0 +1,69 @@
+"""A study: one file that says which models to build, on what, and what to report."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from constrictor.study.settings import Settings
+from constrictor.study.sources import ModelSource
+from constrictor.study.steps.distil import Distil
+from constrictor.study.steps.export import Export
+from constrictor.study.steps.finetune import Finetune
+from constrictor.study.steps.prune import Prune
+from constrictor.study.steps.quantize import Quantize
+from constrictor.study.tasks import ClassificationTask, Corpus, Subset
+
+AnyStep = Annotated[Finetune | Distil | Prune | Quantize | Export, Field(discriminator="stage")]
+
+# A name becomes a folder and a part of a target, so it holds no slash and does not start with a dot or a dash.
+Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_.-]*$", max_length=80)]
+
+
+class Replicates(Settings):
+    """Repetitions of every task."""
+
+    seeds: list[Annotated[int, Field(ge=0)]] = Field(
+        [42], min_length=1, description="One repetition a seed; it draws new heads, the order of examples and dropout."
+    )
+
+
+class Latency(Settings):
+    """What is timed, on the artifact as it would be shipped."""
+
+    batch_sizes: list[Annotated[int, Field(ge=1)]] = Field([1, 32], min_length=1, description="Batch sizes.")
+    lengths: list[Annotated[int, Field(ge=4)]] = Field([32, 128], min_length=1, description="Input lengths in tokens.")
+    rounds: int = Field(7, ge=3, description="Rounds in which the model and its baselines take turns.")
+    seconds: float = Field(
+        0.25, gt=0, description="Time that a model gets for one shape in one round (one call at least)."
+    )
+
+
+class Report(Settings):
+    """What the models are compared with."""
+
+    baseline: str = Field(description="Recipe that every other is compared with.")
+    control: str | None = Field(None, description="Recipe of the control: the same student without a teacher.")
+    margin: float = Field(
+        0.01, gt=0, lt=1, description="Non-inferiority margin: the loss of quality that would still be accepted."
+    )
+    resamples: int = Field(10_000, ge=1_000, description="Resamples of the paired bootstrap.")
+    latency: Latency = Field(default_factory=Latency, description="What is timed.")
+
+
+class Study(Settings):
+    """A study file."""
+
+    name: Name = Field(description="Name of the study: its results lie in `results/<name>/`.")
+    replicates: Replicates = Field(default_factory=Replicates, description="Repetitions of every task.")
+    tasks: dict[Name, ClassificationTask] = Field(min_length=1, description="The problems to solve.")
+    models: dict[Name, ModelSource] = Field({}, description="Checkpoints to start from.")
+    corpora: dict[Name, Corpus] = Field({}, description="Unlabelled text.")
+    subsets: dict[Name, Subset] = Field({}, description="Named selections from tasks and corpora.")
+    steps: dict[Name, AnyStep] = Field(min_length=1, description="Named operations on models.")
+    recipes: dict[Name, str] = Field(
+        min_length=1,
+        description="Chains of steps, written as a path: `teacher/kd/mag40/int8`. Each name is a target of its own.",
+    )
+    report: Report = Field(description="What the models are compared with.")

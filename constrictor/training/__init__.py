@@ -1,0 +1,1 @@
+"""Fine-tuning and distillation: one engine, the losses, a teacher's outputs."""

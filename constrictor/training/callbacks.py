@@ -1,0 +1,155 @@
+"""What the engine hangs onto the trainer: the order of an epoch, validation, checkpoints and progress."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from safetensors.torch import save_file
+from transformers import PreTrainedModel, TrainerCallback
+
+from constrictor.artifacts.writing import atomic_file, write_text
+from constrictor.progress import log, spell_seconds
+from constrictor.training.batches import LengthBuckets
+
+SECONDS_BETWEEN_CHECKPOINTS = 60.0
+_COMPLETE = "complete"
+
+
+class EpochOrder(TrainerCallback):
+    """Gives each epoch its own order, also after a resumption in its middle."""
+
+    def __init__(self, order: LengthBuckets) -> None:
+        self._order = order
+
+    def on_epoch_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Set the epoch."""
+        self._order.epoch = int(state.epoch)
+
+
+class Validation(TrainerCallback):
+    """Validates after each epoch, keeps the best weights on disk and stops when patience ends."""
+
+    def __init__(
+        self,
+        validate: Callable[[PreTrainedModel], dict[str, float]],
+        metric: str,
+        patience: int | None,
+        folder: Path,
+        initial_competes: bool,
+    ) -> None:
+        self._validate = validate
+        self._metric = metric
+        self._patience = patience
+        self._record = folder / "validation.json"
+        self._initial_competes = initial_competes
+        self.best_weights = folder / "best.safetensors"
+        self.history: list[dict[str, float]] = []
+
+    @property
+    def best(self) -> dict[str, float]:
+        """The entry of the best epoch: of equal ones the first."""
+        return max(self.history, key=lambda entry: entry[self._metric])
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, model: Any = None, **kwargs: Any) -> None:
+        """Take up the record of a training that was interrupted."""
+        if state.global_step and self._record.is_file():
+            entries = json.loads(self._record.read_text(encoding="utf-8"))
+            self.history = [entry for entry in entries if entry["step"] <= state.global_step]
+        elif self._initial_competes:
+            self._enter(state, model)
+
+    def on_epoch_end(self, args: Any, state: Any, control: Any, model: Any = None, **kwargs: Any) -> None:
+        """Validate; ask for a checkpoint; stop if nothing got better for too long."""
+        if not any(entry["step"] == state.global_step for entry in self.history):
+            self._enter(state, model)
+        control.should_save = True
+        since_best = self.history[-1]["epoch"] - self.best["epoch"]
+        if self._patience is not None and since_best >= self._patience:
+            log.info("no better epoch for %d epochs: stopping", self._patience)
+            control.should_training_stop = True
+
+    def _enter(self, state: Any, model: Any) -> None:
+        entry = {"epoch": round(state.epoch or 0, 4), "step": state.global_step, **self._validate(model)}
+        if state.log_history:
+            entry["train_loss"] = state.log_history[-1].get("loss", float("nan"))
+        self.history.append(entry)
+        metrics = ", ".join(f"{name} {value:.4f}" for name, value in entry.items() if name not in ("epoch", "step"))
+        best = self.best is entry
+        log.info("epoch %g: %s%s", entry["epoch"], metrics, " (best so far)" if best else "")
+        if best:
+            with atomic_file(self.best_weights) as staging:
+                # Some weights share memory (tied embeddings); safetensors wants each on its own.
+                save_file({name: tensor.detach().clone() for name, tensor in model.state_dict().items()}, staging)
+        write_text(self._record, json.dumps(self.history))
+
+
+class Checkpoints(TrainerCallback):
+    """Asks for a checkpoint every minute, and marks each one that is whole."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._last = time.monotonic()
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Ask for a checkpoint when the last one is old."""
+        if time.monotonic() - self._last > SECONDS_BETWEEN_CHECKPOINTS and state.global_step < state.max_steps:
+            control.should_save = True
+
+    def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Mark the checkpoint as whole."""
+        self._last = time.monotonic()
+        write_text(self._folder / f"checkpoint-{state.global_step}" / _COMPLETE, "")
+
+
+def newest_checkpoint(folder: Path) -> Path | None:
+    """The newest whole checkpoint; those that a kill left half-written are removed."""
+    whole = []
+    for checkpoint in folder.glob("checkpoint-*"):
+        if (checkpoint / _COMPLETE).is_file():
+            whole.append(checkpoint)
+        else:
+            shutil.rmtree(checkpoint, ignore_errors=True)
+    return max(whole, key=lambda path: int(path.name.rpartition("-")[2]), default=None)
+
+
+class Progress(TrainerCallback):
+    """Writes a line every few seconds: epoch, loss, examples a second, time left."""
+
+    seconds_between_lines = 5.0
+
+    def __init__(self, examples_per_step: int) -> None:
+        self._examples_per_step = examples_per_step
+        self._start_step = self._line_step = 0
+        self._start = self._line = time.monotonic()
+
+    @property
+    def examples(self) -> int:
+        """Examples that were trained on since the start of this process."""
+        return (self._step - self._start_step) * self._examples_per_step
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Start the clock."""
+        self._start_step = self._step = self._line_step = state.global_step
+        self._start = self._line = time.monotonic()
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Write a line when the last one is old."""
+        self._step = state.global_step
+        now = time.monotonic()
+        if now - self._line < self.seconds_between_lines:
+            return
+        rate = (self._step - self._line_step) / (now - self._line)
+        left = (state.max_steps - self._step) / rate
+        log.info(
+            "epoch %.2f of %d: %.0f examples/s, %s left",
+            state.epoch,
+            state.num_train_epochs,
+            rate * self._examples_per_step,
+            spell_seconds(left),
+        )
+        self._line, self._line_step = now, self._step

@@ -1,0 +1,105 @@
+"""What the stages that train have in common: where they work, how they validate and how they save."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from transformers import PreTrainedModel
+
+from constrictor.artifacts.manifest import Manifest, installed_versions, sha256_of
+from constrictor.artifacts.torch_model import count_parameters, encoder_layers, forward, save_classifier
+from constrictor.artifacts.writing import artifact_folder, seal, write_text
+from constrictor.data.examples import read_examples
+from constrictor.data.task import TaskManifest, read_task
+from constrictor.data.tokenization import Tokenizer, predict_logits
+from constrictor.metrics.classification import classification_metrics
+from constrictor.progress import announce, spell_seconds
+from constrictor.study.settings import Settings
+from constrictor.training.device import has_native_bf16
+from constrictor.training.engine import Trained
+
+
+@dataclass(frozen=True)
+class Node:
+    """A place in the tree of models where a stage works.
+
+    Attributes:
+        folder: ``results/<study>/<task>/<replicate>/<lineage>``.
+        step: name of the step.
+        seed: seed of the replicate.
+        code: digest of the code that runs; checkpoints of other code are not resumed.
+    """
+
+    folder: Path
+    step: str
+    seed: int
+    code: str = ""
+
+    @property
+    def model(self) -> Path:
+        """The artifact."""
+        return self.folder / "model"
+
+    @property
+    def checkpoints(self) -> Path:
+        """Where a training keeps what it needs to go on after a kill."""
+        return self.folder / "checkpoints"
+
+    def identity(self, settings: Settings, inputs: Iterable[Path]) -> str:
+        """Names all that a training depends on."""
+        parts = [self.code, settings.canonical(), str(self.seed), *(sha256_of(file) for file in inputs)]
+        return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+    def save(
+        self, model: PreTrainedModel, tokenizer_from: Path, manifest: Manifest, trained: Trained | None
+    ) -> Manifest:
+        """Write ``training.json`` and, last, the artifact; say what came out."""
+        record = trained.summary() if trained else {"history": []}
+        write_text(self.folder / "training.json", json.dumps(record, indent=2) + "\n")
+        with artifact_folder(self.model) as staging:
+            save_classifier(model, tokenizer_from, staging)
+            sealed = seal(
+                staging,
+                manifest.model_copy(
+                    update={
+                        **count_parameters(model),
+                        "layers": len(encoder_layers(model)),
+                        "versions": installed_versions("torch", "transformers"),
+                    }
+                ),
+            )
+        if trained:
+            announce(
+                f"{self.step}: best epoch {trained.best_epoch:g}, {spell_seconds(trained.seconds)}, "
+                f"{record['examples_per_second']:.0f} examples/s"
+            )
+        return sealed
+
+
+@dataclass(frozen=True)
+class TaskFolder:
+    """A prepared task on disk."""
+
+    folder: Path
+
+    @property
+    def manifest(self) -> TaskManifest:
+        """What the task is."""
+        return read_task(self.folder / "manifest.json")
+
+    def validator(self, tokenizer: Tokenizer, metric: str) -> Callable[[PreTrainedModel], dict[str, float]]:
+        """A function that gives a live model's loss and metric on the validation examples."""
+        examples = read_examples(self.folder / "validation.parquet")
+        encoded = tokenizer.encode(examples.texts)
+
+        def validate(model: PreTrainedModel) -> dict[str, float]:
+            predict = partial(forward, model, bf16=has_native_bf16())
+            found = classification_metrics(predict_logits(predict, encoded, tokenizer.pad_id), examples.labels)
+            return {name: found[name] for name in (metric, "loss")}
+
+        return validate

@@ -1,0 +1,107 @@
+# Compression: prune, quantize, export. Each turns a model into a child that is sparser, smaller or faster.
+
+
+def recovery_lessons(wildcards):
+    """The training examples with what the recipe's teacher says about them, for a recovery that learns from it."""
+    teaching = plan.teaching(wildcards.lineage)
+    if teaching is None or not plan.step(wildcards.lineage).finetune_epochs:
+        return {"examples": [], "outputs": []}
+    return {
+        "examples": examples_file(wildcards.task, "train"),
+        "outputs": node_file(wildcards, teaching.teacher, "outputs/train.parquet"),
+    }
+
+
+def soft_targets(wildcards):
+    """How the recipe's distillation mixed teacher and labels, as an argument; nothing where there was none."""
+    teaching = plan.teaching(wildcards.lineage)
+    return f"--soft-targets {teaching.soft_targets.canonical()!r}" if teaching else ""
+
+
+rule prune:
+    input:
+        unpack(recovery_lessons),
+        parent=parent_model,
+        task=task_manifest,
+        train=f"{DATA}/tasks/{{task}}/train.parquet",
+        validation=f"{DATA}/tasks/{{task}}/validation.parquet",
+    output:
+        manifest=f"{NODE}/model/manifest.json",
+        training=f"{NODE}/training.json",
+    log:
+        f"{NODE}/logs/prune.log",
+    benchmark:
+        f"{NODE}/logs/prune.tsv"
+    wildcard_constraints:
+        lineage=lineages_of("prune"),
+    conda:
+        "../envs/constrictor.yaml"
+    threads: 8
+    resources:
+        mem_mb=8000,
+        runtime=720,
+    params:
+        settings=step_settings,
+        soft_targets=soft_targets,
+        seed=seed_of,
+        code=code_of("prune"),
+    message:
+        "Prune {wildcards.lineage} on {wildcards.task} ({wildcards.replicate})"
+    shell:
+        "python -m workflow_scripts.prune --settings {params.settings:q} {params.soft_targets} --parent {input.parent:q}"
+        " --examples {input.examples:q} --outputs {input.outputs:q} --task {input.task:q}"
+        " --output {output.manifest:q} --seed {params.seed} --code {params.code} --threads {threads} 2> {log:q}"
+
+
+rule quantize:
+    input:
+        parent=parent_model,
+    output:
+        manifest=f"{NODE}/model/manifest.json",
+    log:
+        f"{NODE}/logs/quantize.log",
+    benchmark:
+        f"{NODE}/logs/quantize.tsv"
+    wildcard_constraints:
+        lineage=lineages_of("quantize"),
+    conda:
+        "../envs/constrictor.yaml"
+    resources:
+        mem_mb=6000,
+        runtime=60,
+    params:
+        settings=step_settings,
+        code=code_of("quantize"),
+    message:
+        "Quantize {wildcards.lineage} ({wildcards.task}, {wildcards.replicate})"
+    shell:
+        "python -m workflow_scripts.quantize --settings {params.settings:q} --parent {input.parent:q}"
+        " --output {output.manifest:q} 2> {log:q}"
+
+
+rule export:
+    input:
+        parent=parent_model,
+        task=task_manifest,
+        validation=f"{DATA}/tasks/{{task}}/validation.parquet",
+    output:
+        manifest=f"{NODE}/model/manifest.json",
+    log:
+        f"{NODE}/logs/export.log",
+    benchmark:
+        f"{NODE}/logs/export.tsv"
+    wildcard_constraints:
+        lineage=lineages_of("export"),
+    conda:
+        "../envs/constrictor.yaml"
+    resources:
+        mem_mb=6000,
+        runtime=60,
+    params:
+        settings=step_settings,
+        code=code_of("export"),
+    message:
+        "Export {wildcards.lineage} ({wildcards.task}, {wildcards.replicate})"
+    shell:
+        "python -m workflow_scripts.export --settings {params.settings:q} --parent {input.parent:q} --task {input.task:q}"
+        " --output {output.manifest:q} 2> {log:q}"

@@ -1,0 +1,97 @@
+# Data: tasks and corpora are read and checked, checkpoints fetched, subsets selected.
+
+
+rule download_dataset:
+    output:
+        manifest=f"{DATA}/tasks/{{name}}/manifest.json",
+        splits=[f"{DATA}/tasks/{{name}}/{split}.parquet" for split in ("train", "validation", "test")],
+    log:
+        f"{DATA}/logs/task_{{name}}.log",
+    benchmark:
+        f"{DATA}/logs/task_{{name}}.tsv"
+    conda:
+        "../envs/constrictor.yaml"
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    params:
+        settings=lambda wildcards: study.tasks[wildcards.name].canonical(),
+        code=code_of("download_dataset"),
+    message:
+        "Read and split the task {wildcards.name}"
+    shell:
+        "python -m workflow_scripts.download_dataset --task {params.settings:q} --output {output.manifest:q} 2> {log:q}"
+
+
+use rule download_dataset as download_corpus with:
+    output:
+        manifest=f"{DATA}/corpora/{{name}}/manifest.json",
+        texts=f"{DATA}/corpora/{{name}}/texts.parquet",
+    log:
+        f"{DATA}/logs/corpus_{{name}}.log",
+    benchmark:
+        f"{DATA}/logs/corpus_{{name}}.tsv"
+    params:
+        settings=lambda wildcards: study.corpora[wildcards.name].canonical(),
+        code=code_of("download_dataset"),
+    message:
+        "Read the corpus {wildcards.name}"
+
+
+rule download_model:
+    output:
+        manifest=f"{DATA}/models/{{name}}/manifest.json",
+    log:
+        f"{DATA}/logs/model_{{name}}.log",
+    benchmark:
+        f"{DATA}/logs/model_{{name}}.tsv"
+    conda:
+        "../envs/constrictor.yaml"
+    resources:
+        mem_mb=2000,
+        runtime=60,
+    params:
+        settings=lambda wildcards: study.models[wildcards.name].canonical(),
+        code=code_of("download_model"),
+    message:
+        "Fetch the model {wildcards.name}"
+    shell:
+        "python -m workflow_scripts.download_model --settings {params.settings:q} --output {output.manifest:q} 2> {log:q}"
+
+
+def pool_of(wildcards):
+    """The examples that a subset is chosen from."""
+    origin = study.subsets[wildcards.name].of
+    return f"{DATA}/corpora/{origin}/texts.parquet" if origin in study.corpora else examples_file(origin, "train")
+
+
+def held_out_of(wildcards):
+    """The validation and test examples that a selection from a corpus keeps away from."""
+    if study.subsets[wildcards.name].of not in study.corpora:
+        return []
+    return [f"{DATA}/tasks/{task}/{split}.parquet" for task in study.tasks for split in ("validation", "test")]
+
+
+rule select_subset:
+    input:
+        pool=pool_of,
+        held_out=held_out_of,
+    output:
+        examples=f"{DATA}/subsets/{{name}}.parquet",
+    log:
+        f"{DATA}/logs/subset_{{name}}.log",
+    benchmark:
+        f"{DATA}/logs/subset_{{name}}.tsv"
+    conda:
+        "../envs/constrictor.yaml"
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    params:
+        settings=lambda wildcards: study.subsets[wildcards.name].canonical(),
+        code=code_of("select_subset"),
+    message:
+        "Select the subset {wildcards.name}"
+    shell:
+        "python -m workflow_scripts.select_subset --settings {params.settings:q} --pool {input.pool:q}"
+        " --held-out {input.held_out:q} --output {output.examples:q} 2> {log:q}"

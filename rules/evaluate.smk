@@ -1,0 +1,69 @@
+# Measurement: quality on held-out data, and speed, size and memory in turn with the baselines.
+
+
+rule evaluate:
+    input:
+        model=f"{NODE}/model/manifest.json",
+        task=task_manifest,
+        validation=f"{DATA}/tasks/{{task}}/validation.parquet",
+        test=f"{DATA}/tasks/{{task}}/test.parquet",
+    output:
+        metrics=f"{NODE}/metrics.json",
+        predictions=f"{NODE}/predictions.parquet",
+    log:
+        f"{NODE}/logs/evaluate.log",
+    benchmark:
+        f"{NODE}/logs/evaluate.tsv"
+    conda:
+        "../envs/constrictor.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=120,
+    params:
+        code=code_of("evaluate"),
+    message:
+        "Evaluate {wildcards.lineage} on {wildcards.task} ({wildcards.replicate})"
+    shell:
+        "python -m workflow_scripts.evaluate --model {input.model:q} --task {input.task:q} --metrics {output.metrics:q}"
+        " --predictions {output.predictions:q} --threads {threads} 2> {log:q}"
+
+
+def baseline_models(wildcards):
+    """Manifests of the models that every other takes turns with."""
+    return [node_file(wildcards, lineage, "model/manifest.json") for lineage in plan.speed_baselines.values()]
+
+
+def named_baselines(wildcards, input):
+    """The baselines as arguments: what the report calls them, and where they are."""
+    return [f"{name}={manifest}" for name, manifest in zip(plan.speed_baselines, input.baselines)]
+
+
+rule latency:
+    input:
+        model=f"{NODE}/model/manifest.json",
+        task=task_manifest,
+        validation=f"{DATA}/tasks/{{task}}/validation.parquet",
+        baselines=baseline_models,
+    output:
+        latency=f"{NODE}/latency.json",
+    log:
+        f"{NODE}/logs/latency.log",
+    benchmark:
+        f"{NODE}/logs/latency.tsv"
+    conda:
+        "../envs/constrictor.yaml"
+    # All cores, so that nothing else runs on the machine meanwhile.
+    threads: workflow.cores
+    resources:
+        mem_mb=6000,
+        runtime=60,
+    params:
+        settings=study.report.latency.canonical(),
+        baselines=named_baselines,
+        code=code_of("latency"),
+    message:
+        "Time {wildcards.lineage} ({wildcards.task}, {wildcards.replicate})"
+    shell:
+        "python -m workflow_scripts.latency --settings {params.settings:q} --model {input.model:q}"
+        " --baselines {params.baselines:q} --task {input.task:q} --output {output.latency:q} --threads {threads} 2> {log:q}"

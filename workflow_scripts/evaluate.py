@@ -1,0 +1,21 @@
+"""Rule `evaluate`: quality of a saved artifact on validation and test."""
+
+from pathlib import Path
+
+from constrictor.evaluation.evaluate import evaluate
+from workflow_scripts._script import parser, run
+
+
+def main(model: Path, task: Path, metrics: Path, predictions: Path, threads: int) -> None:
+    """Load the artifact anew and write metrics and predictions."""
+    evaluate(model.parent, task.parent, metrics, predictions, threads)
+
+
+if __name__ == "__main__":
+    arguments = parser(main)
+    arguments.add_argument("--model", type=Path, required=True, help="the artifact's manifest")
+    arguments.add_argument("--task", type=Path, required=True, help="the prepared task's manifest")
+    arguments.add_argument("--metrics", type=Path, required=True, help="the JSON file to write")
+    arguments.add_argument("--predictions", type=Path, required=True, help="the Parquet file to write")
+    arguments.add_argument("--threads", type=int, default=0, help="threads to compute with; 0 takes all cores")
+    run(main, arguments.parse_args())

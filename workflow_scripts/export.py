@@ -1,0 +1,24 @@
+"""Rule `export`: write a model in another runtime's format."""
+
+from pathlib import Path
+
+from constrictor.compression.export.export import export
+from constrictor.progress import announce
+from constrictor.study.steps.export import Export
+from workflow_scripts._script import json_of, node_folder, parser, run
+
+
+def main(settings: Export, parent: Path, task: Path, output: Path) -> None:
+    """Write the exported artifact if it says the same as its parent."""
+    manifest = export(settings, parent.parent, task.parent, output.parent, node_folder(output).name)
+    parity = manifest.details["parity"]
+    announce(f"largest difference of a logit {parity['max_difference']:.1e} on {parity['texts']} texts")
+
+
+if __name__ == "__main__":
+    arguments = parser(main)
+    arguments.add_argument("--settings", type=json_of(Export), required=True, help="the step's settings as JSON")
+    arguments.add_argument("--parent", type=Path, required=True, help="manifest of the model to export")
+    arguments.add_argument("--task", type=Path, required=True, help="the prepared task's manifest")
+    arguments.add_argument("--output", type=Path, required=True, help="the manifest to write")
+    run(main, arguments.parse_args())

@@ -1,0 +1,27 @@
+"""Rule `latency`: speed and memory of an artifact, in turn with its baselines."""
+
+from pathlib import Path
+
+from constrictor.evaluation.latency import measure_latency
+from constrictor.study.study import Latency
+from workflow_scripts._script import json_of, parser, run
+
+
+def main(settings: Latency, model: Path, baselines: list[str], task: Path, output: Path, threads: int) -> None:
+    """Time the artifact and its baselines, each in a process of its own."""
+    named = dict(baseline.split("=", 1) for baseline in baselines)
+    folders = {name: Path(manifest).parent for name, manifest in named.items()}
+    measure_latency(model.parent, folders, task.parent, settings, output, threads)
+
+
+if __name__ == "__main__":
+    arguments = parser(main)
+    arguments.add_argument("--settings", type=json_of(Latency), required=True, help="the shapes and rounds as JSON")
+    arguments.add_argument("--model", type=Path, required=True, help="the artifact's manifest")
+    arguments.add_argument(
+        "--baselines", nargs="+", required=True, metavar="NAME=MANIFEST", help="what it is held against"
+    )
+    arguments.add_argument("--task", type=Path, required=True, help="the prepared task's manifest")
+    arguments.add_argument("--output", type=Path, required=True, help="the JSON file to write")
+    arguments.add_argument("--threads", type=int, required=True, help="threads to compute with")
+    run(main, arguments.parse_args())

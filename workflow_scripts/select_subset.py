@@ -1,0 +1,26 @@
+"""Rule `select_subset`: choose a named selection from a task's training examples or from a corpus."""
+
+from pathlib import Path
+
+from constrictor.data.examples import read_examples, write_examples
+from constrictor.data.subset import select_subset
+from constrictor.progress import announce
+from constrictor.study.tasks import Subset
+from workflow_scripts._script import json_of, parser, run
+
+
+def main(settings: Subset, pool: Path, held_out: list[Path], output: Path) -> None:
+    """Write the chosen examples."""
+    texts = (text for file in held_out for text in read_examples(file).texts)
+    selection = select_subset(settings, read_examples(pool), texts)
+    write_examples(output, selection.examples)
+    announce(f"{len(selection.examples)} examples ({selection.overlapping} passed over: near a held-out text)")
+
+
+if __name__ == "__main__":
+    arguments = parser(main)
+    arguments.add_argument("--settings", type=json_of(Subset), required=True, help="the subset's settings as JSON")
+    arguments.add_argument("--pool", type=Path, required=True, help="the examples to choose from")
+    arguments.add_argument("--held-out", type=Path, nargs="*", default=[], help="examples to keep away from")
+    arguments.add_argument("--output", type=Path, required=True, help="the Parquet file to write")
+    run(main, arguments.parse_args())

@@ -1,0 +1,20 @@
+"""Rule `teacher_outputs`: write what a model says about a subset, for its students to learn from."""
+
+from pathlib import Path
+
+from constrictor.evaluation.outputs import teacher_outputs
+from workflow_scripts._script import parser, run
+
+
+def main(teacher: Path, examples: Path, output: Path, threads: int) -> None:
+    """Write ids, labels and the teacher's logits."""
+    teacher_outputs(teacher.parent, examples, output, threads)
+
+
+if __name__ == "__main__":
+    arguments = parser(main)
+    arguments.add_argument("--teacher", type=Path, required=True, help="the teacher's manifest")
+    arguments.add_argument("--examples", type=Path, required=True, help="the examples to label")
+    arguments.add_argument("--output", type=Path, required=True, help="the Parquet file to write")
+    arguments.add_argument("--threads", type=int, default=0, help="threads to compute with; 0 takes all cores")
+    run(main, arguments.parse_args())
