@@ -29,6 +29,10 @@ include: "rules/report.smk"
 rule all:
     default_target: True
     input:
-        f"results/{study.name}/movie_reviews/seed42/teacher/onnx/int8/latency.json",
+        expand(f"{REPORTS}/{{task}}/table.md", task=study.tasks),
     message:
         "The comparison is complete: {input}"
+
+
+onsuccess:
+    shell("cat " + " ".join(f"{REPORTS}/{task}/table.md" for task in study.tasks) + " 2> /dev/null || true")

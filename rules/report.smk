@@ -1,0 +1,78 @@
+# The comparison: one table and two pictures a task, and a target for each recipe.
+
+
+def measurements_of(lineages, names):
+    """Input function: these files of these lineages, in all replicates of a task."""
+
+    def files(wildcards):
+        return [
+            f"{RESULTS}/{wildcards.task}/{replicate}/{lineage}/{name}"
+            for replicate in plan.replicates
+            for lineage in lineages
+            for name in names
+        ]
+
+    return files
+
+
+rule compare:
+    input:
+        task=task_manifest,
+        quality=measurements_of(plan.lineages, ["model/manifest.json", "metrics.json", "predictions.parquet"]),
+        speed=measurements_of(dict.fromkeys(study.recipes.values()), ["latency.json"]),
+    output:
+        table=report(
+            f"{REPORTS}/{{task}}/table.csv",
+            category="{task}",
+            labels={"what": "all numbers"},
+            caption="../docs/captions/table.rst",
+        ),
+        quality_latency=report(
+            f"{REPORTS}/{{task}}/quality_latency.svg",
+            category="{task}",
+            labels={"what": "quality against latency"},
+            caption="../docs/captions/quality_latency.rst",
+        ),
+        stages=report(
+            f"{REPORTS}/{{task}}/stages.svg",
+            category="{task}",
+            labels={"what": "stage by stage"},
+            caption="../docs/captions/stages.rst",
+        ),
+        summary=f"{REPORTS}/{{task}}/table.md",
+    log:
+        f"{REPORTS}/{{task}}/logs/compare.log",
+    benchmark:
+        f"{REPORTS}/{{task}}/logs/compare.tsv"
+    conda:
+        "../envs/constrictor.yaml"
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    params:
+        settings=canonical_json(plan.comparison),
+        results=f"{RESULTS}/{{task}}",
+        folder=f"{REPORTS}/{{task}}",
+        code=code_of("compare"),
+    message:
+        "Compare the models of {wildcards.task}"
+    shell:
+        "python -m workflow_scripts.compare --settings {params.settings:q} --task {input.task:q}"
+        " --results {params.results:q} --output {params.folder:q} 2> {log:q}"
+
+
+# `snakemake cpu` builds and measures one recipe.
+for recipe_name, recipe_lineage in study.recipes.items():
+
+    rule:
+        name:
+            recipe_name
+        input:
+            [
+                f"{RESULTS}/{task}/{replicate}/{recipe_lineage}/{name}"
+                for task in study.tasks
+                for replicate in plan.replicates
+                for name in ("metrics.json", "latency.json")
+            ],
+        message:
+            "The recipe is built and measured: {input}"

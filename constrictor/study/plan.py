@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from constrictor.study.lineage import all_nodes, ancestry, parent_of, steps_of
 from constrictor.study.steps.distil import Distil, SoftTargets, StudentModel
@@ -66,6 +66,15 @@ class Plan:
     def lineages(self) -> list[str]:
         """Every model that the recipes need, parents first."""
         return all_nodes(self.study.recipes.values())
+
+    @cached_property
+    def comparison(self) -> dict[str, Any]:
+        """The slice of the study that the comparison reads."""
+        return {
+            **self.study.report.model_dump(mode="json", exclude={"latency"}),
+            "recipes": self.study.recipes,
+            "replicates": self.replicates,
+        }
 
     @cached_property
     def speed_baselines(self) -> dict[str, str]:

@@ -1,0 +1,1 @@
+"""Statistics, Pareto front, tables and plots: from measurements to a comparison that can be trusted. Imports no torch."""

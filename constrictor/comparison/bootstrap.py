@@ -1,0 +1,96 @@
+"""Bootstrap intervals of a metric and of paired differences (Efron and Tibshirani, 1993, chapter 16).
+
+Examples are drawn with replacement, and the same draw is used for every model, so that a difference is taken example by
+example. Replicates share their test examples: a draw takes an example in all of them, and the metric is their mean.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+Metric = Callable[[np.ndarray], np.ndarray]  # (..., classes, classes) counts to (...) values
+
+_CHUNK = 10_000_000  # numbers in memory at a time
+
+
+class Interval(NamedTuple):
+    """An estimate with its 95 % percentile interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+class Answers(NamedTuple):
+    """What a model answered, and what was right.
+
+    Attributes:
+        labels: ``(examples,)`` class numbers.
+        predictions: ``(replicates, examples)`` class numbers.
+        classes: number of classes.
+    """
+
+    labels: np.ndarray
+    predictions: np.ndarray
+    classes: int
+
+    @property
+    def cells(self) -> np.ndarray:
+        """The cell of the confusion matrix that each answer falls in, ``(replicates, examples)``."""
+        return self.labels * self.classes + self.predictions
+
+
+def interval(metric: Metric, answers: Answers, resamples: int, seed: int = 0) -> Interval:
+    """A metric with its interval."""
+    value = float(_values(metric, answers, np.ones((1, len(answers.labels))))[0])
+    draws = np.concatenate([_values(metric, answers, w) for w in _weights(len(answers.labels), resamples, seed)])
+    return Interval(value, *np.percentile(draws, [2.5, 97.5]).tolist())
+
+
+def paired_difference(metric: Metric, model: Answers, baseline: Answers, resamples: int, seed: int = 0) -> Interval:
+    """How much better a model is than a baseline on the same examples, with the interval of the difference.
+
+    Args:
+        metric: the metric.
+        model: the model's answers.
+        baseline: the baseline's answers to the same examples in the same order.
+        resamples: number of draws.
+        seed: seed of the draws; the same seed gives the same draws.
+
+    Raises:
+        ValueError: if the two were not asked the same.
+    """
+    if not np.array_equal(model.labels, baseline.labels):
+        raise ValueError("a paired comparison needs the same examples in the same order")
+    whole = np.ones((1, len(model.labels)))
+    value = float((_values(metric, model, whole) - _values(metric, baseline, whole))[0])
+    draws = np.concatenate(
+        [
+            _values(metric, model, weights) - _values(metric, baseline, weights)
+            for weights in _weights(len(model.labels), resamples, seed)
+        ]
+    )
+    return Interval(value, *np.percentile(draws, [2.5, 97.5]).tolist())
+
+
+def _weights(examples: int, resamples: int, seed: int) -> Iterator[np.ndarray]:
+    """How often each draw takes each example, ``(draws, examples)``, in chunks that fit into memory."""
+    generator = np.random.default_rng(seed)
+    chunk = max(1, _CHUNK // examples)
+    for start in range(0, resamples, chunk):
+        draws = min(chunk, resamples - start)
+        taken = generator.integers(0, examples, (draws, examples)) + np.arange(draws)[:, None] * examples
+        yield np.bincount(taken.ravel(), minlength=draws * examples).reshape(draws, examples)
+
+
+def _values(metric: Metric, answers: Answers, weights: np.ndarray) -> np.ndarray:
+    """The metric for each draw, as the mean of the replicates: ``(draws,)``."""
+    total = np.zeros(len(weights))
+    for cells in answers.cells:
+        indicator = np.eye(answers.classes**2, dtype=np.float32)[cells]  # (examples, classes^2)
+        counts = weights.astype(np.float32) @ indicator
+        total += metric(counts.reshape(-1, answers.classes, answers.classes))
+    return total / len(answers.predictions)

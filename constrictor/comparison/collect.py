@@ -1,0 +1,165 @@
+"""Gather what was measured of every model of a task into rows."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from constrictor.artifacts.manifest import Manifest
+from constrictor.comparison.bootstrap import Answers, Interval, interval, paired_difference
+from constrictor.data.outputs import read_predictions
+from constrictor.data.task import TaskManifest
+from constrictor.metrics.classification import METRICS
+from constrictor.study.lineage import ancestry, parent_of
+from constrictor.study.settings import Settings
+
+
+class Comparison(Settings):
+    """What the comparison reads of a study."""
+
+    recipes: dict[str, str]
+    baseline: str
+    control: str | None = None
+    margin: float
+    resamples: int
+    replicates: list[str]
+
+    @property
+    def baseline_lineage(self) -> str:
+        """Lineage of the baseline."""
+        return self.recipes[self.baseline]
+
+    @property
+    def control_lineage(self) -> str | None:
+        """Lineage of the control."""
+        return self.recipes[self.control] if self.control else None
+
+
+@dataclass(frozen=True)
+class Row:
+    """What is known of one model, over all replicates.
+
+    Attributes:
+        lineage: its steps.
+        recipe: the recipe that it ends, if any.
+        test: the metric on test with its interval.
+        validation: the metric on validation.
+        spread: standard deviation of the test metric over replicates; None for a single one.
+        against_baseline: paired difference from the baseline on test; None for itself.
+        against_control: paired difference from the control on test; None where there is none and for itself.
+        agreement: share of test examples on which it answers as its parent does; None at a root.
+        metrics: all test metrics, the mean over replicates.
+        bytes: size of its files.
+        manifest: of the first replicate.
+        latency: of the first replicate that was timed, None if none was.
+        training_seconds: time spent training all that led to it, the mean over replicates.
+    """
+
+    lineage: str
+    recipe: str | None
+    test: Interval
+    validation: float
+    spread: float | None
+    against_baseline: Interval | None
+    against_control: Interval | None
+    agreement: float | None
+    metrics: dict[str, float]
+    bytes: int
+    manifest: Manifest
+    latency: dict[str, Any] | None
+    training_seconds: float
+
+    @property
+    def sparse_only(self) -> bool:
+        """Whether weights were zeroed without making any matrix smaller: zeros alone bring no speed."""
+        return any(record.settings.get("stage") == "prune" for record in self.manifest.lineage)
+
+    def verdict(self, margin: float) -> str:
+        """What the interval says about non-inferiority to the baseline."""
+        if self.against_baseline is None:
+            return "baseline"
+        if self.against_baseline.low > -margin:
+            return "as good"
+        return "worse" if self.against_baseline.high < -margin else "open"
+
+
+def collect(settings: Comparison, task: TaskManifest, results: Path) -> list[Row]:
+    """One row a model that some recipe needs, parents before children.
+
+    Args:
+        settings: recipes, baseline, control, margin.
+        task: the task's manifest.
+        results: ``results/<study>/<task>``.
+    """
+    lineages = list(dict.fromkeys(node for path in settings.recipes.values() for node in ancestry(path)))
+    recipe_of = {lineage: name for name, lineage in reversed(settings.recipes.items())}
+    answers = {
+        split: {lineage: _answers(lineage, split, settings.replicates, task, results) for lineage in lineages}
+        for split in ("validation", "test")
+    }
+    rows = []
+    for lineage in lineages:
+        folders = [results / replicate / lineage for replicate in settings.replicates]
+        rows.append(_row(lineage, recipe_of.get(lineage), settings, task, folders, answers))
+    return rows
+
+
+def _answers(lineage: str, split: str, replicates: Sequence[str], task: TaskManifest, results: Path) -> Answers:
+    found = [read_predictions(results / name / lineage / "predictions.parquet")[split] for name in replicates]
+    predictions = np.stack([outputs.logits.argmax(axis=1) for outputs in found])
+    return Answers(found[0].labels, predictions, len(task.labels))
+
+
+def _row(
+    lineage: str,
+    recipe: str | None,
+    settings: Comparison,
+    task: TaskManifest,
+    folders: Sequence[Path],
+    answers: dict[str, dict[str, Answers]],
+) -> Row:
+    metric = METRICS[task.metric]
+    own = answers["test"][lineage]
+
+    def against(other: str | None) -> Interval | None:
+        if other is None or other == lineage:
+            return None
+        return paired_difference(metric, own, answers["test"][other], settings.resamples)
+
+    measured = [json.loads((folder / "metrics.json").read_text(encoding="utf-8")) for folder in folders]
+    scores = [entry["test"][task.metric] for entry in measured]
+    parent = parent_of(lineage)
+    agreement = (own.predictions == answers["test"][parent].predictions).mean() if parent else None
+    manifest = Manifest.model_validate_json((folders[0] / "model" / "manifest.json").read_text(encoding="utf-8"))
+    timed = [folder / "latency.json" for folder in folders if (folder / "latency.json").is_file()]
+    return Row(
+        lineage=lineage,
+        recipe=recipe,
+        test=interval(metric, own, settings.resamples),
+        validation=float(np.mean([entry["validation"][task.metric] for entry in measured])),
+        spread=float(np.std(scores, ddof=1)) if len(scores) > 1 else None,
+        against_baseline=against(settings.baseline_lineage),
+        against_control=against(settings.control_lineage),
+        agreement=None if agreement is None else float(agreement),
+        metrics={name: float(np.mean([entry["test"][name] for entry in measured])) for name in (*METRICS, "loss")},
+        bytes=manifest.bytes,
+        manifest=manifest,
+        latency=json.loads(timed[0].read_text(encoding="utf-8")) if timed and recipe else None,
+        training_seconds=float(np.mean([_training_seconds(folder, lineage) for folder in folders])),
+    )
+
+
+def _training_seconds(folder: Path, lineage: str) -> float:
+    """Seconds of training in a node and all its ancestors."""
+    root = folder.parents[lineage.count("/")]
+    total = 0.0
+    for node in ancestry(lineage):
+        record = root / node / "training.json"
+        if record.is_file():
+            total += json.loads(record.read_text(encoding="utf-8")).get("seconds", 0.0)
+    return total

@@ -1,0 +1,28 @@
+"""The stage `compare`: everything measured of a task's models, as a table and two pictures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from constrictor.artifacts.writing import write_text
+from constrictor.comparison.collect import Comparison, collect
+from constrictor.comparison.plots import plot_quality_latency, plot_stages
+from constrictor.comparison.table import table_csv, table_markdown
+from constrictor.data.task import read_task
+
+
+def compare(settings: Comparison, task_manifest: Path, results: Path, target: Path) -> None:
+    """Write ``table.csv``, ``quality_latency.svg``, ``stages.svg`` and, last, ``table.md``.
+
+    Args:
+        settings: recipes, baseline, control, margin.
+        task_manifest: the prepared task's manifest.
+        results: ``results/<study>/<task>``.
+        target: folder to write to, named after the task.
+    """
+    task = read_task(task_manifest)
+    rows = collect(settings, task, results)
+    write_text(target / "table.csv", table_csv(rows, settings, task.metric))
+    plot_quality_latency(rows, task.metric, settings.margin, target / "quality_latency.svg")
+    plot_stages(rows, task.metric, target / "stages.svg")
+    write_text(target / "table.md", table_markdown(rows, settings, task, target.name))

@@ -1,0 +1,161 @@
+"""The two pictures of the comparison: quality against latency, and every model stage by stage."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from constrictor.artifacts.writing import atomic_file
+from constrictor.comparison.bootstrap import Interval
+from constrictor.comparison.collect import Row
+from constrictor.comparison.pareto import pareto_front
+from constrictor.study.lineage import steps_of
+
+INK, QUIET, ACCENT, FRONT = "#1b2733", "#8a97a3", "#2b6cb0", "#c05621"
+
+_STYLE: dict[Any, Any] = {
+    "font.family": "sans-serif",
+    "font.size": 10,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": QUIET,
+    "axes.labelcolor": INK,
+    "text.color": INK,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "axes.grid": True,
+    "grid.color": "#e6eaee",
+    "axes.axisbelow": True,
+    "svg.hashsalt": "constrictor",  # the same numbers give the same file
+}
+
+
+def plot_quality_latency(rows: Sequence[Row], metric: str, margin: float, file: Path) -> None:
+    """Quality on test against latency at the first shape; area is file size, the line the Pareto front.
+
+    Args:
+        rows: the models; those that were not timed are left out.
+        metric: name of the metric.
+        margin: the non-inferiority margin, drawn below the baseline.
+        file: SVG file to write.
+    """
+    timed = [row for row in rows if row.latency]
+    latencies = [row.latency["shapes"][0]["p50_ms"] for row in timed if row.latency]
+    qualities = [100 * row.test.value for row in timed]
+    with mpl.rc_context(_STYLE):
+        figure = Figure(figsize=(8.5, 5.2), layout="constrained")
+        axes = figure.add_subplot()
+        axes.errorbar(
+            latencies, qualities, yerr=_bars([row.test for row in timed]), fmt="none", ecolor="#cbd3da", lw=1.2
+        )
+        front = pareto_front(latencies, qualities)
+        axes.step(
+            [latencies[index] for index in front], [qualities[index] for index in front],
+            where="post", color=FRONT, lw=1.4, label="Pareto front",
+        )  # fmt: skip
+        colours = [FRONT if index in front else ACCENT for index in range(len(timed))]
+        axes.scatter(latencies, qualities, s=[row.bytes / 1e6 * 9 for row in timed], c=colours, alpha=0.75, lw=0)
+        for row in timed:
+            if row.against_baseline is None:
+                axes.axhline(100 * row.test.value, color=QUIET, lw=0.8, ls=":")
+                axes.axhline(100 * (row.test.value - margin), color=QUIET, lw=0.8, ls="--", label="margin")
+        _label_points(axes, latencies, qualities, [row.recipe or "" for row in timed])
+        axes.set_xscale("log")
+        axes.xaxis.set_major_formatter(mpl.ticker.FormatStrFormatter("%g"))
+        axes.xaxis.set_minor_formatter(mpl.ticker.NullFormatter())
+        axes.set_xticks(_ticks(min(latencies), max(latencies)))
+        shape = timed[0].latency["shapes"][0] if timed[0].latency else {}
+        axes.set_xlabel(
+            f"median latency in ms at batch {shape['batch']}, {shape['length']} tokens (log scale; left is faster)"
+        )
+        axes.set_ylabel(f"{metric} on test in %, with 95 % interval")
+        axes.set_title("Quality against latency; area is the size of the file", loc="left", fontsize=11)
+        axes.legend(frameon=False, loc="lower right")
+        _save(figure, file)
+
+
+def _ticks(low: float, high: float) -> list[float]:
+    """1, 2 and 5 in every decade that the data touch."""
+    decades = range(int(np.floor(np.log10(low))), int(np.ceil(np.log10(high))) + 1)
+    ticks = [step * 10.0**decade for decade in decades for step in (1, 2, 5)]
+    return [tick for tick in ticks if low / 1.6 <= tick <= high * 1.6]
+
+
+def _label_points(axes: Axes, x: Sequence[float], y: Sequence[float], labels: Sequence[str]) -> None:
+    """Write a name beside each point, moved up or down until it is clear of the names placed before it."""
+    height = (max(y) - min(y) or 1.0) / 14
+    placed: list[tuple[float, float]] = []
+    for index in np.argsort(y)[::-1]:
+        level = y[index]
+        while any(
+            abs(np.log(x[index] / other_x)) < 0.75 and abs(level - other_y) < height for other_x, other_y in placed
+        ):
+            level -= height / 4
+        placed.append((x[index], level))
+        axes.annotate(
+            labels[index], (x[index], y[index]), (x[index] * 1.06, level), fontsize=9, va="center",
+            arrowprops={"arrowstyle": "-", "color": QUIET, "lw": 0.5} if level != y[index] else None,
+        )  # fmt: skip
+
+
+def plot_stages(rows: Sequence[Row], metric: str, file: Path) -> None:
+    """Every model in the order of its steps: quality with its interval, size of the file, speed-up where it was timed.
+
+    Args:
+        rows: the models.
+        metric: name of the metric.
+        file: SVG file to write.
+    """
+    ordered = sorted(rows, key=lambda row: steps_of(row.lineage))
+    positions = np.arange(len(ordered))[::-1]
+    baseline = next(row for row in rows if row.against_baseline is None)
+    with mpl.rc_context(_STYLE):
+        figure = Figure(figsize=(10, 1.1 + 0.34 * len(ordered)), layout="constrained")
+        quality, size, speed = figure.subplots(1, 3, sharey=True, width_ratios=[1.5, 1, 1])
+        values = [100 * row.test.value for row in ordered]
+        quality.axvline(100 * baseline.test.value, color=QUIET, lw=0.8, ls=":")
+        quality.errorbar(
+            values, positions, xerr=_bars([row.test for row in ordered]), fmt="o", ms=5, color=ACCENT, ecolor="#a9bccd"
+        )
+        quality.set_yticks(positions, [_indented(row.lineage) for row in ordered], family="monospace")
+        quality.set_xlabel(f"{metric} on test in %")
+        _bar(size, positions, [row.bytes / 1e6 for row in ordered], "{:.1f}")
+        size.set_xlabel("file in MB")
+        ratios = [next(iter(row.latency["shapes"][0]["speedup"].values())) if row.latency else 0 for row in ordered]
+        _bar(speed, positions, ratios, "×{:.1f}")
+        speed.set_xlabel("speed against the baseline")
+        figure.suptitle("Stage by stage: what each step changed", x=0.01, ha="left", fontsize=11)
+        _save(figure, file)
+
+
+def _indented(lineage: str) -> str:
+    """A tree's entry: the step's name, pushed in by its depth, padded so that all start at one line."""
+    names = steps_of(lineage)
+    return f"{'  ' * (len(names) - 1) + names[-1]:<22}"
+
+
+def _bar(axes: Axes, positions: np.ndarray, values: Sequence[float], spelling: str) -> None:
+    axes.barh(positions, values, height=0.55, color="#9dbad5")
+    for position, value in zip(positions, values, strict=True):
+        if value:
+            axes.annotate(
+                spelling.format(value), (value, position), (3, 0), textcoords="offset points", va="center", fontsize=9
+            )
+    axes.margins(x=0.18)
+    axes.grid(axis="y", visible=False)
+
+
+def _bars(found: Sequence[Interval]) -> np.ndarray:
+    """Distances from the values to the ends of their intervals, in percent: ``(2, models)``."""
+    return 100 * np.array([[item.value - item.low for item in found], [item.high - item.value for item in found]])
+
+
+def _save(figure: Figure, file: Path) -> None:
+    with atomic_file(file) as staging:
+        figure.savefig(staging, format="svg", metadata={"Date": None})

@@ -1,0 +1,156 @@
+"""The comparison as a table: all numbers as CSV, the telling ones as Markdown."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from constrictor.comparison.bootstrap import Interval
+from constrictor.comparison.collect import Comparison, Row
+from constrictor.data.task import TaskManifest
+
+
+def table_csv(rows: Sequence[Row], settings: Comparison, metric: str) -> str:
+    """All models with all numbers; shares are fractions, sizes bytes, times milliseconds."""
+    records = [_record(row, settings, metric) for row in rows]
+    columns = list(dict.fromkeys(key for record in records for key in record))
+    text = io.StringIO()
+    writer = csv.DictWriter(text, columns, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(records)
+    return text.getvalue()
+
+
+def _record(row: Row, settings: Comparison, metric: str) -> dict[str, Any]:
+    record: dict[str, Any] = {
+        "recipe": row.recipe or "",
+        "lineage": row.lineage,
+        **_spread(f"test_{metric}", row.test),
+        f"test_{metric}_sd_over_replicates": row.spread,
+        f"validation_{metric}": row.validation,
+        **{f"test_{name}": value for name, value in row.metrics.items() if name != metric},
+        **_spread("difference_from_baseline", row.against_baseline),
+        "verdict": row.verdict(settings.margin),
+        **_spread("difference_from_control", row.against_control),
+        "agreement_with_parent": row.agreement,
+        "file_bytes": row.bytes,
+        "parameters": row.manifest.parameters,
+        "sparsity": row.manifest.sparsity,
+        "training_seconds": row.training_seconds,
+    }
+    if row.latency:
+        record["cold_start_seconds"] = row.latency["cold_start_seconds"]
+        record["peak_memory_bytes"] = row.latency["peak_memory_bytes"]
+        for shape in row.latency["shapes"]:
+            name = f"b{shape['batch']}_s{shape['length']}"
+            record |= {f"{key}_{name}": shape[key] for key in ("p50_ms", "p95_ms", "examples_per_second")}
+            record |= {f"speedup_over_{key}_{name}": value for key, value in shape["speedup"].items()}
+    return record
+
+
+def _spread(name: str, found: Interval | None) -> dict[str, Any]:
+    keys = (name, f"{name}_low", f"{name}_high")
+    return dict(zip(keys, found or (None, None, None), strict=True))
+
+
+def table_markdown(rows: Sequence[Row], settings: Comparison, task: TaskManifest, name: str) -> str:
+    """The recipes with what decides between them, and below the table how to read it."""
+    shown = [row for row in rows if row.recipe]
+    columns = _columns(settings, task.metric, _machine(shown))
+    header = "| " + " | ".join(title for title, _ in columns) + " |"
+    rule = "|" + "|".join(" :--- " if index < 2 else " ---: " for index in range(len(columns))) + "|"
+    lines = ["| " + " | ".join(cell(row) for _, cell in columns) + " |" for row in shown]
+    return "\n".join([f"## {name}", "", header, rule, *lines, "", *_legend(shown, settings, task)]) + "\n"
+
+
+def _machine(rows: Sequence[Row]) -> dict[str, Any] | None:
+    return next((row.latency for row in rows if row.latency), None)
+
+
+Column = tuple[str, Callable[[Row], str]]
+
+
+def _columns(settings: Comparison, metric: str, measured: dict[str, Any] | None) -> list[Column]:
+    columns: list[Column] = [
+        ("recipe", lambda row: row.recipe or ""),
+        ("model", lambda row: f"`{row.lineage}`" + (" (sparse, not faster)" if row.sparse_only else "")),
+        (f"{metric}, test", lambda row: f"{100 * row.test.value:.2f}"),
+        (f"against {settings.baseline}", lambda row: _points(row.against_baseline)),
+        (
+            f"within {100 * settings.margin:g} points?",
+            lambda row: row.verdict(settings.margin),
+        ),
+    ]
+    if settings.control:
+        columns.append((f"against {settings.control}", lambda row: _points(row.against_control)))
+    columns += [
+        ("same answer as parent", lambda row: "" if row.agreement is None else f"{100 * row.agreement:.1f} %"),
+        ("file", lambda row: f"{row.bytes / 1e6:.1f} MB"),
+        ("parameters", lambda row: f"{row.manifest.parameters / 1e6:.1f} M"),
+        ("zeros", lambda row: f"{100 * row.manifest.sparsity:.0f} %"),
+    ]
+    if measured:
+        columns += _speed_columns(measured["shapes"])
+        columns.append(("peak memory", _of_latency(lambda found: f"{found['peak_memory_bytes'] / 1e6:.0f} MB")))
+        columns.append(("cold start", _of_latency(lambda found: f"{found['cold_start_seconds']:.2f} s")))
+    return columns
+
+
+def _speed_columns(shapes: Sequence[dict[str, Any]]) -> list[Column]:
+    """Latency at the first shape, throughput at the last, and the speed-ups at both."""
+    first, last = shapes[0], shapes[-1]
+    return [
+        (
+            f"p50 / p95 at {_spell(first)}",
+            _of_latency(lambda found: "{p50_ms:.2f} / {p95_ms:.2f} ms".format(**found["shapes"][0])),
+        ),
+        *((f"× {baseline}", _speedup(0, baseline)) for baseline in first["speedup"]),
+        (
+            f"texts/s at {_spell(last)}",
+            _of_latency(lambda found: "{examples_per_second:.0f}".format(**found["shapes"][-1])),
+        ),
+        *((f"× {baseline} there", _speedup(-1, baseline)) for baseline in last["speedup"]),
+    ]
+
+
+def _spell(shape: dict[str, Any]) -> str:
+    return f"{shape['batch']}×{shape['length']}"
+
+
+def _speedup(position: int, baseline: str) -> Callable[[Row], str]:
+    return _of_latency(lambda found: f"×{found['shapes'][position]['speedup'][baseline]:.2f}")
+
+
+def _of_latency(cell: Callable[[dict[str, Any]], str]) -> Callable[[Row], str]:
+    return lambda row: cell(row.latency) if row.latency else ""
+
+
+def _points(found: Interval | None) -> str:
+    """A difference in percentage points with its interval."""
+    if found is None:
+        return "–"
+    return f"{100 * found.value:+.2f} [{100 * found.low:+.2f}, {100 * found.high:+.2f}]"
+
+
+def _legend(rows: Sequence[Row], settings: Comparison, task: TaskManifest) -> list[str]:
+    replicates = len(settings.replicates)
+    lines = [
+        f"Quality: {task.metric} in percent on {task.rows['test']} test examples"
+        + (f", the mean of {replicates} replicates" if replicates > 1 else ", one replicate")
+        + f". Differences are in points, paired example by example, with 95 % bootstrap intervals ({settings.resamples} "
+        f"resamples). *As good* means that the whole interval lies above −{100 * settings.margin:g} points, *worse* that it "
+        "lies below, *open* that the data do not decide."
+    ]
+    measured = _machine(rows)
+    if measured:
+        machine = measured["processor"]
+        lines += [
+            "",
+            f"Speed: full batches (batch×tokens) of the file on disk, each model in a process of its own, in turn with its "
+            f"baselines; medians of {measured['rounds']} rounds, {measured['threads']} threads of {machine['name']} "
+            f"({', '.join(machine['instructions']) or 'no low-precision instructions'}). Peak memory and cold start (process "
+            "start to first answer) are those of the whole process. The baseline timed against itself shows the noise.",
+        ]
+    return lines

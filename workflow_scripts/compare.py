@@ -1,0 +1,21 @@
+"""Rule `compare`: everything measured of a task's models, as a table and two pictures."""
+
+from pathlib import Path
+
+from constrictor.comparison.collect import Comparison
+from constrictor.comparison.compare import compare
+from workflow_scripts._script import json_of, parser, run
+
+
+def main(settings: Comparison, task: Path, results: Path, output: Path) -> None:
+    """Write the tables and the pictures."""
+    compare(settings, task, results, output)
+
+
+if __name__ == "__main__":
+    arguments = parser(main)
+    arguments.add_argument("--settings", type=json_of(Comparison), required=True, help="what is compared, as JSON")
+    arguments.add_argument("--task", type=Path, required=True, help="the prepared task's manifest")
+    arguments.add_argument("--results", type=Path, required=True, help="the folder results/<study>/<task>")
+    arguments.add_argument("--output", type=Path, required=True, help="the folder to write to")
+    run(main, arguments.parse_args())
