@@ -1,6 +1,6 @@
 # Reads the study and holds what the rules ask of it. Rules and helpers are kept apart, so there are no rules here.
-import os
 import re
+import shlex
 import sys
 from pathlib import Path
 
@@ -13,8 +13,9 @@ from constrictor.study.plan import Plan
 from constrictor.study.read import read_study
 from constrictor.study.settings import canonical_json
 
-# Jobs call `python`: they get the one that runs this workflow, also where nobody has activated its environment.
-os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+# Jobs call `python`: they get the one that runs this workflow, also where nobody has activated its environment. (A conda
+# environment, where one is used, is activated after this and so goes before it.)
+shell.prefix(f"set -euo pipefail; PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH; ")
 
 try:
     study = read_study(config, workflow.configfiles)
@@ -29,7 +30,7 @@ NODE = f"{RESULTS}/{{task}}/{{replicate}}/{{lineage}}"  # a model's address is i
 
 
 def code_of(rule_name):
-    """Digest of the code that a rule runs: a changed line of it reruns the rule, a comment does not."""
+    """Digest of the code behind a rule; changed by a changed line, not by a comment."""
     return code_digest(f"workflow_scripts.{rule_name}")
 
 
@@ -40,7 +41,7 @@ def lineages_of(stage):
 
 
 def step_settings(wildcards):
-    """The settings of a lineage's last step as canonical JSON: all that its rule reads of the study."""
+    """All that the step at the end of a lineage reads of the study, as canonical JSON."""
     return plan.step(wildcards.lineage).canonical()
 
 
@@ -73,3 +74,68 @@ def task_manifest(wildcards):
 def examples_file(task, subset):
     """The examples that a name means: a task's training split, or a subset."""
     return f"{DATA}/tasks/{task}/train.parquet" if subset == "train" else f"{DATA}/subsets/{subset}.parquet"
+
+
+def pool_of(wildcards):
+    """The examples that a subset is chosen from."""
+    origin = study.subsets[wildcards.name].of
+    return f"{DATA}/corpora/{origin}/texts.parquet" if origin in study.corpora else examples_file(origin, "train")
+
+
+def held_out_of(wildcards):
+    """The validation and test examples that a selection from a corpus keeps away from."""
+    if study.subsets[wildcards.name].of not in study.corpora:
+        return []
+    return [f"{DATA}/tasks/{task}/{split}.parquet" for task in study.tasks for split in ("validation", "test")]
+
+
+def lesson_examples(wildcards):
+    """The texts that a distillation reads."""
+    return [examples_file(wildcards.task, subset) for subset in plan.step(wildcards.lineage).on]
+
+
+def lesson_outputs(wildcards):
+    """What the teacher says about each of these texts."""
+    teacher = parent_of(wildcards.lineage)
+    return [node_file(wildcards, teacher, f"outputs/{subset}.parquet") for subset in plan.step(wildcards.lineage).on]
+
+
+def recovery_lessons(wildcards):
+    """The training examples with what the recipe's teacher says about them, for a recovery that learns from it."""
+    teaching = plan.teaching(wildcards.lineage)
+    if teaching is None or not plan.step(wildcards.lineage).finetune_epochs:
+        return {"examples": [], "outputs": []}
+    return {
+        "examples": examples_file(wildcards.task, "train"),
+        "outputs": node_file(wildcards, teaching.teacher, "outputs/train.parquet"),
+    }
+
+
+def soft_targets(wildcards):
+    """How the recipe's distillation mixed teacher and labels, as an argument; nothing where there was none."""
+    teaching = plan.teaching(wildcards.lineage)
+    return f"--soft-targets {teaching.soft_targets.canonical()!r}" if teaching else ""
+
+
+def baseline_models(wildcards):
+    """Manifests of the models that every other takes turns with."""
+    return [node_file(wildcards, lineage, "model/manifest.json") for lineage in plan.speed_baselines.values()]
+
+
+def named_baselines(wildcards, input):
+    """The baselines as arguments: what the report calls them, and where they are."""
+    return [f"{name}={manifest}" for name, manifest in zip(plan.speed_baselines, input.baselines)]
+
+
+def measurements_of(lineages, names):
+    """Input function: these files of these lineages, in all replicates of a task."""
+
+    def files(wildcards):
+        return [
+            f"{RESULTS}/{wildcards.task}/{replicate}/{lineage}/{name}"
+            for replicate in plan.replicates
+            for lineage in lineages
+            for name in names
+        ]
+
+    return files

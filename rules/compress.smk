@@ -1,23 +1,6 @@
 # Compression: prune, quantize, export. Each turns a model into a child that is sparser, smaller or faster.
 
 
-def recovery_lessons(wildcards):
-    """The training examples with what the recipe's teacher says about them, for a recovery that learns from it."""
-    teaching = plan.teaching(wildcards.lineage)
-    if teaching is None or not plan.step(wildcards.lineage).finetune_epochs:
-        return {"examples": [], "outputs": []}
-    return {
-        "examples": examples_file(wildcards.task, "train"),
-        "outputs": node_file(wildcards, teaching.teacher, "outputs/train.parquet"),
-    }
-
-
-def soft_targets(wildcards):
-    """How the recipe's distillation mixed teacher and labels, as an argument; nothing where there was none."""
-    teaching = plan.teaching(wildcards.lineage)
-    return f"--soft-targets {teaching.soft_targets.canonical()!r}" if teaching else ""
-
-
 rule prune:
     input:
         unpack(recovery_lessons),

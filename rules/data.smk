@@ -15,12 +15,13 @@ rule download_dataset:
         mem_mb=4000,
         runtime=60,
     params:
+        kind="--task",
         settings=lambda wildcards: study.tasks[wildcards.name].canonical(),
         code=code_of("download_dataset"),
     message:
         "Read and split the task {wildcards.name}"
     shell:
-        "python -m workflow_scripts.download_dataset --task {params.settings:q} --output {output.manifest:q} 2> {log:q}"
+        "python -m workflow_scripts.download_dataset {params.kind} {params.settings:q} --output {output.manifest:q} 2> {log:q}"
 
 
 use rule download_dataset as download_corpus with:
@@ -32,6 +33,7 @@ use rule download_dataset as download_corpus with:
     benchmark:
         f"{DATA}/logs/corpus_{{name}}.tsv"
     params:
+        kind="--corpus",
         settings=lambda wildcards: study.corpora[wildcards.name].canonical(),
         code=code_of("download_dataset"),
     message:
@@ -57,19 +59,6 @@ rule download_model:
         "Fetch the model {wildcards.name}"
     shell:
         "python -m workflow_scripts.download_model --settings {params.settings:q} --output {output.manifest:q} 2> {log:q}"
-
-
-def pool_of(wildcards):
-    """The examples that a subset is chosen from."""
-    origin = study.subsets[wildcards.name].of
-    return f"{DATA}/corpora/{origin}/texts.parquet" if origin in study.corpora else examples_file(origin, "train")
-
-
-def held_out_of(wildcards):
-    """The validation and test examples that a selection from a corpus keeps away from."""
-    if study.subsets[wildcards.name].of not in study.corpora:
-        return []
-    return [f"{DATA}/tasks/{task}/{split}.parquet" for task in study.tasks for split in ("validation", "test")]
 
 
 rule select_subset:

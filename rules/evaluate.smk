@@ -29,16 +29,6 @@ rule evaluate:
         " --predictions {output.predictions:q} --threads {threads} 2> {log:q}"
 
 
-def baseline_models(wildcards):
-    """Manifests of the models that every other takes turns with."""
-    return [node_file(wildcards, lineage, "model/manifest.json") for lineage in plan.speed_baselines.values()]
-
-
-def named_baselines(wildcards, input):
-    """The baselines as arguments: what the report calls them, and where they are."""
-    return [f"{name}={manifest}" for name, manifest in zip(plan.speed_baselines, input.baselines)]
-
-
 rule latency:
     input:
         model=f"{NODE}/model/manifest.json",

@@ -1,20 +1,6 @@
 # The comparison: one table and two pictures a task, and a target for each recipe.
 
 
-def measurements_of(lineages, names):
-    """Input function: these files of these lineages, in all replicates of a task."""
-
-    def files(wildcards):
-        return [
-            f"{RESULTS}/{wildcards.task}/{replicate}/{lineage}/{name}"
-            for replicate in plan.replicates
-            for lineage in lineages
-            for name in names
-        ]
-
-    return files
-
-
 rule compare:
     input:
         task=task_manifest,

@@ -58,17 +58,6 @@ rule teacher_outputs:
         " --output {output.outputs:q} --threads {threads} 2> {log:q}"
 
 
-def lesson_examples(wildcards):
-    """The texts that a distillation reads."""
-    return [examples_file(wildcards.task, subset) for subset in plan.step(wildcards.lineage).on]
-
-
-def lesson_outputs(wildcards):
-    """What the teacher says about each of these texts."""
-    teacher = parent_of(wildcards.lineage)
-    return [node_file(wildcards, teacher, f"outputs/{subset}.parquet") for subset in plan.step(wildcards.lineage).on]
-
-
 rule distil:
     input:
         teacher=parent_model,

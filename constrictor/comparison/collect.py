@@ -80,12 +80,12 @@ class Row:
         return any(record.settings.get("stage") == "prune" for record in self.manifest.lineage)
 
     def verdict(self, margin: float) -> str:
-        """What the interval says about non-inferiority to the baseline."""
+        """Whether the model is within the margin of the baseline: `yes`, `no`, or `open` where the data do not decide."""
         if self.against_baseline is None:
             return "baseline"
         if self.against_baseline.low > -margin:
-            return "as good"
-        return "worse" if self.against_baseline.high < -margin else "open"
+            return "yes"
+        return "no" if self.against_baseline.high < -margin else "open"
 
 
 def collect(settings: Comparison, task: TaskManifest, results: Path) -> list[Row]:

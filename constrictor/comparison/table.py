@@ -56,46 +56,65 @@ def _spread(name: str, found: Interval | None) -> dict[str, Any]:
 
 
 def table_markdown(rows: Sequence[Row], settings: Comparison, task: TaskManifest, name: str) -> str:
-    """The recipes with what decides between them, and below the table how to read it."""
+    """The recipes with what decides between them, in two tables, and below each how to read it."""
     shown = [row for row in rows if row.recipe]
-    columns = _columns(settings, task.metric, _machine(shown))
-    header = "| " + " | ".join(title for title, _ in columns) + " |"
-    rule = "|" + "|".join(" :--- " if index < 2 else " ---: " for index in range(len(columns))) + "|"
-    lines = ["| " + " | ".join(cell(row) for _, cell in columns) + " |" for row in shown]
-    return "\n".join([f"## {name}", "", header, rule, *lines, "", *_legend(shown, settings, task)]) + "\n"
-
-
-def _machine(rows: Sequence[Row]) -> dict[str, Any] | None:
-    return next((row.latency for row in rows if row.latency), None)
+    measured = next((row.latency for row in shown if row.latency), None)
+    parts = [f"## {name}", _markdown(_quality_columns(settings, task.metric), shown), _quality_legend(settings, task)]
+    if measured:
+        parts += [_markdown(_cost_columns(measured["shapes"]), shown), _cost_legend(measured)]
+    return "\n\n".join(parts) + "\n"
 
 
 Column = tuple[str, Callable[[Row], str]]
 
 
-def _columns(settings: Comparison, metric: str, measured: dict[str, Any] | None) -> list[Column]:
+def _markdown(columns: Sequence[Column], rows: Sequence[Row]) -> str:
+    """A Markdown table whose columns are as wide as their widest cell, so that it reads well on a terminal too."""
+    cells = [[title for title, _ in columns], *([cell(row) for _, cell in columns] for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    lines = ["| " + " | ".join(_padded(line, widths)) + " |" for line in cells]
+    rule = "|" + "|".join(
+        f":{'-' * (width + 1)}" if n == 0 else f"{'-' * (width + 1)}:" for n, width in enumerate(widths)
+    )
+    return "\n".join([lines[0], rule + "|", *lines[1:]])
+
+
+def _padded(line: Sequence[str], widths: Sequence[int]) -> list[str]:
+    return [
+        text.ljust(width) if n == 0 else text.rjust(width)
+        for n, (text, width) in enumerate(zip(line, widths, strict=True))
+    ]
+
+
+def _quality_columns(settings: Comparison, metric: str) -> list[Column]:
     columns: list[Column] = [
         ("recipe", lambda row: row.recipe or ""),
-        ("model", lambda row: f"`{row.lineage}`" + (" (sparse, not faster)" if row.sparse_only else "")),
-        (f"{metric}, test", lambda row: f"{100 * row.test.value:.2f}"),
+        ("steps", lambda row: row.lineage),
+        (f"test {metric}", lambda row: f"{100 * row.test.value:.2f}"),
         (f"against {settings.baseline}", lambda row: _points(row.against_baseline)),
-        (
-            f"within {100 * settings.margin:g} points?",
-            lambda row: row.verdict(settings.margin),
-        ),
+        (f"within {100 * settings.margin:g} points", lambda row: row.verdict(settings.margin)),
     ]
     if settings.control:
         columns.append((f"against {settings.control}", lambda row: _points(row.against_control)))
-    columns += [
-        ("same answer as parent", lambda row: "" if row.agreement is None else f"{100 * row.agreement:.1f} %"),
+    columns.append(
+        ("parent's answers kept", lambda row: "" if row.agreement is None else f"{100 * row.agreement:.1f} %")
+    )
+    return columns
+
+
+def _cost_columns(shapes: Sequence[dict[str, Any]]) -> list[Column]:
+    return [
+        ("recipe", lambda row: row.recipe or ""),
         ("file", lambda row: f"{row.bytes / 1e6:.1f} MB"),
         ("parameters", lambda row: f"{row.manifest.parameters / 1e6:.1f} M"),
-        ("zeros", lambda row: f"{100 * row.manifest.sparsity:.0f} %"),
+        (
+            "zeros",
+            lambda row: f"{100 * row.manifest.sparsity:.0f} %" + (" (sparse, not faster)" if row.sparse_only else ""),
+        ),
+        *_speed_columns(shapes),
+        ("peak memory", _of_latency(lambda found: f"{found['peak_memory_bytes'] / 1e6:.0f} MB")),
+        ("cold start", _of_latency(lambda found: f"{found['cold_start_seconds']:.2f} s")),
     ]
-    if measured:
-        columns += _speed_columns(measured["shapes"])
-        columns.append(("peak memory", _of_latency(lambda found: f"{found['peak_memory_bytes'] / 1e6:.0f} MB")))
-        columns.append(("cold start", _of_latency(lambda found: f"{found['cold_start_seconds']:.2f} s")))
-    return columns
 
 
 def _speed_columns(shapes: Sequence[dict[str, Any]]) -> list[Column]:
@@ -111,7 +130,7 @@ def _speed_columns(shapes: Sequence[dict[str, Any]]) -> list[Column]:
             f"texts/s at {_spell(last)}",
             _of_latency(lambda found: "{examples_per_second:.0f}".format(**found["shapes"][-1])),
         ),
-        *((f"× {baseline} there", _speedup(-1, baseline)) for baseline in last["speedup"]),
+        *((f"× {baseline}", _speedup(-1, baseline)) for baseline in last["speedup"]),
     ]
 
 
@@ -134,23 +153,22 @@ def _points(found: Interval | None) -> str:
     return f"{100 * found.value:+.2f} [{100 * found.low:+.2f}, {100 * found.high:+.2f}]"
 
 
-def _legend(rows: Sequence[Row], settings: Comparison, task: TaskManifest) -> list[str]:
+def _quality_legend(settings: Comparison, task: TaskManifest) -> str:
     replicates = len(settings.replicates)
-    lines = [
-        f"Quality: {task.metric} in percent on {task.rows['test']} test examples"
-        + (f", the mean of {replicates} replicates" if replicates > 1 else ", one replicate")
-        + f". Differences are in points, paired example by example, with 95 % bootstrap intervals ({settings.resamples} "
-        f"resamples). *As good* means that the whole interval lies above −{100 * settings.margin:g} points, *worse* that it "
-        "lies below, *open* that the data do not decide."
-    ]
-    measured = _machine(rows)
-    if measured:
-        machine = measured["processor"]
-        lines += [
-            "",
-            f"Speed: full batches (batch×tokens) of the file on disk, each model in a process of its own, in turn with its "
-            f"baselines; medians of {measured['rounds']} rounds, {measured['threads']} threads of {machine['name']} "
-            f"({', '.join(machine['instructions']) or 'no low-precision instructions'}). Peak memory and cold start (process "
-            "start to first answer) are those of the whole process. The baseline timed against itself shows the noise.",
-        ]
-    return lines
+    mean = f", the mean of {replicates} replicates" if replicates > 1 else ", one replicate"
+    return (
+        f"Quality: {task.metric} in percent on {task.rows['test']} test examples{mean}. Differences are in points, paired "
+        f"example by example, with 95 % bootstrap intervals ({settings.resamples} resamples). *yes*: the whole interval lies "
+        f"above −{100 * settings.margin:g} points; *no*: it lies below; *open*: these examples do not decide."
+    )
+
+
+def _cost_legend(measured: dict[str, Any]) -> str:
+    machine = measured["processor"]
+    instructions = ", ".join(machine["instructions"]) or "no low-precision instructions"
+    return (
+        f"Cost: full batches (batch×tokens) on the file that would be shipped, each model in a process of its own, in turn "
+        f"with its baselines; medians of {measured['rounds']} rounds, {measured['threads']} threads of {machine['name']} "
+        f"({instructions}). The baseline timed against itself shows the noise. Peak memory and cold start (process start to "
+        "first answer) are those of the whole process."
+    )

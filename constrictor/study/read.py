@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import types
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -27,8 +28,9 @@ def read_study(raw: Mapping[str, Any], files: Sequence[str | Path] = ()) -> Stud
     Raises:
         ConstrictorError: naming every mistake, a line each.
     """
-    raw = _with_on(raw)
     try:
+        raw, files = _with_base(raw, files)
+        raw = _with_on(raw)
         study = Study.model_validate(expand_grids(dict(raw)))
     except ValidationError as error:
         found = [(_key_path(detail, raw), _say(detail)) for detail in error.errors()]
@@ -42,6 +44,22 @@ def read_study(raw: Mapping[str, Any], files: Sequence[str | Path] = ()) -> Stud
     lines = [f"  {_place(path, files)}{'.'.join(map(str, path)) or 'study'}: {message}" for path, message in found]
     count = "one mistake" if len(lines) == 1 else f"{len(lines)} mistakes"
     raise ConstrictorError("\n".join([f"The study has {count}:", *lines]))
+
+
+def _with_base(raw: Mapping[str, Any], files: Sequence[str | Path]) -> tuple[Mapping[str, Any], Sequence[str | Path]]:
+    """Lay a study that ``extends`` another over it; the path is relative to the file that says so."""
+    base = raw.get("extends")
+    if base is None:
+        return raw, files
+    file = (Path(files[-1]).parent if files else Path()) / str(base)
+    try:
+        below = yaml.safe_load(file.read_text(encoding="utf-8")) or {}
+    except OSError as error:
+        raise ConstrictorError(f"extends: the study {file} cannot be read: {error.strerror}") from None
+    below, base_files = _with_base(below, [file])
+    merged = copy.deepcopy(dict(below))
+    _lay_over(merged, {key: value for key, value in raw.items() if key != "extends"})
+    return merged, [*base_files, *files]
 
 
 def _with_on(value: Any) -> Any:

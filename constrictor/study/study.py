@@ -55,6 +55,11 @@ class Report(Settings):
 class Study(Settings):
     """A study file."""
 
+    extends: str | None = Field(
+        None,
+        description="Another study that this one is laid over, key by key; a path relative to this file.",
+        examples=["../config.yaml"],
+    )
     name: Name = Field(description="Name of the study: its results lie in `results/<name>/`.")
     replicates: Replicates = Field(default_factory=Replicates, description="Repetitions of every task.")
     tasks: dict[Name, ClassificationTask] = Field(min_length=1, description="The problems to solve.")

@@ -1,0 +1,71 @@
+# make run      set up, build and measure the study, print the comparison, write the report
+# make test     set up, all tests and checks
+# make help     what else there is
+
+PYTHON ?= python3
+STUDY  ?= config.yaml
+VENV   := .venv
+BIN    := $(VENV)/bin
+NAME    = $(shell sed -n 's/^name: *//p' $(STUDY))
+REPORT  = reports/$(NAME)/report.html
+
+.PHONY: help setup run debug test test-fast check docs dag clean
+
+help:
+	@grep -E '^# make' Makefile | cut -c3-
+	@echo "make setup    the virtual environment alone"
+	@echo "make debug    the same study on a tenth of the data, one epoch a training (some two minutes)"
+	@echo "make test-fast  unit tests only"
+	@echo "make check    linters and the type checker"
+	@echo "make docs     docs/configuration.md and schemas/study.schema.json, from the code"
+	@echo "make dag      docs/images/dag.svg (needs graphviz)"
+	@echo "make run STUDY=studies/other.yaml runs another study"
+
+# The lock is complete, so nothing is resolved; torch alone brings what its build for this machine needs.
+$(VENV)/run.stamp: envs/lock.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Constrictor needs Python 3.11 or newer; this is " + sys.version.split()[0] + ". Try: make $(MAKECMDGOALS) PYTHON=python3.12")'
+	@echo "Setting up $(VENV) (some minutes, once)"
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/pip install --quiet --disable-pip-version-check --constraint envs/lock.txt $$(grep '^torch==' envs/lock.txt)
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --requirement envs/lock.txt
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/test.stamp: $(VENV)/run.stamp envs/lock-dev.txt
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --requirement envs/lock-dev.txt
+	@touch $@
+
+setup: $(VENV)/run.stamp
+
+run: setup
+	@$(BIN)/snakemake --configfile $(STUDY)
+	newest=$$(ls -t reports/$(NAME)/*/table.md | head -n 1); \
+	if [ ! -f $(REPORT) ] || [ "$$newest" -nt $(REPORT) ]; then \
+	    $(BIN)/snakemake --configfile $(STUDY) --report $(REPORT) > /dev/null 2> reports/$(NAME)/report.log \
+	        || { cat reports/$(NAME)/report.log; exit 1; }; fi
+	@echo; cat reports/$(NAME)/*/table.md; echo
+	@echo "Tables and pictures: reports/$(NAME)/   Report to open in a browser: $(REPORT)"
+
+debug:
+	@$(MAKE) --no-print-directory run STUDY=studies/debug.yaml
+
+test: $(VENV)/test.stamp
+	@HF_HUB_OFFLINE=1 $(BIN)/pytest
+
+test-fast: $(VENV)/test.stamp
+	@HF_HUB_OFFLINE=1 $(BIN)/pytest --ignore tests/workflow
+
+check: $(VENV)/test.stamp
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check --quiet .
+	@$(BIN)/snakefmt --check Snakefile rules
+	@$(BIN)/mypy
+	@$(BIN)/snakemake --lint
+
+docs: setup
+	@$(BIN)/python -m constrictor.study.schema
+
+dag: setup
+	@$(BIN)/snakemake --rulegraph dot 2> /dev/null | tred | dot -Tsvg > docs/images/dag.svg
+
+clean:
+	rm -rf data/*/ results/*/ reports/*/ .snakemake

@@ -1,0 +1,70 @@
+import numpy as np
+import onnx
+import pytest
+import torch
+
+from constrictor.artifacts.manifest import read_manifest
+from constrictor.artifacts.onnx_model import open_session, run_session
+from constrictor.artifacts.torch_model import forward, load_classifier
+from constrictor.compression.export.export import export
+from constrictor.compression.export.onnx import compare_logits, refuse_difference
+from constrictor.errors import ConstrictorError
+from constrictor.study.steps.export import Export
+
+
+@pytest.mark.parametrize("shape", [(1, 2), (1, 32), (3, 7), (17, 19)])
+def test_exported_model_says_the_same_at_any_shape(tiny_onnx, tiny_teacher, shape):
+    generator = np.random.default_rng(0)
+    mask = (np.arange(shape[1]) < generator.integers(1, shape[1] + 1, (shape[0], 1))).astype(np.int64)
+    batch = {"input_ids": generator.integers(4, 30, shape), "attention_mask": mask}
+    expected = forward(load_classifier(tiny_teacher, ["bad", "good"], 32), batch)
+    found = run_session(open_session(tiny_onnx / "model.onnx"), batch)
+    np.testing.assert_allclose(found, expected, atol=1e-4)
+
+
+def test_manifest_names_parity_and_format(tiny_onnx):
+    manifest = read_manifest(tiny_onnx)
+    assert (manifest.format, manifest.precision) == ("onnx", "fp32")
+    assert manifest.details["parity"]["max_difference"] < 1e-4
+    assert manifest.details["parity"]["equal_predictions"] == 1.0
+    assert manifest.details["parity"]["texts"] == 24
+    assert set(manifest.files) >= {"model.onnx", "tokenizer.json"}
+
+
+def test_export_is_repeatable_and_names_no_path_of_this_machine(tiny_onnx, tiny_teacher, tiny_task, tmp_path):
+    export(Export(stage="export"), tiny_teacher, tiny_task, tmp_path / "model", "onnx")
+    assert (tmp_path / "model" / "manifest.json").read_bytes() == (tiny_onnx / "manifest.json").read_bytes()
+    model = onnx.load(tmp_path / "model" / "model.onnx")
+    assert [entry.version for entry in model.opset_import if entry.domain == ""] == [20]
+    assert b"site-packages" not in model.SerializeToString()
+
+
+def test_a_model_that_says_something_else_is_refused_and_nothing_is_left(tiny_teacher, tiny_task, tmp_path):
+    with pytest.raises(ConstrictorError, match=r"model\.onnx differs from the torch model.*24 texts"):
+        export(Export(stage="export", max_difference=1e-12), tiny_teacher, tiny_task, tmp_path / "model", "onnx")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_differences_by_hand():
+    found = compare_logits(np.array([[1.0, 2.0], [3.0, 0.0]]), np.array([[1.5, 2.0], [-1.0, 0.0]]))
+    assert found == {"texts": 2, "max_difference": 4.0, "mean_difference": 1.125, "equal_predictions": 0.5}
+
+
+def test_not_a_number_is_a_difference(tmp_path):
+    found = compare_logits(np.array([[1.0, 2.0]]), np.array([[np.nan, 2.0]]))
+    with pytest.raises(ConstrictorError):
+        refuse_difference(found, 1e-3, tmp_path / "model.onnx")
+
+
+def test_a_file_that_is_no_onnx_model_is_named(tmp_path):
+    (tmp_path / "model.onnx").write_bytes(b"no model")
+    with pytest.raises(ConstrictorError, match=r"model\.onnx cannot be opened"):
+        open_session(tmp_path / "model.onnx")
+
+
+def test_torch_model_is_not_in_training_mode_when_it_answers(tiny_teacher):
+    model = load_classifier(tiny_teacher, ["bad", "good"], 32).train()
+    batch = {"input_ids": np.full((2, 5), 6), "attention_mask": np.ones((2, 5), np.int64)}
+    assert np.array_equal(forward(model, batch), forward(model, batch))
+    assert model.training
+    assert torch.is_grad_enabled()

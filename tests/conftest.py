@@ -1,0 +1,132 @@
+"""What the unit tests share: a tiny random encoder, a small learnable task, and what is built from them once."""
+
+import os
+
+os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ["TOKENIZERS_PARALLELISM"] = "false"
+
+import itertools
+import subprocess
+from pathlib import Path
+
+import pytest
+from hypothesis import settings as hypothesis_settings
+
+hypothesis_settings.register_profile("constrictor", deadline=None, max_examples=40, derandomize=True, database=None)
+hypothesis_settings.load_profile("constrictor")
+
+GOOD = ("great", "lovely", "superb", "charming", "brilliant")
+BAD = ("awful", "boring", "dreadful", "clumsy", "tedious")
+NOUNS = ("film", "story", "plot", "cast", "score", "ending")
+TAILS = ("", "indeed", "from start to finish", "and everybody in the room said so")
+
+
+@pytest.fixture(scope="session")
+def sentences() -> list[tuple[str, str]]:
+    """240 different sentences, half of them of each class: the adjective tells the class."""
+    return [
+        (f"the {noun} was {adjective} {tail}".strip(), label)
+        for label, adjectives in (("bad", BAD), ("good", GOOD))
+        for adjective, noun, tail in itertools.product(adjectives, NOUNS, TAILS)
+    ]
+
+
+@pytest.fixture(scope="session")
+def tiny_checkpoint(tmp_path_factory: pytest.TempPathFactory, sentences: list[tuple[str, str]]) -> Path:
+    """A random four-layer BERT as `save_pretrained` writes it, with a WordPiece tokenizer."""
+    import tokenizers
+    import torch
+    from transformers import BertConfig, BertModel
+
+    torch.set_num_threads(1)
+    folder = tmp_path_factory.mktemp("tiny_checkpoint")
+    words = sorted({word for text, _ in sentences for word in text.split()})
+    tokens = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", *words, *"abcdefghijklmnopqrstuvwxyz", "##s", "##y", "##ing"]
+    vocabulary = {token: number for number, token in enumerate(tokens)}
+    tokenizer = tokenizers.Tokenizer(tokenizers.models.WordPiece(vocabulary, unk_token="[UNK]"))
+    tokenizer.normalizer = tokenizers.normalizers.BertNormalizer()
+    tokenizer.pre_tokenizer = tokenizers.pre_tokenizers.BertPreTokenizer()
+    tokenizer.post_processor = tokenizers.processors.BertProcessing(("[SEP]", 3), ("[CLS]", 2))
+    tokenizer.save(str(folder / "tokenizer.json"))
+    torch.manual_seed(0)
+    config = BertConfig(
+        vocab_size=len(tokens), hidden_size=32, num_hidden_layers=4, num_attention_heads=4, intermediate_size=64,
+        max_position_embeddings=64, initializer_range=0.1,
+    )  # fmt: skip
+    BertModel(config).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory: pytest.TempPathFactory, tiny_checkpoint: Path) -> Path:
+    """The tiny checkpoint as a fetched artifact."""
+    from constrictor.artifacts.source import fetch_model
+    from constrictor.study.sources import LocalModel
+
+    folder = tmp_path_factory.mktemp("tiny_model") / "model"
+    fetch_model(LocalModel(path=str(tiny_checkpoint)), folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_task(tmp_path_factory: pytest.TempPathFactory, sentences: list[tuple[str, str]]) -> Path:
+    """A prepared task of 120 learnable sentences: 72 to train on, 24 each for validation and test."""
+    from constrictor.data.task import prepare_task
+    from constrictor.study.sources import LocalFile
+    from constrictor.study.tasks import ClassificationTask, Split
+
+    folder = tmp_path_factory.mktemp("tiny_task")
+    source = folder / "source.csv"
+    source.write_text("text,label\n" + "".join(f"{text},{label}\n" for text, label in sentences[::2]), encoding="utf-8")
+    task = ClassificationTask(
+        source=LocalFile(path=str(source)), split=Split(validation=0.2, test=0.2), max_length=32, metric="accuracy"
+    )
+    prepare_task(task, folder / "task")
+    return folder / "task"
+
+
+@pytest.fixture(scope="session")
+def tiny_teacher(tmp_path_factory: pytest.TempPathFactory, tiny_model: Path, tiny_task: Path) -> Path:
+    """The tiny model, fine-tuned until it knows the task: an artifact's folder."""
+    from constrictor.study.steps.finetune import Finetune
+    from constrictor.training.finetune import finetune
+    from constrictor.training.node import Node, TaskFolder
+
+    node = Node(tmp_path_factory.mktemp("tiny_teacher") / "teacher", "teacher", seed=1)
+    settings = Finetune(stage="finetune", model="tiny", epochs=4, lr=1e-2, batch_size=8, dropout=0.0)
+    finetune(settings, tiny_model, TaskFolder(tiny_task), node)
+    return node.model
+
+
+@pytest.fixture(scope="session")
+def tiny_onnx(tmp_path_factory: pytest.TempPathFactory, tiny_teacher: Path, tiny_task: Path) -> Path:
+    """The tiny teacher as ONNX in float32: an artifact's folder."""
+    from constrictor.compression.export.export import export
+    from constrictor.study.steps.export import Export
+
+    folder = tmp_path_factory.mktemp("tiny_onnx") / "model"
+    export(Export(stage="export"), tiny_teacher, tiny_task, folder, "onnx")
+    return folder
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path):
+    """Mounts a disk of a given size, to be filled; skips where that is not permitted."""
+    mounted: list[Path] = []
+
+    def mount(size: str) -> Path:
+        folder = tmp_path / f"disk{len(mounted)}"
+        folder.mkdir()
+        command = ["mount", "-t", "tmpfs", "-o", f"size={size}", "none", str(folder)]
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, check=False)
+        except FileNotFoundError:
+            pytest.skip("there is no mount command")
+        if done.returncode:
+            pytest.skip(f"a small disk cannot be mounted: {done.stderr.strip()}")
+        mounted.append(folder)
+        return folder
+
+    yield mount
+    for folder in mounted:
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)

@@ -1,0 +1,304 @@
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from constrictor.artifacts.torch_model import load_classifier
+from constrictor.data.examples import read_examples
+from constrictor.data.tokenization import Tokenizer
+from constrictor.errors import ConstrictorError
+from constrictor.study.steps.step import Optimisation
+from constrictor.training import callbacks, engine
+from constrictor.training.engine import Trained, TrainingData, train
+from constrictor.training.losses import label_loss
+from constrictor.training.node import TaskFolder
+
+SETTINGS = Optimisation(lr=1e-3, batch_size=8, dropout=0.1)
+STEPS_PER_EPOCH = 9  # 72 training examples in batches of 8
+
+
+@pytest.fixture
+def run(tiny_model: Path, tiny_task: Path, tmp_path: Path):
+    """Train the tiny model: gives its weights and what came of it."""
+    tokenizer = Tokenizer(tiny_model, 32)
+    examples = read_examples(tiny_task / "train.parquet")
+    data = TrainingData(tokenizer.encode(examples.texts), tokenizer.pad_id, {"labels": examples.labels})
+    real_validate = TaskFolder(tiny_task).validator(tokenizer, "accuracy")
+
+    def train_once(
+        folder="checkpoints", settings=SETTINGS, validate=real_validate, rows=None, watch=None, identity="same", **more
+    ) -> tuple[dict[str, torch.Tensor], Trained]:
+        model = load_classifier(tiny_model, ["bad", "good"], 32, seed=1)
+        chosen = data if rows is None else _take(data, rows)
+        if watch is not None:
+            more["after_step"] = lambda: watch(model)
+        trained = train(
+            model, chosen, lambda logits, targets: label_loss(logits, targets["labels"]), validate, settings,
+            **{"epochs": 3, "seed": 7, "metric": "accuracy", "checkpoints": tmp_path / folder, "identity": identity, **more},
+        )  # fmt: skip
+        return {name: tensor.clone() for name, tensor in model.state_dict().items()}, trained
+
+    train_once.validate = real_validate
+    train_once.checkpoints = tmp_path / "checkpoints"
+    return train_once
+
+
+def _take(data: TrainingData, rows: int) -> TrainingData:
+    return TrainingData(data.encoded[:rows], data.pad_id, {name: array[:rows] for name, array in data.targets.items()})
+
+
+def _assert_equal(left: dict[str, torch.Tensor], right: dict[str, torch.Tensor]) -> None:
+    assert left.keys() == right.keys()
+    for name in left:
+        assert torch.equal(left[name], right[name]), name
+
+
+def _interrupt_at(count: int):
+    calls = []
+
+    def watch(model) -> None:
+        calls.append(1)
+        if len(calls) == count:
+            raise KeyboardInterrupt
+
+    return watch
+
+
+def _scripted(values: list[float], seen: list | None = None):
+    remaining = iter(values)
+
+    def validate(model) -> dict[str, float]:
+        if seen is not None:
+            seen.append({name: tensor.clone() for name, tensor in model.state_dict().items()})
+        return {"accuracy": next(remaining)}
+
+    return validate
+
+
+def test_training_learns_the_task(run):
+    _, trained = run(settings=Optimisation(lr=1e-2, batch_size=8, dropout=0.0), epochs=4)
+    assert max(entry["accuracy"] for entry in trained.history) > 0.9
+
+
+def test_same_seed_gives_same_weights_and_another_seed_others(run):
+    first, _ = run(epochs=1)
+    second, _ = run(epochs=1)
+    third, _ = run(epochs=1, seed=8)
+    _assert_equal(first, second)
+    assert not torch.equal(first["classifier.weight"], third["classifier.weight"])
+
+
+def test_resumed_at_the_end_of_an_epoch_equals_undisturbed(run):
+    undisturbed, whole = run()
+    calls = []
+
+    def validate(model) -> dict[str, float]:
+        calls.append(1)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return run.validate(model)
+
+    with pytest.raises(KeyboardInterrupt):
+        run(validate=validate)
+    resumed, rest = run()
+    _assert_equal(undisturbed, resumed)
+    assert rest.history == whole.history
+    assert rest.examples == 2 * STEPS_PER_EPOCH * 8
+
+
+def test_resumed_in_the_middle_of_an_epoch_equals_undisturbed(run, monkeypatch):
+    undisturbed, whole = run()
+    monkeypatch.setattr(callbacks, "SECONDS_BETWEEN_CHECKPOINTS", 0)
+    with pytest.raises(KeyboardInterrupt):
+        run(watch=_interrupt_at(STEPS_PER_EPOCH + 5))
+    resumed, rest = run()
+    _assert_equal(undisturbed, resumed)
+    assert rest.history == whole.history
+    assert rest.examples == (2 * STEPS_PER_EPOCH - 4) * 8
+
+
+def test_resumed_with_gradient_accumulation_equals_undisturbed(run, monkeypatch):
+    settings = SETTINGS.model_copy(update={"gradient_accumulation": 2})
+    undisturbed, whole = run(settings=settings)
+    monkeypatch.setattr(callbacks, "SECONDS_BETWEEN_CHECKPOINTS", 0)
+    with pytest.raises(KeyboardInterrupt):
+        run(settings=settings, watch=_interrupt_at(8))
+    resumed, rest = run(settings=settings)
+    _assert_equal(undisturbed, resumed)
+    assert rest.history == whole.history
+
+
+def test_killed_between_last_checkpoint_and_saving_equals_undisturbed(run, monkeypatch):
+    undisturbed, whole = run(epochs=2)
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(engine, "load_file", lambda file: (_ for _ in ()).throw(KeyboardInterrupt))
+        run(epochs=2)
+    resumed, rest = run(epochs=2)
+    _assert_equal(undisturbed, resumed)
+    assert rest.history == whole.history
+    assert rest.examples == 0
+
+
+def test_killed_after_patience_ended_does_not_train_on(run, monkeypatch):
+    patient = SETTINGS.model_copy(update={"patience": 1})
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(engine, "load_file", lambda file: (_ for _ in ()).throw(KeyboardInterrupt))
+        run(settings=patient, epochs=4, validate=_scripted([0.9, 0.5]))
+    _, rest = run(settings=patient, epochs=4, validate=_scripted([1.0, 1.0, 1.0]))
+    assert [entry["accuracy"] for entry in rest.history] == [0.9, 0.5]
+
+
+def test_half_written_checkpoint_is_ignored_and_removed(run, monkeypatch):
+    undisturbed, _ = run()
+    monkeypatch.setattr(callbacks, "SECONDS_BETWEEN_CHECKPOINTS", 0)
+    with pytest.raises(KeyboardInterrupt):
+        run(watch=_interrupt_at(STEPS_PER_EPOCH + 5))
+    broken = run.checkpoints / f"checkpoint-{STEPS_PER_EPOCH + 4}"
+    (broken / "complete").unlink()
+    (broken / "model.safetensors").write_bytes(b"half")
+    newest = callbacks.newest_checkpoint(run.checkpoints)
+    assert newest == run.checkpoints / f"checkpoint-{STEPS_PER_EPOCH + 3}"
+    assert not broken.exists()
+    resumed, _ = run()
+    _assert_equal(undisturbed, resumed)
+
+
+def test_newest_checkpoint_is_found_by_number_not_by_name(tmp_path):
+    for step in (9, 10, 100, 99):
+        (tmp_path / f"checkpoint-{step}").mkdir()
+        (tmp_path / f"checkpoint-{step}" / "complete").touch()
+    assert callbacks.newest_checkpoint(tmp_path) == tmp_path / "checkpoint-100"
+    assert callbacks.newest_checkpoint(tmp_path / "missing") is None
+
+
+def test_checkpoints_of_another_identity_are_not_used(run, monkeypatch):
+    undisturbed, _ = run(epochs=2)
+    monkeypatch.setattr(callbacks, "SECONDS_BETWEEN_CHECKPOINTS", 0)
+    with pytest.raises(KeyboardInterrupt):
+        run(epochs=2, identity="other", seed=3, watch=_interrupt_at(STEPS_PER_EPOCH + 2))
+    weights, trained = run(epochs=2)
+    assert trained.examples == 2 * STEPS_PER_EPOCH * 8
+    _assert_equal(undisturbed, weights)
+
+
+def test_checkpoints_are_removed_at_the_end(run):
+    run(epochs=1)
+    assert not run.checkpoints.exists()
+
+
+def test_weights_of_the_best_epoch_are_restored(run):
+    seen: list = []
+    weights, trained = run(validate=_scripted([0.5, 0.9, 0.7], seen))
+    _assert_equal(weights, seen[1])
+    assert trained.best_epoch == 2
+
+
+def test_of_equal_epochs_the_first_is_kept(run):
+    seen: list = []
+    weights, trained = run(validate=_scripted([0.5, 0.9, 0.9], seen))
+    _assert_equal(weights, seen[1])
+    assert trained.best_epoch == 2
+
+
+def test_initial_weights_may_win(run):
+    seen: list = []
+    weights, trained = run(epochs=2, initial_competes=True, validate=_scripted([0.9, 0.5, 0.6], seen))
+    _assert_equal(weights, seen[0])
+    assert trained.best_epoch == 0
+
+
+def test_patience_stops(run):
+    settings = SETTINGS.model_copy(update={"patience": 2})
+    _, trained = run(settings=settings, epochs=10, validate=_scripted([0.5, 0.9, 0.8, 0.9, 1.0]))
+    assert [entry["accuracy"] for entry in trained.history] == [0.5, 0.9, 0.8, 0.9]
+    assert trained.best_epoch == 2
+
+
+def test_two_accumulated_batches_of_four_equal_one_of_eight(run, monkeypatch):
+    class InOrder(engine.LengthBuckets):
+        def __iter__(self):
+            return iter(range(len(self)))
+
+    monkeypatch.setattr(engine, "LengthBuckets", InOrder)
+    results = []
+    for batch_size, accumulation in ((8, 1), (4, 2)):
+        gradients: list = []
+        settings = Optimisation(
+            lr=1e-4, batch_size=batch_size, gradient_accumulation=accumulation, dropout=0.0, precision="fp32",
+            max_gradient_norm=1e9,
+        )  # fmt: skip
+        weights, trained = run(
+            settings=settings, epochs=2, rows=32, watch=lambda model, found=gradients: found.append(_gradients(model))
+        )
+        results.append((weights, gradients, trained.examples))
+    (one, one_gradients, one_examples), (two, two_gradients, two_examples) = results
+    assert len(one_gradients) == len(two_gradients) == 8
+    assert one_examples == two_examples == 64
+    torch.testing.assert_close(two_gradients[0], one_gradients[0], rtol=1e-3, atol=1e-6)
+    for name in one:
+        torch.testing.assert_close(two[name], one[name], rtol=0, atol=5e-5, msg=name)
+
+
+def _gradients(model) -> torch.Tensor:
+    return torch.cat([parameter.grad.flatten().clone() for parameter in model.parameters() if parameter.grad is not None])
+
+
+def test_every_epoch_reads_every_row_once_in_another_order(run, monkeypatch):
+    read: list[list[int]] = []
+    real = engine.Collator.__call__
+    monkeypatch.setattr(engine.Collator, "__call__", lambda self, rows: (read.append(rows), real(self, rows))[1])
+    run(epochs=2, settings=SETTINGS.model_copy(update={"gradient_accumulation": 4}), rows=70)
+    flat = [row for batch in read for row in batch]
+    assert sorted(flat[:70]) == sorted(flat[70:]) == list(range(70))
+    assert flat[:70] != flat[70:]
+
+
+def test_dropout_setting_reaches_every_dropout_and_null_keeps_the_models_own(tiny_model):
+    model = load_classifier(tiny_model, ["bad", "good"], 32)
+    engine._set_dropout(model, 0.0)
+    model.train()
+    ids = torch.tensor([[2, 5, 6, 3]])
+    with torch.no_grad():
+        assert torch.equal(model(input_ids=ids).logits, model(input_ids=ids).logits)
+
+
+def test_warmup_and_schedule_reach_the_trainer(tmp_path):
+    arguments = engine._arguments(
+        Optimisation(warmup=0.25, schedule="constant", weight_decay=0.3, max_gradient_norm=0.7), 2, 5, tmp_path
+    )
+    assert arguments.get_warmup_steps(40) == 10
+    assert arguments.lr_scheduler_type == "constant_with_warmup"
+    assert (arguments.weight_decay, arguments.max_grad_norm, arguments.seed) == (0.3, 0.7, 5)
+
+
+@pytest.mark.parametrize("size", ["64k", "300k", "600k"])
+def test_full_disk_while_training_is_named(run, small_disk, size):
+    disk = small_disk(size)
+    with pytest.raises(ConstrictorError, match="disk is full"):
+        run(epochs=2, checkpoints=disk / "checkpoints")
+
+
+def test_summary_counts_examples_per_second():
+    summary = Trained([{"epoch": 1}], best_epoch=1, seconds=2.0, examples=10).summary()
+    assert summary["examples_per_second"] == 5.0
+    assert json.loads(json.dumps(summary))["best_epoch"] == 1
+
+
+def test_a_note_of_the_identity_guards_the_folder(tmp_path):
+    folder = tmp_path / "checkpoints"
+    engine._claim(folder, "a")
+    (folder / "checkpoint-1").mkdir()
+    engine._claim(folder, "a")
+    assert (folder / "checkpoint-1").is_dir()
+    engine._claim(folder, "b")
+    assert not (folder / "checkpoint-1").exists()
+    shutil.rmtree(folder)
+
+
+def test_a_lone_incomplete_batch_is_trained_on(run):
+    _, trained = run(epochs=1, rows=5)
+    assert trained.history[0]["step"] == 1
+    assert np.isfinite(trained.history[0]["loss"])

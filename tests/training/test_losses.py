@@ -1,0 +1,71 @@
+import numpy as np
+import pytest
+import torch
+from scipy.special import log_softmax, softmax
+
+from constrictor.data.examples import UNLABELLED
+from constrictor.training.losses import distillation_loss, label_loss, soft_target_loss
+
+LOGITS = np.array([[1.0, 3.0, -2.0], [0.2, 0.1, 0.0], [-4.0, 2.0, 5.0]])
+TEACHER = np.array([[2.0, 1.0, 0.0], [0.0, 0.0, 3.0], [-3.0, 2.5, 4.0]])
+LABELS = np.array([1, UNLABELLED, 2])
+
+
+def _kl(teacher: np.ndarray, student: np.ndarray, temperature: float) -> np.ndarray:
+    p = softmax(teacher / temperature, axis=1)
+    return (p * (np.log(p) - log_softmax(student / temperature, axis=1))).sum(axis=1)
+
+
+def test_label_loss_is_negative_log_likelihood_and_zero_without_label():
+    expected = -log_softmax(LOGITS, axis=1)[[0, 1, 2], [1, 0, 2]]
+    expected[1] = 0
+    np.testing.assert_allclose(label_loss(torch.tensor(LOGITS), torch.tensor(LABELS)).numpy(), expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize("temperature", [0.5, 1.0, 2.0, 4.0])
+def test_soft_target_loss_is_kl_from_the_teacher_times_squared_temperature(temperature):
+    found = soft_target_loss(torch.tensor(LOGITS), torch.tensor(TEACHER), temperature).numpy()
+    np.testing.assert_allclose(found, temperature**2 * _kl(TEACHER, LOGITS, temperature), rtol=1e-10)
+
+
+def test_squared_temperature_keeps_the_size_of_the_gradient():
+    def gradient(temperature: float) -> np.ndarray:
+        logits = torch.tensor(LOGITS, requires_grad=True)
+        soft_target_loss(logits, torch.tensor(TEACHER), temperature).sum().backward()
+        return logits.grad.numpy()
+
+    centred = (LOGITS - LOGITS.mean(1, keepdims=True)) - (TEACHER - TEACHER.mean(1, keepdims=True))
+    np.testing.assert_allclose(gradient(1e4), centred / 3, rtol=1e-2, atol=1e-3)
+
+
+@pytest.mark.parametrize("alpha", [0.0, 0.3, 1.0])
+def test_distillation_loss_by_hand(alpha):
+    found = distillation_loss(torch.tensor(LOGITS), torch.tensor(LABELS), torch.tensor(TEACHER), alpha, 3.0).numpy()
+    hard = -log_softmax(LOGITS, axis=1)[[0, 1, 2], [1, 0, 2]] * [1, 0, 1]
+    np.testing.assert_allclose(found, alpha * 9 * _kl(TEACHER, LOGITS, 3.0) + (1 - alpha) * hard, rtol=1e-10)
+
+
+def test_unlabelled_example_keeps_the_soft_term_alone():
+    found = distillation_loss(torch.tensor(LOGITS), torch.tensor(LABELS), torch.tensor(TEACHER), 0.3, 2.0)
+    soft = soft_target_loss(torch.tensor(LOGITS), torch.tensor(TEACHER), 2.0)
+    assert found[1] == 0.3 * soft[1]
+
+
+def test_gradient_equals_finite_differences():
+    labels, teacher = torch.tensor(LABELS), torch.tensor(TEACHER)
+    logits = torch.tensor(LOGITS, requires_grad=True)
+    assert torch.autograd.gradcheck(lambda x: distillation_loss(x, labels, teacher, 0.4, 2.5), (logits,))
+
+
+def test_gradient_in_closed_form():
+    temperature, alpha = 2.5, 0.4
+    logits = torch.tensor(LOGITS, requires_grad=True)
+    distillation_loss(logits, torch.tensor(LABELS), torch.tensor(TEACHER), alpha, temperature).sum().backward()
+    soft = temperature * (softmax(LOGITS / temperature, axis=1) - softmax(TEACHER / temperature, axis=1))
+    hard = (softmax(LOGITS, axis=1) - np.eye(3)[[1, 0, 2]]) * np.array([[1], [0], [1]])
+    np.testing.assert_allclose(logits.grad.numpy(), alpha * soft + (1 - alpha) * hard, atol=1e-10)
+
+
+def test_large_logits_stay_finite():
+    logits, teacher = torch.tensor([[1e4, -1e4]]), torch.tensor([[-1e4, 1e4]])
+    assert torch.isfinite(distillation_loss(logits, torch.tensor([0]), teacher, 0.5, 1.0)).all()

@@ -1,0 +1,38 @@
+"""The small study, run once a session; tests work on copies of what it left."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from inputs import write_inputs
+from workbench import Finished, Workbench
+
+
+@pytest.fixture(scope="session")
+def fresh(tmp_path_factory: pytest.TempPathFactory) -> Workbench:
+    """The workflow, the study and its inputs, before any run. Copy it; do not run it."""
+    bench = Workbench.with_workflow(tmp_path_factory.mktemp("fresh") / "bench")
+    write_inputs(bench.path("inputs"))
+    return bench
+
+
+@pytest.fixture(scope="session")
+def first_run(fresh: Workbench, tmp_path_factory: pytest.TempPathFactory) -> tuple[Workbench, Finished]:
+    """The study after its first run, and what the run said."""
+    bench = fresh.copy_to(tmp_path_factory.mktemp("finished") / "bench")
+    return bench, bench.snakemake()
+
+
+@pytest.fixture(scope="session")
+def finished(first_run: tuple[Workbench, Finished]) -> Workbench:
+    """The study after its first run. Change only copies of it."""
+    bench, run = first_run
+    assert run.code == 0, run.screen
+    return bench
+
+
+@pytest.fixture
+def bench(finished: Workbench, tmp_path: Path) -> Workbench:
+    """A copy of the finished study to change and to run."""
+    return finished.copy_to(tmp_path / "bench")
