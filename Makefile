@@ -65,7 +65,7 @@ docs: setup
 	@$(BIN)/python -m constrictor.study.schema
 
 dag: setup
-	@$(BIN)/snakemake --rulegraph dot 2> /dev/null | tred | dot -Tsvg > docs/images/dag.svg
+	@$(BIN)/snakemake --rulegraph dot 2> /dev/null | tred | dot -Grankdir=LR -Tsvg > docs/images/dag.svg
 
 clean:
 	rm -rf data/*/ results/*/ reports/*/ .snakemake

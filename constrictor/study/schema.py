@@ -30,24 +30,47 @@ This page is made from the code's own descriptions by `make docs`.
 def study_schema() -> dict[str, Any]:
     """The JSON schema of a study file."""
     schema = Study.model_json_schema()
-    # A study that extends another need not repeat what that one says.
-    required = schema.pop("required")
+    blocks = schema.pop("$defs")
+    # A study that extends another repeats nothing of it, so in such a one no key is needed at any depth.
+    overlay = _without_needs({"properties": schema["properties"], "additionalProperties": False})
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
-        **schema,
-        "anyOf": [{"required": ["extends", "name"]}, {"required": required}],
+        "title": schema["title"],
+        "description": schema["description"],
+        "type": "object",
+        "if": {"required": ["extends"]},
+        "then": overlay,
+        "else": {key: schema[key] for key in ("properties", "required", "additionalProperties")},
+        "$defs": {**blocks, **{f"{name}{_PARTIAL}": _without_needs(block) for name, block in blocks.items()}},
     }
+
+
+_PARTIAL = "-partial"
+
+
+def _without_needs(part: Any) -> Any:
+    """A schema in which no key is needed, and which refers to blocks of the same kind."""
+    if isinstance(part, list):
+        return [_without_needs(item) for item in part]
+    if not isinstance(part, dict):
+        return part
+    loose = {key: _without_needs(value) for key, value in part.items() if key not in ("required", "discriminator")}
+    if "$ref" in loose:
+        loose["$ref"] += _PARTIAL
+    if "oneOf" in loose:  # without its stage, a step may fit several
+        loose["anyOf"] = loose.pop("oneOf")
+    return loose
 
 
 def reference_page() -> str:
     """The reference page: a section a block, a row a key."""
     schema = study_schema()
-    sections = [_section("Study", schema, schema)]
-    sections += [_section(name, block, schema) for name, block in schema["$defs"].items()]
+    blocks = {"Study": {**schema, **schema["else"]}, **schema["$defs"]}
+    sections = [_section(name, block) for name, block in blocks.items() if not name.endswith(_PARTIAL)]
     return "\n".join([_INTRODUCTION, *sections])
 
 
-def _section(title: str, block: dict[str, Any], schema: dict[str, Any]) -> str:
+def _section(title: str, block: dict[str, Any]) -> str:
     rows = [
         f"| `{key}` | {_kind(entry)} | {_default(key, entry, block)} | {_describe(entry)} |"
         for key, entry in block["properties"].items()
@@ -65,10 +88,7 @@ def _describe(entry: dict[str, Any]) -> str:
 def _default(key: str, entry: dict[str, Any], block: dict[str, Any]) -> str:
     if "default" in entry:
         return "–" if entry["default"] is None else f"`{json.dumps(entry['default'])}`"
-    known = block.get("required", [])
-    return (
-        "**needed**" if key in known or key in ("name", "tasks", "steps", "recipes", "report") else "its own defaults"
-    )
+    return "**needed**" if key in block.get("required", []) else "its own defaults"
 
 
 def _kind(entry: dict[str, Any]) -> str:

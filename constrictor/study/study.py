@@ -22,7 +22,7 @@ Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_.-]*$", max_length=80)
 
 
 class Replicates(Settings):
-    """Repetitions of every task."""
+    """How often everything is done, to see how much of a difference is chance."""
 
     seeds: list[Annotated[int, Field(ge=0)]] = Field(
         [42], min_length=1, description="One repetition a seed; it draws new heads, the order of examples and dropout."
@@ -41,7 +41,7 @@ class Latency(Settings):
 
 
 class Report(Settings):
-    """What the models are compared with."""
+    """What every model is held against, and what is measured of it."""
 
     baseline: str = Field(description="Recipe that every other is compared with.")
     control: str | None = Field(None, description="Recipe of the control: the same student without a teacher.")

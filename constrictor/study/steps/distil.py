@@ -46,7 +46,10 @@ class Distil(Optimisation, SoftTargets):
 
     stage: Literal["distil"] = Field(description="The stage.")
     student: Student = Field(description="What the student starts from.")
-    on: Annotated[dict[str, Annotated[int, Field(ge=1)]], BeforeValidator(passes)] = Field(
+    on: Annotated[
+        dict[str, Annotated[int, Field(ge=1)]],
+        BeforeValidator(passes, json_schema_input_type=str | list[str] | dict[str, int]),
+    ] = Field(
         {"train": 1},
         min_length=1,
         description="What the student reads: `train`, and names of subsets, with or without labels. A list means one "
