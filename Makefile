@@ -50,10 +50,10 @@ debug:
 	@$(MAKE) --no-print-directory run STUDY=studies/debug.yaml
 
 test: $(VENV)/test.stamp
-	@HF_HUB_OFFLINE=1 $(BIN)/pytest
+	@HF_HUB_OFFLINE=1 OMP_WAIT_POLICY=PASSIVE $(BIN)/pytest
 
 test-fast: $(VENV)/test.stamp
-	@HF_HUB_OFFLINE=1 $(BIN)/pytest --ignore tests/workflow
+	@HF_HUB_OFFLINE=1 OMP_WAIT_POLICY=PASSIVE $(BIN)/pytest --ignore tests/workflow
 
 check: $(VENV)/test.stamp
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check --quiet .
