@@ -12,6 +12,7 @@ from constrictor.study.lineage import parent_of
 from constrictor.study.plan import Plan
 from constrictor.study.read import read_study
 from constrictor.study.settings import canonical_json
+from constrictor.study.sources import LocalFile, LocalModel
 
 # Jobs call `python`: they get the one that runs this workflow, also where nobody has activated its environment. (A conda
 # environment, where one is used, is activated after this and so goes before it.)
@@ -29,9 +30,9 @@ REPORTS = f"reports/{study.name}"
 NODE = f"{RESULTS}/{{task}}/{{replicate}}/{{lineage}}"  # a model's address is its lineage
 
 
-def code_of(rule_name):
+def code_of(rule_name, *further):
     """Digest of the code behind a rule; changed by a changed line, not by a comment."""
-    return code_digest(f"workflow_scripts.{rule_name}")
+    return code_digest(f"workflow_scripts.{rule_name}", *further)
 
 
 def lineages_of(stage):
@@ -139,3 +140,29 @@ def measurements_of(lineages, names):
         ]
 
     return files
+
+
+def wanted_files(lineages, names):
+    """These files of these lineages, in all tasks and replicates."""
+    return [
+        f"{RESULTS}/{task}/{replicate}/{lineage}/{name}"
+        for task in study.tasks
+        for replicate in plan.replicates
+        for lineage in lineages
+        for name in names
+    ]
+
+
+def local_file(wildcards):
+    """The file on this machine that a task or corpus is read from, if it is read from one."""
+    source = (study.tasks.get(wildcards.name) or study.corpora[wildcards.name]).source
+    parts = [source, *(getattr(source, split, None) for split in ("train", "validation", "test"))]
+    return [part.path for part in parts if isinstance(part, LocalFile)]
+
+
+def local_weights(wildcards):
+    """The files on this machine that a checkpoint is copied from, if it is a folder here."""
+    source = study.models[wildcards.name]
+    if not isinstance(source, LocalModel):
+        return []
+    return sorted(str(file) for pattern in ("config.json", "*.safetensors") for file in Path(source.path).glob(pattern))

@@ -2,6 +2,8 @@
 
 
 rule download_dataset:
+    input:
+        local_file,
     output:
         manifest=f"{DATA}/tasks/{{name}}/manifest.json",
         splits=[f"{DATA}/tasks/{{name}}/{split}.parquet" for split in ("train", "validation", "test")],
@@ -41,6 +43,8 @@ use rule download_dataset as download_corpus with:
 
 
 rule download_model:
+    input:
+        local_weights,
     output:
         manifest=f"{DATA}/models/{{name}}/manifest.json",
     log:

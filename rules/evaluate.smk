@@ -51,7 +51,7 @@ rule latency:
     params:
         settings=study.report.latency.canonical(),
         baselines=named_baselines,
-        code=code_of("latency"),
+        code=code_of("latency", "constrictor.evaluation.latency_worker"),
     message:
         "Time {wildcards.lineage} ({wildcards.task}, {wildcards.replicate})"
     shell:

@@ -54,11 +54,6 @@ for recipe_name, recipe_lineage in study.recipes.items():
         name:
             recipe_name
         input:
-            [
-                f"{RESULTS}/{task}/{replicate}/{recipe_lineage}/{name}"
-                for task in study.tasks
-                for replicate in plan.replicates
-                for name in ("metrics.json", "latency.json")
-            ],
+            wanted_files([recipe_lineage], ["model/manifest.json", "metrics.json", "latency.json"]),
         message:
             "The recipe is built and measured: {input}"

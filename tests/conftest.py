@@ -51,7 +51,7 @@ def tiny_checkpoint(tmp_path_factory: pytest.TempPathFactory, sentences: list[tu
     torch.manual_seed(0)
     config = BertConfig(
         vocab_size=len(tokens), hidden_size=32, num_hidden_layers=4, num_attention_heads=4, intermediate_size=64,
-        max_position_embeddings=64, initializer_range=0.1,
+        max_position_embeddings=64, initializer_range=0.05,
     )  # fmt: skip
     BertModel(config).save_pretrained(folder)
     return folder
@@ -93,7 +93,7 @@ def tiny_teacher(tmp_path_factory: pytest.TempPathFactory, tiny_model: Path, tin
     from constrictor.training.node import Node, TaskFolder
 
     node = Node(tmp_path_factory.mktemp("tiny_teacher") / "teacher", "teacher", seed=1)
-    settings = Finetune(stage="finetune", model="tiny", epochs=4, lr=1e-2, batch_size=8, dropout=0.0)
+    settings = Finetune(stage="finetune", model="tiny", epochs=3, lr=5e-3, batch_size=8, dropout=0.0)
     finetune(settings, tiny_model, TaskFolder(tiny_task), node)
     return node.model
 

@@ -70,7 +70,7 @@ class Manifest(Settings):
 
     def descend(self, step: str, settings: Settings, **changes: Any) -> Manifest:
         """The manifest of a child: this one with a further step in its lineage and what the step changed."""
-        record = StepRecord(step=step, settings=settings.model_dump(mode="json", exclude_none=True))
+        record = StepRecord(step=step, settings=settings.model_dump(mode="json", exclude_none=True, by_alias=True))
         return self.model_copy(update={"lineage": [*self.lineage, record], "details": {}, "files": {}, **changes})
 
 

@@ -12,7 +12,7 @@ from safetensors import safe_open
 from constrictor.artifacts.manifest import Manifest
 from constrictor.artifacts.writing import artifact_folder, seal
 from constrictor.errors import ConstrictorError
-from constrictor.study.local_models import package_path
+from constrictor.study.local_sources import package_path
 from constrictor.study.sources import HubModel, LocalModel, PackageModel
 
 _WANTED = (

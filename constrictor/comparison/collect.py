@@ -15,7 +15,7 @@ from constrictor.comparison.bootstrap import Answers, Interval, interval, paired
 from constrictor.data.outputs import read_predictions
 from constrictor.data.task import TaskManifest
 from constrictor.metrics.classification import METRICS
-from constrictor.study.lineage import ancestry, parent_of
+from constrictor.study.lineage import ancestry, parent_of, steps_of
 from constrictor.study.settings import Settings
 
 
@@ -89,15 +89,17 @@ class Row:
 
 
 def collect(settings: Comparison, task: TaskManifest, results: Path) -> list[Row]:
-    """One row a model that some recipe needs, parents before children.
+    """One row a model that some recipe needs: the baseline, the control, then the others in the order of the tree.
 
     Args:
         settings: recipes, baseline, control, margin.
         task: the task's manifest.
         results: ``results/<study>/<task>``.
     """
-    lineages = list(dict.fromkeys(node for path in settings.recipes.values() for node in ancestry(path)))
-    recipe_of = {lineage: name for name, lineage in reversed(settings.recipes.items())}
+    first = [settings.baseline_lineage, settings.control_lineage]
+    every = sorted({node for path in settings.recipes.values() for node in ancestry(path)}, key=steps_of)
+    lineages = sorted(every, key=lambda lineage: first.index(lineage) if lineage in first else len(first))
+    recipe_of = {lineage: name for name, lineage in settings.recipes.items()}
     answers = {
         split: {lineage: _answers(lineage, split, settings.replicates, task, results) for lineage in lineages}
         for split in ("validation", "test")

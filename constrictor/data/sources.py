@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from constrictor.errors import ConstrictorError, nearest
-from constrictor.study.local_models import package_path
+from constrictor.study.local_sources import package_path
 from constrictor.study.sources import HubDataset, LocalFile, PackageFile
 
 if TYPE_CHECKING:

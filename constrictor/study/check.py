@@ -7,13 +7,14 @@ from typing import NamedTuple
 
 from constrictor.errors import nearest
 from constrictor.study.lineage import RESERVED, ancestry, steps_of
-from constrictor.study.local_models import local_layer_count
+from constrictor.study.local_sources import local_layer_count, missing_source
 from constrictor.study.steps.distil import Distil, StudentModel
 from constrictor.study.steps.export import Export
 from constrictor.study.steps.finetune import Finetune
 from constrictor.study.steps.prune import Prune
 from constrictor.study.steps.quantize import Quantize
 from constrictor.study.study import AnyStep, Study
+from constrictor.study.tasks import SplitSources
 
 Problem = tuple[tuple[str | int, ...], str]
 
@@ -34,14 +35,18 @@ class Shape(NamedTuple):
 
 def problems(study: Study) -> list[Problem]:
     """Everything that keeps a study from being built: key path and message, in the order of the file."""
-    return [*_names(study), *_subsets(study), *_steps(study), *_recipes(study), *_report(study)]
+    return [*_names(study), *_sources(study), *_subsets(study), *_steps(study), *_recipes(study), *_report(study)]
 
 
 def _names(study: Study) -> Iterable[Problem]:
     for name in study.steps:
         if name in RESERVED:
             yield ("steps", name), f"the name is taken: a model's folder holds a '{name}' already. Choose another."
-    for name in study.recipes:
+    first_with: dict[str, str] = {}
+    for name, lineage in study.recipes.items():
+        twin = first_with.setdefault(lineage, name)
+        if twin != name:
+            yield ("recipes", name), f"'{lineage}' is the recipe '{twin}' already. Keep one of the two names."
         if name in RULES:
             yield ("recipes", name), f"the name is taken: '{name}' is a target of the workflow. Choose another."
     if "train" in study.subsets:
@@ -49,6 +54,22 @@ def _names(study: Study) -> Iterable[Problem]:
     for name in study.corpora:
         if name in study.tasks:
             yield ("corpora", name), "a task has the same name. Choose another."
+
+
+def _sources(study: Study) -> Iterable[Problem]:
+    """What should lie on this machine and does not; a hub is asked by the download."""
+    found: list[tuple[tuple[str | int, ...], object]] = []
+    for name, task in study.tasks.items():
+        if isinstance(task.source, SplitSources):
+            found += [(("tasks", name, "source", split), source) for split, source in task.source]
+        else:
+            found.append((("tasks", name, "source"), task.source))
+    found += [(("corpora", name, "source"), corpus.source) for name, corpus in study.corpora.items()]
+    found += [(("models", name), source) for name, source in study.models.items()]
+    for path, source in found:
+        problem = missing_source(source)
+        if problem:
+            yield path, problem
 
 
 def _subsets(study: Study) -> Iterable[Problem]:

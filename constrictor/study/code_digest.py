@@ -16,10 +16,10 @@ PACKAGES = ("constrictor", "workflow_scripts")
 
 
 @cache
-def code_digest(module: str) -> str:
-    """Digest of a module of ours and of all modules of ours that it reaches, as 16 hexadecimal digits."""
+def code_digest(*modules: str) -> str:
+    """Digest of some modules of ours and of all modules of ours that they reach, as 16 hexadecimal digits."""
     digest = hashlib.sha256()
-    for name in sorted(_reach(module)):
+    for name in sorted(set().union(*map(_reach, modules))):
         digest.update(f"{name}:{_tree_digest(_file_of(name))}\n".encode())
     return digest.hexdigest()[:16]
 

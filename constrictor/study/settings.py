@@ -16,7 +16,7 @@ class Settings(BaseModel):
 
     def canonical(self) -> str:
         """This block as JSON with sorted keys and all defaults: equal text means equal settings."""
-        return canonical_json(self.model_dump(mode="json", exclude_none=True))
+        return canonical_json(self.model_dump(mode="json", exclude_none=True, by_alias=True))
 
 
 def canonical_json(value: Any) -> str:

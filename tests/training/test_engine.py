@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from transformers import TrainerState
 
 from constrictor.artifacts.torch_model import load_classifier
 from constrictor.data.examples import read_examples
@@ -17,7 +18,8 @@ from constrictor.training.losses import label_loss
 from constrictor.training.node import TaskFolder
 
 SETTINGS = Optimisation(lr=1e-3, batch_size=8, dropout=0.1)
-STEPS_PER_EPOCH = 9  # 72 training examples in batches of 8
+ROWS = 40
+STEPS_PER_EPOCH = 5
 
 
 @pytest.fixture
@@ -29,15 +31,14 @@ def run(tiny_model: Path, tiny_task: Path, tmp_path: Path):
     real_validate = TaskFolder(tiny_task).validator(tokenizer, "accuracy")
 
     def train_once(
-        folder="checkpoints", settings=SETTINGS, validate=real_validate, rows=None, watch=None, identity="same", **more
+        folder="checkpoints", settings=SETTINGS, validate=real_validate, rows=ROWS, watch=None, identity="same", **more
     ) -> tuple[dict[str, torch.Tensor], Trained]:
         model = load_classifier(tiny_model, ["bad", "good"], 32, seed=1)
-        chosen = data if rows is None else _take(data, rows)
         if watch is not None:
             more["after_step"] = lambda: watch(model)
         trained = train(
-            model, chosen, lambda logits, targets: label_loss(logits, targets["labels"]), validate, settings,
-            **{"epochs": 3, "seed": 7, "metric": "accuracy", "checkpoints": tmp_path / folder, "identity": identity, **more},
+            model, _take(data, rows), lambda logits, targets: label_loss(logits, targets["labels"]), validate, settings,
+            **{"epochs": 2, "seed": 7, "metric": "accuracy", "checkpoints": tmp_path / folder, "identity": identity, **more},
         )  # fmt: skip
         return {name: tensor.clone() for name, tensor in model.state_dict().items()}, trained
 
@@ -78,8 +79,18 @@ def _scripted(values: list[float], seen: list | None = None):
     return validate
 
 
+def _kill_after_training(run, monkeypatch, **arguments) -> None:
+    def interrupt(file):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(engine, "load_file", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            run(**arguments)
+
+
 def test_training_learns_the_task(run):
-    _, trained = run(settings=Optimisation(lr=1e-2, batch_size=8, dropout=0.0), epochs=4)
+    _, trained = run(settings=Optimisation(lr=5e-3, batch_size=8, dropout=0.0), epochs=4, rows=72)
     assert max(entry["accuracy"] for entry in trained.history) > 0.9
 
 
@@ -106,18 +117,18 @@ def test_resumed_at_the_end_of_an_epoch_equals_undisturbed(run):
     resumed, rest = run()
     _assert_equal(undisturbed, resumed)
     assert rest.history == whole.history
-    assert rest.examples == 2 * STEPS_PER_EPOCH * 8
+    assert rest.examples == STEPS_PER_EPOCH * 8
 
 
 def test_resumed_in_the_middle_of_an_epoch_equals_undisturbed(run, monkeypatch):
     undisturbed, whole = run()
     monkeypatch.setattr(callbacks, "SECONDS_BETWEEN_CHECKPOINTS", 0)
     with pytest.raises(KeyboardInterrupt):
-        run(watch=_interrupt_at(STEPS_PER_EPOCH + 5))
+        run(watch=_interrupt_at(STEPS_PER_EPOCH + 3))
     resumed, rest = run()
     _assert_equal(undisturbed, resumed)
     assert rest.history == whole.history
-    assert rest.examples == (2 * STEPS_PER_EPOCH - 4) * 8
+    assert rest.examples == (STEPS_PER_EPOCH - 2) * 8
 
 
 def test_resumed_with_gradient_accumulation_equals_undisturbed(run, monkeypatch):
@@ -125,18 +136,16 @@ def test_resumed_with_gradient_accumulation_equals_undisturbed(run, monkeypatch)
     undisturbed, whole = run(settings=settings)
     monkeypatch.setattr(callbacks, "SECONDS_BETWEEN_CHECKPOINTS", 0)
     with pytest.raises(KeyboardInterrupt):
-        run(settings=settings, watch=_interrupt_at(8))
+        run(settings=settings, watch=_interrupt_at(5))
     resumed, rest = run(settings=settings)
     _assert_equal(undisturbed, resumed)
     assert rest.history == whole.history
 
 
 def test_killed_between_last_checkpoint_and_saving_equals_undisturbed(run, monkeypatch):
-    undisturbed, whole = run(epochs=2)
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(engine, "load_file", lambda file: (_ for _ in ()).throw(KeyboardInterrupt))
-        run(epochs=2)
-    resumed, rest = run(epochs=2)
+    undisturbed, whole = run()
+    _kill_after_training(run, monkeypatch)
+    resumed, rest = run()
     _assert_equal(undisturbed, resumed)
     assert rest.history == whole.history
     assert rest.examples == 0
@@ -144,9 +153,7 @@ def test_killed_between_last_checkpoint_and_saving_equals_undisturbed(run, monke
 
 def test_killed_after_patience_ended_does_not_train_on(run, monkeypatch):
     patient = SETTINGS.model_copy(update={"patience": 1})
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(engine, "load_file", lambda file: (_ for _ in ()).throw(KeyboardInterrupt))
-        run(settings=patient, epochs=4, validate=_scripted([0.9, 0.5]))
+    _kill_after_training(run, monkeypatch, settings=patient, epochs=4, validate=_scripted([0.9, 0.5]))
     _, rest = run(settings=patient, epochs=4, validate=_scripted([1.0, 1.0, 1.0]))
     assert [entry["accuracy"] for entry in rest.history] == [0.9, 0.5]
 
@@ -155,12 +162,12 @@ def test_half_written_checkpoint_is_ignored_and_removed(run, monkeypatch):
     undisturbed, _ = run()
     monkeypatch.setattr(callbacks, "SECONDS_BETWEEN_CHECKPOINTS", 0)
     with pytest.raises(KeyboardInterrupt):
-        run(watch=_interrupt_at(STEPS_PER_EPOCH + 5))
-    broken = run.checkpoints / f"checkpoint-{STEPS_PER_EPOCH + 4}"
+        run(watch=_interrupt_at(STEPS_PER_EPOCH + 3))
+    broken = run.checkpoints / f"checkpoint-{STEPS_PER_EPOCH + 2}"
     (broken / "complete").unlink()
     (broken / "model.safetensors").write_bytes(b"half")
     newest = callbacks.newest_checkpoint(run.checkpoints)
-    assert newest == run.checkpoints / f"checkpoint-{STEPS_PER_EPOCH + 3}"
+    assert newest == run.checkpoints / f"checkpoint-{STEPS_PER_EPOCH + 1}"
     assert not broken.exists()
     resumed, _ = run()
     _assert_equal(undisturbed, resumed)
@@ -175,11 +182,11 @@ def test_newest_checkpoint_is_found_by_number_not_by_name(tmp_path):
 
 
 def test_checkpoints_of_another_identity_are_not_used(run, monkeypatch):
-    undisturbed, _ = run(epochs=2)
+    undisturbed, _ = run()
     monkeypatch.setattr(callbacks, "SECONDS_BETWEEN_CHECKPOINTS", 0)
     with pytest.raises(KeyboardInterrupt):
-        run(epochs=2, identity="other", seed=3, watch=_interrupt_at(STEPS_PER_EPOCH + 2))
-    weights, trained = run(epochs=2)
+        run(identity="other", seed=3, watch=_interrupt_at(STEPS_PER_EPOCH + 2))
+    weights, trained = run()
     assert trained.examples == 2 * STEPS_PER_EPOCH * 8
     _assert_equal(undisturbed, weights)
 
@@ -191,14 +198,14 @@ def test_checkpoints_are_removed_at_the_end(run):
 
 def test_weights_of_the_best_epoch_are_restored(run):
     seen: list = []
-    weights, trained = run(validate=_scripted([0.5, 0.9, 0.7], seen))
+    weights, trained = run(epochs=3, validate=_scripted([0.5, 0.9, 0.7], seen))
     _assert_equal(weights, seen[1])
     assert trained.best_epoch == 2
 
 
 def test_of_equal_epochs_the_first_is_kept(run):
     seen: list = []
-    weights, trained = run(validate=_scripted([0.5, 0.9, 0.9], seen))
+    weights, trained = run(epochs=3, validate=_scripted([0.5, 0.9, 0.9], seen))
     _assert_equal(weights, seen[1])
     assert trained.best_epoch == 2
 
@@ -243,7 +250,9 @@ def test_two_accumulated_batches_of_four_equal_one_of_eight(run, monkeypatch):
 
 
 def _gradients(model) -> torch.Tensor:
-    return torch.cat([parameter.grad.flatten().clone() for parameter in model.parameters() if parameter.grad is not None])
+    return torch.cat(
+        [parameter.grad.flatten().clone() for parameter in model.parameters() if parameter.grad is not None]
+    )
 
 
 def test_every_epoch_reads_every_row_once_in_another_order(run, monkeypatch):
@@ -278,7 +287,7 @@ def test_warmup_and_schedule_reach_the_trainer(tmp_path):
 def test_full_disk_while_training_is_named(run, small_disk, size):
     disk = small_disk(size)
     with pytest.raises(ConstrictorError, match="disk is full"):
-        run(epochs=2, checkpoints=disk / "checkpoints")
+        run(checkpoints=disk / "checkpoints")
 
 
 def test_summary_counts_examples_per_second():
@@ -302,3 +311,12 @@ def test_a_lone_incomplete_batch_is_trained_on(run):
     _, trained = run(epochs=1, rows=5)
     assert trained.history[0]["step"] == 1
     assert np.isfinite(trained.history[0]["loss"])
+
+
+def test_record_of_epochs_after_the_checkpoint_is_forgotten(tmp_path):
+    entries = [{"epoch": 1, "step": 5, "accuracy": 0.5}, {"epoch": 2, "step": 10, "accuracy": 0.9}]
+    (tmp_path / "validation.json").write_text(json.dumps(entries), encoding="utf-8")
+    validation = callbacks.Validation(_scripted([]), "accuracy", None, tmp_path, initial_competes=False)
+    validation.on_train_begin(None, TrainerState(global_step=7), None)
+    assert validation.history == entries[:1]
+    assert validation.best == entries[0]

@@ -27,12 +27,12 @@ def lesson(tiny_teacher: Path, tiny_task: Path, tmp_path: Path) -> Lesson:
     return Lesson(tiny_task / "train.parquet", outputs)
 
 
-def _distil(lesson, teacher, student, task, folder, **settings):
+def _distil(lesson, teacher, start, task, folder, **settings):
     step = Distil(
         **{"stage": "distil", "student": {"layers": [0, 2]}, "epochs": 2, "lr": 3e-3, "batch_size": 8, **settings}
     )
     node = Node(folder, folder.name, seed=3)
-    return distil(step, teacher, student, [lesson], TaskFolder(task), node)
+    return distil(step, teacher, start, [lesson], TaskFolder(task), node)
 
 
 def test_two_finetunings_give_equal_manifests(tiny_model, tiny_task, tmp_path):

@@ -18,7 +18,16 @@ import yaml
 ROOT = Path(__file__).resolve().parents[2]
 SNAKEMAKE = Path(sys.executable).parent / "snakemake"
 STUDY = Path(__file__).with_name("study.yaml")
-WORKFLOW = ("Snakefile", "rules", "constrictor", "workflow_scripts", "docs/captions", "envs", "profiles", "pyproject.toml")
+WORKFLOW = (
+    "Snakefile",
+    "rules",
+    "constrictor",
+    "workflow_scripts",
+    "docs/captions",
+    "envs",
+    "profiles",
+    "pyproject.toml",
+)
 
 REPORT = "reports/small_study/animals"
 NODES = "results/small_study/animals"
@@ -100,13 +109,16 @@ class Workbench:
     def snakemake(self, *arguments: str, cores: int = 2) -> Finished:
         """Run Snakemake to its end."""
         process = self.start(*arguments, cores=cores)
-        screen, _ = process.communicate(timeout=600)
+        try:
+            screen, _ = process.communicate(timeout=1800)
+        finally:
+            end(process)
         return Finished(process.returncode, screen)
 
     def build(self, *arguments: str, cores: int = 2) -> str:
         """Run Snakemake, which has to succeed; what it says."""
         code, screen = self.snakemake(*arguments, cores=cores)
-        assert code == 0, screen
+        assert code == 0, f"code {code}: {screen}"
         return screen
 
     def plan(self, *targets: str, cores: int = 2) -> set[Job]:
@@ -161,6 +173,14 @@ def processes_below(parent: int, script: str) -> list[psutil.Process]:
     except psutil.NoSuchProcess:
         return []
     return [child for child in children if f"workflow_scripts.{script}" in _command_line(child)]
+
+
+def end(process: subprocess.Popen[str]) -> None:
+    """Leave no process behind, whatever became of the test."""
+    if process.poll() is None:
+        for child in psutil.Process(process.pid).children(recursive=True):
+            child.kill()
+        process.kill()
 
 
 def _command_line(process: psutil.Process) -> Iterable[str]:

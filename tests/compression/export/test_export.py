@@ -1,3 +1,5 @@
+import shutil
+
 import numpy as np
 import onnx
 import pytest
@@ -39,7 +41,13 @@ def test_export_is_repeatable_and_names_no_path_of_this_machine(tiny_onnx, tiny_
     assert b"site-packages" not in model.SerializeToString()
 
 
-def test_a_model_that_says_something_else_is_refused_and_nothing_is_left(tiny_teacher, tiny_task, tmp_path):
+def test_a_model_that_says_something_else_is_refused_and_nothing_is_left(
+    tiny_onnx, tiny_teacher, tiny_task, tmp_path, monkeypatch
+):
+    def copy(model, file, opset):
+        shutil.copyfile(tiny_onnx / "model.onnx", file)
+
+    monkeypatch.setattr("constrictor.compression.export.export.export_onnx", copy)
     with pytest.raises(ConstrictorError, match=r"model\.onnx differs from the torch model.*24 texts"):
         export(Export(stage="export", max_difference=1e-12), tiny_teacher, tiny_task, tmp_path / "model", "onnx")
     assert list(tmp_path.iterdir()) == []

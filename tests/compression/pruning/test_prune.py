@@ -32,7 +32,10 @@ def test_pruned_weights_are_those_of_the_mask_and_others_stay(tiny_teacher, tiny
     for name in before:
         assert torch.equal(after[name], before[name] * masks[name]), name
     total = sum(weight.numel() for weight in before.values())
-    assert manifest.details == {"pruned": {"weights": total, "sparsity": pytest.approx(0.4, abs=1e-3)}, "recovered": False}
+    assert manifest.details == {
+        "pruned": {"weights": total, "sparsity": pytest.approx(0.4, abs=1e-3)},
+        "recovered": False,
+    }
     assert manifest.parameters - manifest.nonzero_parameters >= round(0.4 * total)
 
 

@@ -49,7 +49,9 @@ def test_int8_predictions_agree_with_the_teacher_in_less_space(tiny_teacher, tin
 def test_half_precision_is_stored_rounded_and_opens_without_us(tiny_teacher, tiny_task, tmp_path, method, dtype):
     manifest = _quantize(tiny_teacher, tmp_path / "model", method=method)
     assert manifest.precision == method
-    assert manifest.files["model.safetensors"].bytes < 0.6 * read_manifest(tiny_teacher).files["model.safetensors"].bytes
+    assert (
+        manifest.files["model.safetensors"].bytes < 0.6 * read_manifest(tiny_teacher).files["model.safetensors"].bytes
+    )
     stored = AutoModelForSequenceClassification.from_pretrained(tmp_path / "model", dtype="auto").state_dict()
     exact = load_classifier(tiny_teacher, ["bad", "good"], 32).state_dict()
     for name, tensor in stored.items():

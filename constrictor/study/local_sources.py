@@ -1,4 +1,4 @@
-"""What can be known of a model while planning: the configuration of one that already lies on this machine."""
+"""What can be known of sources while planning: whether they are there, and how many layers a local model has."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
 from constrictor.errors import ConstrictorError
-from constrictor.study.sources import HubModel, LocalModel, PackageModel
+from constrictor.study.sources import HubModel, LocalFile, LocalModel, PackageFile, PackageModel
 
 _LAYER_KEYS = ("num_hidden_layers", "n_layers", "n_layer", "num_layers")
 
@@ -29,6 +29,22 @@ def package_path(package: str, file: str) -> Path:
     if not path.exists():
         raise ConstrictorError(f"the package '{package}' is installed but holds no '{file}' (looked for {path}).")
     return path
+
+
+def missing_source(source: object) -> str | None:
+    """Why a source that should lie on this machine cannot be read; None if it can, or if it is a hub's."""
+    if isinstance(source, LocalFile) and not Path(source.path).is_file():
+        return f"the file {source.path} does not exist (looked in {Path.cwd()})."
+    if isinstance(source, LocalModel) and not Path(source.path).is_dir():
+        return f"the model folder {source.path} does not exist (looked in {Path.cwd()})."
+    try:
+        if isinstance(source, PackageFile):
+            package_path(source.package, source.file)
+        if isinstance(source, PackageModel):
+            package_path(source.package, source.folder)
+    except ConstrictorError as error:
+        return str(error)
+    return None
 
 
 @cache

@@ -1,0 +1,260 @@
+import csv
+import json
+from pathlib import Path
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+from scipy.special import softmax
+from sklearn import metrics as reference
+
+from constrictor.artifacts.manifest import FileEntry, Manifest, StepRecord
+from constrictor.comparison.bootstrap import Interval
+from constrictor.comparison.collect import Comparison, Row, collect
+from constrictor.comparison.compare import compare
+from constrictor.data.outputs import Outputs, write_predictions
+from constrictor.data.task import TaskManifest
+
+EXAMPLES = {"validation": 40, "test": 120}
+SHARES = {"teacher": 0.9, "teacher/kd": 0.85, "teacher/kd/mag": 0.8, "small": 0.6}
+BYTES = {"teacher": 4_000_000, "teacher/kd": 2_000_000, "teacher/kd/mag": 2_000_000, "small": 2_000_000}
+SECONDS = {"teacher": 100.0, "teacher/kd": 50.0, "small": 30.0}
+SETTINGS = Comparison(
+    recipes={"base": "teacher", "sparse": "teacher/kd/mag", "control": "small"}, baseline="base", control="control",
+    margin=0.05, resamples=1000, replicates=["seed1", "seed2"],
+)  # fmt: skip
+TASK = TaskManifest(
+    kind="classification", labels=["a", "b", "c"], max_length=32, metric="macro_f1", rows=EXAMPLES, classes={},
+    dropped={}, fingerprint={},
+)  # fmt: skip
+
+
+def _outputs(lineage: str, replicate: int, split: str) -> Outputs:
+    count = EXAMPLES[split]
+    labels = np.random.default_rng(count).integers(0, 3, count)
+    generator = np.random.default_rng([replicate, count, len(lineage)])
+    right = generator.random(count) < SHARES[lineage]
+    logits = generator.normal(size=(count, 3)) + 20 * np.eye(3)[np.where(right, labels, (labels + 1) % 3)]
+    return Outputs([f"{split}{number}" for number in range(count)], labels, logits.astype(np.float32))
+
+
+def _measured(outputs: Outputs) -> dict[str, float]:
+    labels, answers = outputs.labels, outputs.logits.argmax(1)
+    return {
+        "accuracy": reference.accuracy_score(labels, answers),
+        "macro_f1": reference.f1_score(labels, answers, average="macro"),
+        "weighted_f1": reference.f1_score(labels, answers, average="weighted"),
+        "mcc": reference.matthews_corrcoef(labels, answers),
+        "loss": reference.log_loss(labels, softmax(outputs.logits.astype(float), axis=1)),
+    }
+
+
+def _latency(speedup: float) -> dict:
+    shapes = [
+        {"batch": batch, "length": 32, "p50_ms": 8.0 * batch / speedup, "p95_ms": 9.0 * batch / speedup,
+         "examples_per_second": 125.0 * speedup, "speedup": {"torch fp32": speedup}}
+        for batch in (1, 8)
+    ]  # fmt: skip
+    return {
+        "cold_start_seconds": 1.5, "peak_memory_bytes": 300_000_000, "threads": 2, "rounds": 7, "shapes": shapes,
+        "processor": {"name": "A processor", "cores": 2, "instructions": ["avx2"]},
+    }  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory) -> Path:
+    root = tmp_path_factory.mktemp("results") / "reviews"
+    for replicate in (1, 2):
+        for lineage in SHARES:
+            node = root / f"seed{replicate}" / lineage
+            (node / "model").mkdir(parents=True)
+            splits = {split: _outputs(lineage, replicate, split) for split in EXAMPLES}
+            write_predictions(node / "predictions.parquet", splits)
+            scores = {split: _measured(outputs) for split, outputs in splits.items()}
+            (node / "metrics.json").write_text(json.dumps(scores), encoding="utf-8")
+            stages = {"teacher": "finetune", "kd": "distil", "mag": "prune", "small": "finetune"}
+            manifest = Manifest(
+                format="torch", precision="fp32", parameters=1000, nonzero_parameters=600 if "mag" in lineage else 1000,
+                lineage=[StepRecord(step=step, settings={"stage": stages[step]}) for step in lineage.split("/")],
+                files={"model.safetensors": FileEntry(bytes=BYTES[lineage], sha256="0")},
+            )  # fmt: skip
+            (node / "model" / "manifest.json").write_text(manifest.model_dump_json(), encoding="utf-8")
+            if lineage in SECONDS:
+                record = {"seconds": SECONDS[lineage] * replicate}
+                (node / "training.json").write_text(json.dumps(record), encoding="utf-8")
+            if replicate == 1 and lineage in SETTINGS.recipes.values():
+                speedup = {"teacher": 1.0, "teacher/kd/mag": 2.0, "small": 2.5}[lineage]
+                (node / "latency.json").write_text(json.dumps(_latency(speedup)), encoding="utf-8")
+    return root
+
+
+@pytest.fixture(scope="module")
+def report(results, tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("report") / "reviews"
+    task = folder.parent / "manifest.json"
+    task.write_text(TASK.model_dump_json(), encoding="utf-8")
+    compare(SETTINGS, task, results, folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def table(report) -> dict[str, dict[str, str]]:
+    with open(report / "table.csv", encoding="utf-8") as stream:
+        return {row["lineage"]: row for row in csv.DictReader(stream)}
+
+
+def _scores(lineage: str, name: str, split: str = "test") -> list[float]:
+    return [_measured(_outputs(lineage, replicate, split))[name] for replicate in (1, 2)]
+
+
+def test_every_node_has_a_row_parents_first(table):
+    assert list(table) == ["teacher", "teacher/kd", "teacher/kd/mag", "small"]
+    assert [row["recipe"] for row in table.values()] == ["base", "", "sparse", "control"]
+
+
+@pytest.mark.parametrize("lineage", SHARES)
+def test_quality_is_the_mean_over_replicates(table, lineage):
+    row = table[lineage]
+    assert float(row["test_macro_f1"]) == pytest.approx(np.mean(_scores(lineage, "macro_f1")))
+    assert float(row["test_macro_f1_sd_over_replicates"]) == pytest.approx(np.std(_scores(lineage, "macro_f1"), ddof=1))
+    assert float(row["validation_macro_f1"]) == pytest.approx(np.mean(_scores(lineage, "macro_f1", "validation")))
+    for name in ("accuracy", "weighted_f1", "mcc", "loss"):
+        assert float(row[f"test_{name}"]) == pytest.approx(np.mean(_scores(lineage, name)))
+    assert float(row["test_macro_f1_low"]) < float(row["test_macro_f1"]) < float(row["test_macro_f1_high"])
+
+
+@pytest.mark.parametrize(
+    ("key", "other"), [("difference_from_baseline", "teacher"), ("difference_from_control", "small")]
+)
+@pytest.mark.parametrize("lineage", SHARES)
+def test_differences_are_those_of_the_means(table, lineage, key, other):
+    row = table[lineage]
+    if lineage == other:
+        assert row[key] == row[f"{key}_low"] == ""
+        return
+    expected = np.mean(_scores(lineage, "macro_f1")) - np.mean(_scores(other, "macro_f1"))
+    assert float(row[key]) == pytest.approx(expected)
+    assert float(row[f"{key}_low"]) < expected < float(row[f"{key}_high"])
+
+
+def test_interval_of_a_difference_equals_a_bootstrap_done_by_hand(table):
+    answers = {
+        name: [_outputs(name, replicate, "test").logits.argmax(1) for replicate in (1, 2)]
+        for name in ("teacher", "small")
+    }
+    labels = _outputs("teacher", 1, "test").labels
+    generator = np.random.default_rng(5)
+    draws = []
+    for _ in range(600):
+        rows = generator.integers(0, 120, 120)
+        means = {
+            name: np.mean([reference.f1_score(labels[rows], found[rows], average="macro") for found in both])
+            for name, both in answers.items()
+        }
+        draws.append(means["small"] - means["teacher"])
+    low, high = np.percentile(draws, [2.5, 97.5])
+    assert float(table["small"]["difference_from_baseline_low"]) == pytest.approx(low, abs=0.02)
+    assert float(table["small"]["difference_from_baseline_high"]) == pytest.approx(high, abs=0.02)
+
+
+def test_agreement_is_with_the_parent_in_the_same_replicate(table):
+    same = [
+        _outputs("teacher/kd", replicate, "test").logits.argmax(1)
+        == _outputs("teacher", replicate, "test").logits.argmax(1)
+        for replicate in (1, 2)
+    ]
+    assert float(table["teacher/kd"]["agreement_with_parent"]) == pytest.approx(np.mean(same))
+    assert table["teacher"]["agreement_with_parent"] == table["small"]["agreement_with_parent"] == ""
+
+
+def test_size_zeros_and_training_time(table):
+    row = table["teacher/kd/mag"]
+    assert (int(row["file_bytes"]), int(row["parameters"])) == (2_000_000, 1000)
+    assert float(row["sparsity"]) == pytest.approx(0.4)
+    assert float(row["training_seconds"]) == pytest.approx((150 + 300) / 2)
+    assert float(table["small"]["training_seconds"]) == pytest.approx(45)
+
+
+def test_speed_stands_where_it_was_timed(table):
+    row = table["teacher/kd/mag"]
+    assert float(row["p50_ms_b8_s32"]) == 32.0
+    assert float(row["speedup_over_torch fp32_b1_s32"]) == 2.0
+    assert float(row["cold_start_seconds"]) == 1.5
+    assert table["teacher/kd"]["p50_ms_b1_s32"] == ""
+
+
+def test_verdicts(table):
+    assert table["teacher"]["verdict"] == "baseline"
+    assert table["small"]["verdict"] == "no"
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "verdict"),
+    [
+        (-0.04, 0.1, "yes"),
+        (-0.06, 0.1, "open"),
+        (-0.09, -0.051, "no"),
+        (-0.05, 0.0, "open"),
+        (-0.2, -0.05, "open"),
+    ],
+)
+def test_verdict_follows_from_interval_and_margin(low, high, verdict):
+    row = Row.__new__(Row)
+    object.__setattr__(row, "against_baseline", Interval(0.0, low, high))
+    assert row.verdict(0.05) == verdict
+
+
+def _markdown_tables(text: str) -> list[dict[str, list[str]]]:
+    """The tables of a text: first cell of a row -> the other cells."""
+    tables, lines = [], [[cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines()]
+    for position, cells in enumerate(lines):
+        if cells[0] == "recipe":
+            ends = next((n for n in range(position, len(lines)) if len(lines[n]) == 1), len(lines))
+            tables.append({row[0]: row[1:] for row in lines[position:ends] if not row[0].startswith(":")})
+    return tables
+
+
+def test_markdown_shows_the_recipes_and_says_sparse_is_not_faster(report, table):
+    text = (report / "table.md").read_text(encoding="utf-8")
+    tables = _markdown_tables(text)
+    for found in tables:
+        assert list(found) == ["recipe", "base", "sparse", "control"]
+        assert len({len(cells) for cells in found.values()}) == 1
+    cells = [cell for found in tables for cell in found["sparse"]]
+    assert f"{100 * float(table['teacher/kd/mag']['test_macro_f1']):.2f}" in cells
+    assert {"2.0 MB", "×2.00"} <= set(cells)
+    assert any("40 %" in cell for cell in cells)
+    assert "sparse, not faster" in " ".join(cells)
+    assert "sparse, not faster" not in " ".join(cell for found in tables for cell in found["control"])
+    for fact in ("120 test examples", "A processor", "avx2"):
+        assert fact in text
+
+
+@pytest.mark.parametrize("name", ["quality_latency.svg", "stages.svg"])
+def test_pictures_are_whole_and_hold_something(report, name):
+    root = ElementTree.parse(report / name).getroot()
+    assert root.tag == "{http://www.w3.org/2000/svg}svg"
+    assert sum(1 for _ in root.iter("{http://www.w3.org/2000/svg}path")) > 10
+
+
+def test_same_results_give_the_same_files(report, results, tmp_path):
+    compare(SETTINGS, report.parent / "manifest.json", results, tmp_path / "reviews")
+    for file in report.iterdir():
+        assert (tmp_path / "reviews" / file.name).read_bytes() == file.read_bytes(), file.name
+
+
+def test_two_recipes_of_one_lineage_both_stand_in_the_table(results):
+    twice = SETTINGS.model_copy(update={"recipes": {**SETTINGS.recipes, "again": "small"}})
+    names = " ".join(row.recipe or "" for row in collect(twice, TASK, results))
+    assert "again" in names
+    assert "control" in names
+
+
+def test_one_replicate_has_no_spread_and_no_timing_is_no_error(results, tmp_path):
+    alone = SETTINGS.model_copy(update={"replicates": ["seed2"], "control": None})
+    task = tmp_path / "manifest.json"
+    task.write_text(TASK.model_dump_json(), encoding="utf-8")
+    rows = collect(alone, TASK, results)
+    assert all(row.spread is None and row.latency is None and row.against_control is None for row in rows)
+    compare(alone, task, results, tmp_path / "out")
+    assert "base" in (tmp_path / "out" / "table.md").read_text(encoding="utf-8")

@@ -1,0 +1,106 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from constrictor.data.corpus import prepare_corpus
+from constrictor.data.examples import UNLABELLED, Examples, read_examples, unlabelled, write_examples
+from constrictor.data.subset import select_subset
+from constrictor.errors import ConstrictorError
+from constrictor.study.tasks import Corpus, Subset
+
+
+def _corpus(tmp_path, documents: list[str], **settings):
+    file = tmp_path / "corpus.tsv"
+    file.write_text("text\n" + "".join(f"{document}\n" for document in documents), encoding="utf-8")
+    manifest = prepare_corpus(Corpus.model_validate({"source": {"path": str(file)}, **settings}), tmp_path / "corpus")
+    return manifest, read_examples(tmp_path / "corpus" / "texts.parquet")
+
+
+def _pool(count: int) -> Examples:
+    ids = [f"id{number}" for number in range(count)]
+    return Examples(ids, [f"word{number} and some more" for number in range(count)], np.arange(count) % 3)
+
+
+def test_documents_without_sentences_stay_whole_and_repeated_ones_go(tmp_path):
+    manifest, examples = _corpus(tmp_path, ["One. Two.", "one.  two.", "Three."])
+    assert examples.texts == ["One. Two.", "Three."]
+    assert examples.ids == ["0", "2"]
+    assert examples.labels.tolist() == [UNLABELLED] * 2
+    assert (manifest.rows, manifest.dropped) == (2, {"repeated": 1})
+
+
+def test_documents_are_cut_into_sentences_of_the_wanted_length(tmp_path):
+    documents = ["A fine film. No.<br />See it now please!", "see it NOW please! And one more of them."]
+    manifest, examples = _corpus(tmp_path, documents, sentences={"words": [3, 9]})
+    assert dict(zip(examples.ids, examples.texts, strict=True)) == {
+        "0.0": "A fine film.", "0.1": "See it now please!", "1.1": "And one more of them.",
+    }  # fmt: skip
+    assert manifest.dropped == {"repeated": 1}
+
+
+def test_corpus_without_any_text_left(tmp_path):
+    with pytest.raises(ConstrictorError, match=r"no text is left of 2 documents\. Widen 'sentences\.words'"):
+        _corpus(tmp_path, ["A.", "B."], sentences={"words": [5, 9]})
+
+
+def test_same_corpus_same_fingerprint(tmp_path):
+    assert _corpus(tmp_path, ["a", "b"])[0] == _corpus(tmp_path, ["a", "b"])[0]
+    assert _corpus(tmp_path, ["a", "b"])[0] != _corpus(tmp_path, ["a", "c"])[0]
+
+
+@given(size=st.integers(1, 60), seed=st.integers(0, 99), stratify=st.booleans())
+def test_subset_has_its_size_keeps_rows_together_and_repeats(size, seed, stratify):
+    pool = _pool(60)
+    subset = Subset(of="pool", size=size, seed=seed, stratify=stratify)
+    chosen, overlapping = select_subset(subset, pool, [])
+    assert len(chosen) == len(set(chosen.ids)) == size
+    assert overlapping == 0
+    rows = [pool.ids.index(identity) for identity in chosen.ids]
+    assert rows == sorted(rows)
+    assert chosen.texts == [pool.texts[row] for row in rows]
+    assert chosen.labels.tolist() == pool.labels[rows].tolist()
+    assert select_subset(subset, pool, []).examples.ids == chosen.ids
+    if stratify:
+        counts = np.bincount(chosen.labels, minlength=3)
+        assert counts.max() - counts.min() <= 1
+
+
+def test_another_seed_chooses_others():
+    drawn = {tuple(select_subset(Subset(of="p", size=5, seed=seed), _pool(60), []).examples.ids) for seed in range(9)}
+    assert len(drawn) == 9
+
+
+def test_size_above_the_pool():
+    with pytest.raises(ConstrictorError, match=r"it wants 61 examples and 'pool' has 60\. Lower 'size'\."):
+        select_subset(Subset(of="pool", size=61), _pool(60), [])
+
+
+def test_texts_near_a_held_out_text_are_left_out_and_counted():
+    texts = ["one two three four five", "the quick brown fox jumps", "six seven eight nine ten"]
+    pool = unlabelled(["a", "b", "c"], texts)
+    held_out = ["Saw the QUICK, brown fox today", "six seven eight"]
+    chosen = select_subset(Subset(of="p", size=2, held_out_ngram=4), pool, held_out)
+    assert chosen.examples.ids == ["a", "c"]
+    assert select_subset(Subset(of="p", size=3, held_out_ngram=0), pool, held_out).overlapping == 0
+    with pytest.raises(ConstrictorError, match="'p' has 2 that share no 4 words in a row"):
+        select_subset(Subset(of="p", size=3, held_out_ngram=4), pool, held_out)
+
+
+def test_examples_come_back_from_disk(tmp_path):
+    examples = Examples(["a", "b"], ["", "\u0986\u09ae\u09bf \U0001f600\n"], np.array([1, UNLABELLED]))
+    write_examples(tmp_path / "deep" / "x.parquet", examples)
+    found = read_examples(tmp_path / "deep" / "x.parquet")
+    assert (found.ids, found.texts, found.labels.tolist()) == (examples.ids, examples.texts, [1, UNLABELLED])
+    assert [file.name for file in (tmp_path / "deep").iterdir()] == ["x.parquet"]
+
+
+@pytest.mark.parametrize("content", [b"", b"no parquet", None])
+def test_damaged_examples_are_named(tmp_path, content):
+    file = tmp_path / "x.parquet"
+    if content is None:
+        write_examples(file, _pool(60))
+        content = file.read_bytes()[:-20]
+    file.write_bytes(content)
+    with pytest.raises(ConstrictorError, match=r"x\.parquet cannot be read.*Delete it and run snakemake again"):
+        read_examples(file)

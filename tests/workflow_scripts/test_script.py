@@ -1,0 +1,70 @@
+import argparse
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from constrictor.errors import ConstrictorError
+from constrictor.study.steps.prune import Prune
+from workflow_scripts._script import json_of, node_folder, run
+from workflow_scripts._training import lessons_of
+
+SCRIPTS = [
+    file.stem for file in Path(__file__).parents[2].joinpath("workflow_scripts").glob("*.py") if file.stem[0] != "_"
+]
+
+
+def test_mistake_of_a_user_ends_with_its_message_and_without_a_traceback(capsys):
+    def main() -> None:
+        raise ConstrictorError("this is wrong, do that")
+
+    with pytest.raises(SystemExit) as caught:
+        run(main, argparse.Namespace())
+    assert caught.value.code == 1
+    assert capsys.readouterr().err == "Error: this is wrong, do that\n"
+
+
+def test_mistake_of_ours_keeps_its_traceback():
+    def main(value: int) -> None:
+        raise KeyError(value)
+
+    with pytest.raises(KeyError):
+        run(main, argparse.Namespace(value=3))
+
+
+def test_settings_are_read_from_json():
+    settings = Prune(stage="prune", method="magnitude", sparsity=0.3)
+    assert json_of(Prune)(settings.canonical()) == settings
+
+
+def test_lessons_pair_examples_with_outputs_and_passes():
+    one, two, three, four = map(Path, "abcd")
+    assert [tuple(lesson) for lesson in lessons_of([one, two], [three, four], [3, 1])] == [
+        (one, three, 3),
+        (two, four, 1),
+    ]
+    assert [lesson.passes for lesson in lessons_of([one], [three])] == [1]
+    with pytest.raises(ValueError, match=r"shorter|longer"):
+        lessons_of([one, two], [three])
+
+
+def test_node_of_a_manifest():
+    assert node_folder(Path("results/a/teacher/kd/model/manifest.json")) == Path("results/a/teacher/kd")
+
+
+def test_a_script_says_what_is_wrong_from_the_command_line(tmp_path):
+    command = [sys.executable, "-m", "workflow_scripts.download_dataset", "--output", str(tmp_path / "manifest.json")]
+    task = '{"source": {"path": "nowhere.csv"}}'
+    done = subprocess.run([*command, "--task", task], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr.startswith("Error: the file nowhere.csv does not exist")
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_every_script_has_a_main_function_and_a_guard(name):
+    source = Path(__file__).parents[2] / "workflow_scripts" / f"{name}.py"
+    text = source.read_text(encoding="utf-8")
+    assert "def main(" in text
+    assert 'if __name__ == "__main__":' in text
