@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -13,10 +12,6 @@ from pydantic import TypeAdapter
 
 from constrictor.errors import ConstrictorError
 from constrictor.progress import configure_logging
-
-# OpenMP's threads otherwise wait for one another by spinning. Where anything else wants a core, that made training 5 to 20
-# times slower; sleeping costs some 15 % on a quiet machine. (Read by OpenMP when torch is imported, so it stands here.)
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
 def json_of(kind: Any) -> Callable[[str], Any]:
