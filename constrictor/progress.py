@@ -31,7 +31,7 @@ def spell_seconds(seconds: float) -> str:
     """A duration for people.
 
     >>> spell_seconds(75.4), spell_seconds(8.04), spell_seconds(3700)
-    ('1 min 15 s', '8.0 s', '1 h 2 min')
+    ('1 min 15 s', '8.0 s', '1 h 1 min')
     """
     if seconds < 60:
         return f"{seconds:.1f} s"

@@ -6,6 +6,7 @@ import json
 import math
 import shutil
 from pathlib import Path
+from typing import Any
 
 from safetensors import safe_open
 
@@ -37,7 +38,7 @@ def fetch_model(source: PackageModel | LocalModel | HubModel, folder: Path) -> M
         parameters = _count_parameters(staging, origin)
         if not (staging / "tokenizer.json").is_file():
             _convert_tokenizer(staging, origin)
-        config = json.loads((staging / "config.json").read_text(encoding="utf-8"))
+        config = _read_json(staging / "config.json", origin)
         layers = config.get("num_hidden_layers", config.get("n_layers"))
         manifest = Manifest(
             format="torch",
@@ -48,6 +49,13 @@ def fetch_model(source: PackageModel | LocalModel | HubModel, folder: Path) -> M
             details={"source": source.model_dump(exclude_none=True), "model_type": config.get("model_type")},
         )
         return seal(staging, manifest)
+
+
+def _read_json(file: Path, origin: Path) -> dict[str, Any]:
+    try:
+        return json.loads(file.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ConstrictorError(f"{origin / file.name} is damaged ({error}). Fetch the model again.") from None
 
 
 def _locate(source: PackageModel | LocalModel | HubModel) -> Path:
@@ -79,6 +87,11 @@ def _download(source: HubModel) -> Path:
 def _refuse_incomplete(staging: Path, origin: Path) -> None:
     if not (staging / "config.json").is_file():
         raise ConstrictorError(f"{origin} holds no model: it has no config.json.")
+    for index in staging.glob("*.safetensors.index.json"):
+        wanted = sorted(set(_read_json(index, origin)["weight_map"].values()))
+        lost = [name for name in wanted if not (staging / name).is_file()]
+        if lost:
+            raise ConstrictorError(f"{origin} holds a part of the weights only: {lost[0]} is missing. Fetch it again.")
     if any(staging.glob("*.safetensors")):
         return
     pickles = sorted(file.name for pattern in _PICKLES for file in origin.glob(pattern))
@@ -108,6 +121,9 @@ def _convert_tokenizer(staging: Path, origin: Path) -> None:
     """Write ``tokenizer.json`` for a checkpoint that brings its vocabulary in an older form only."""
     from transformers import AutoTokenizer
 
+    # Without any vocabulary transformers makes an empty tokenizer, to which every word is unknown.
+    if not any(any(origin.glob(pattern)) for pattern in ("vocab*", "*.model", "merges.txt", "tokenizer*.txt")):
+        raise ConstrictorError(f"{origin} has no usable tokenizer: no tokenizer.json and no vocabulary.")
     try:
         AutoTokenizer.from_pretrained(staging, local_files_only=True).save_pretrained(staging)
     except Exception as error:  # every tokenizer family fails in a way of its own

@@ -13,6 +13,8 @@ from constrictor.artifacts.manifest import MANIFEST, Manifest, hash_files
 from constrictor.errors import ConstrictorError
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+# safetensors and ONNX report the operating system's error as text only; torch.save (checkpoints) not even that.
+_FULL_SIGNS = ("No space left", "File too large", "inline_container.cc", "PytorchStreamWriter failed")
 
 
 @contextmanager
@@ -22,8 +24,7 @@ def disk_errors_named(target: Path) -> Iterator[None]:
         yield
     except Exception as error:
         code = error.errno if isinstance(error, OSError) else None
-        # safetensors and ONNX report the operating system's error as text only.
-        if code in _FULL or "No space left" in str(error) or "File too large" in str(error):
+        if code in _FULL or any(sign in str(error) for sign in _FULL_SIGNS):
             raise ConstrictorError(
                 f"the disk is full: {target} could not be written, and nothing of it was kept. "
                 "Free some space and run the same command again; finished steps are not repeated."

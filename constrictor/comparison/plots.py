@@ -46,6 +46,10 @@ def plot_quality_latency(rows: Sequence[Row], metric: str, margin: float, file: 
         file: SVG file to write.
     """
     timed = [row for row in rows if row.latency]
+    if not timed:
+        figure = Figure(figsize=(8.5, 1))
+        figure.text(0.05, 0.5, "No model was timed.")
+        return _save(figure, file)
     latencies = [row.latency["shapes"][0]["p50_ms"] for row in timed if row.latency]
     qualities = [100 * row.test.value for row in timed]
     with mpl.rc_context(_STYLE):

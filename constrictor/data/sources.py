@@ -34,7 +34,8 @@ def read_source(
             raise ConstrictorError(f"{place} has no column '{column}'. {nearest(column, map(str, table.columns))}")
     if table.empty:
         raise ConstrictorError(f"{place} has no rows.")
-    table["id"] = [str(row) for row in range(len(table))]
+    _refuse_lists(table, [*columns, *filter_], place)
+    table = table.reset_index(drop=True)  # its index is the row's id
     for column, wanted in filter_.items():
         values = [_as_text(value) for value in (wanted if isinstance(wanted, list) else [wanted])]
         present = table[column].map(_as_text)
@@ -43,15 +44,31 @@ def read_source(
             some = ", ".join(sorted(present.unique())[:10])
             raise ConstrictorError(f"{place}: no row has {column} = {' or '.join(values)}. The column holds: {some}.")
         table = kept
-    result = table[["id", *columns]].copy()
-    for column in columns:
+    result = table[list(dict.fromkeys(columns))].copy()
+    for column in result.columns:
         result[column] = result[column].map(_as_text)
+    result["id"] = [str(row) for row in table.index]
     return result.reset_index(drop=True)
+
+
+def _refuse_lists(table: pd.DataFrame, columns: list[str], place: str) -> None:
+    for column in columns:
+        first = table[column].iloc[0]
+        if hasattr(first, "__len__") and not isinstance(first, str):
+            raise ConstrictorError(
+                f"{place}: the column '{column}' holds lists ({type(first).__name__}) and must hold text or numbers."
+            )
+
+
+def _is_missing(value: Any) -> bool:
+    import pandas as pd
+
+    return bool(pd.isna(value))
 
 
 def _as_text(value: Any) -> str:
     """A cell as text: whole floats lose their ``.0``, since a column with gaps reads 1 as 1.0."""
-    if value is None or value != value:
+    if _is_missing(value):
         return ""
     return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
@@ -66,7 +83,7 @@ def _read_file(source: PackageFile | LocalFile) -> tuple[str, pd.DataFrame]:
             f"{path}: files that end in '{path.suffix}' cannot be read. Known: {', '.join(_READERS)}."
         )
     try:
-        return str(path), reader(path)
+        table = reader(path)
     except UnicodeDecodeError as error:
         raise ConstrictorError(
             f"{path} is not UTF-8: byte 0x{error.object[error.start]:02x} cannot be read. Convert it first, "
@@ -75,6 +92,18 @@ def _read_file(source: PackageFile | LocalFile) -> tuple[str, pd.DataFrame]:
     except Exception as error:  # each parser has exceptions of its own
         reason = "it is empty" if path.stat().st_size == 0 else f"{type(error).__name__}: {error}"
         raise ConstrictorError(f"{path} cannot be read: {reason}") from None
+    if path.suffix.lower() in (".csv", ".tsv") and not _is_plain(table):
+        raise ConstrictorError(
+            f"{path}: the rows have more fields than the header names columns. Put texts that hold a comma in quotes."
+        )
+    return str(path), table
+
+
+def _is_plain(table: pd.DataFrame) -> bool:
+    """Whether pandas has taken no column for the index, as it does where rows are longer than the header."""
+    import pandas as pd
+
+    return isinstance(table.index, pd.RangeIndex)
 
 
 def _read_csv(path: Path) -> pd.DataFrame:

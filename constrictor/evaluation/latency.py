@@ -13,7 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -68,7 +68,8 @@ class Worker:
     def __exit__(self, *error: object) -> None:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        self._process.stdin.close()
+        with suppress(BrokenPipeError):  # a dead process leaves its last command in the buffer
+            self._process.stdin.close()
         self._process.stdout.close()
         if self._process.wait() != 0 and error[0] is None:
             raise ConstrictorError(f"the process that timed {self.folder} failed: its message stands above.")

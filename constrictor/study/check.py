@@ -110,6 +110,8 @@ def _model_and_layers(
 
 
 def _layers(path: tuple[str | int, ...], layers: list[int], available: int | None, owner: str) -> Iterable[Problem]:
+    if min(layers) < 0:
+        yield path, f"the layers {layers} are counted from 0."
     if sorted(set(layers)) != layers:
         yield path, f"the layers {layers} must rise, each named once."
     if available is not None and max(layers) >= available:

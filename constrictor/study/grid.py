@@ -47,7 +47,10 @@ def _variants(name: str, step: Any) -> dict[str, Any]:
     found = {}
     for values in itertools.product(*grid.values()):
         chosen = dict(zip(grid, values, strict=True))
-        found["".join(f"-{key}{_spell(value)}" for key, value in chosen.items())] = {**plain, **chosen}
+        suffix = "".join(f"-{key}{_spell(value)}" for key, value in chosen.items())
+        if suffix in found:
+            raise ConstrictorError(f"steps.{name}.grid: two combinations would both be called '{name}{suffix}'.")
+        found[suffix] = {**plain, **chosen}
     return found
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import Any, NamedTuple
 
+from constrictor.study.check import chain_problem
 from constrictor.study.lineage import all_nodes, ancestry, parent_of, steps_of
 from constrictor.study.steps.distil import Distil, SoftTargets, StudentModel
 from constrictor.study.steps.export import Export
@@ -86,6 +87,6 @@ class Plan:
         baseline = self.study.recipes[self.study.report.baseline]
         found = {"torch fp32": baseline}
         exports = [name for name, step in self.study.steps.items() if isinstance(step, Export)]
-        if exports:
+        if exports and chain_problem(self.study, f"{baseline}/{exports[0]}") is None:
             found["ONNX fp32"] = f"{baseline}/{exports[0]}"
         return found

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import copy
 import types
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Union, get_args, get_origin
 
 import yaml
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, Tag, ValidationError
 from pydantic_core import ErrorDetails
 
 from constrictor.errors import ConstrictorError, nearest
@@ -31,7 +31,8 @@ def read_study(raw: Mapping[str, Any], files: Sequence[str | Path] = ()) -> Stud
     try:
         raw, files = _with_base(raw, files)
         raw = _with_on(raw)
-        study = Study.model_validate(expand_grids(dict(raw)))
+        raw = expand_grids(dict(raw))
+        study = Study.model_validate(raw)
     except ValidationError as error:
         found = [(_key_path(detail, raw), _say(detail)) for detail in error.errors()]
     except ConstrictorError as error:
@@ -88,21 +89,23 @@ def _lay_over(below: dict[str, Any], above: Mapping[str, Any]) -> None:
 
 def _key_path(detail: ErrorDetails, raw: Mapping[str, Any]) -> tuple[str | int, ...]:
     """The error's place as the user wrote it: pydantic puts the names of union members in between."""
-    path: list[str | int] = []
-    here: Any = raw
-    parts = list(detail["loc"])
-    for index, part in enumerate(parts):
-        inside = (isinstance(here, Mapping) and part in here) or (isinstance(here, list) and isinstance(part, int))
-        if inside:
-            here = here[part]
-        elif index < len(parts) - 1 and isinstance(here, Mapping) and len(path) != 1:
-            continue  # the tag of a union member
-        elif index == len(parts) - 1 and detail["type"] not in ("missing", "extra_forbidden"):
-            continue
-        else:
-            here = None
-        path.append(part)
-    return tuple(path)
+    return _resolve(raw, detail["loc"], detail["type"] == "missing") or tuple(detail["loc"])
+
+
+def _resolve(here: Any, parts: tuple[str | int, ...], missing: bool) -> tuple[str | int, ...] | None:
+    """The parts that are keys of the study and no tags of union members; None if there is no such place."""
+    if not parts:
+        return ()
+    part, rest = parts[0], parts[1:]
+    if (isinstance(here, Mapping) and part in here) or (isinstance(here, list) and isinstance(part, int)):
+        below = _resolve(here[part], rest, missing)  # type: ignore[index]
+        if below is not None:
+            return (part, *below)
+    if not isinstance(here, Mapping):
+        return None
+    if rest:
+        return _resolve(here, rest, missing)
+    return (part,) if missing else ()
 
 
 def _say(detail: ErrorDetails) -> str:
@@ -133,40 +136,46 @@ def _short(value: Any) -> str:
 
 def _allowed_keys(location: Sequence[str | int]) -> list[str]:
     """The keys of the model at a location, which ends with the unknown one."""
-    candidates: list[type[BaseModel]] = [Study]
+    candidates: dict[str | None, type[BaseModel]] = {None: Study}
     for part in location[:-1]:
-        candidates = [member for model in candidates for member in _members(model, part)] or candidates
-    fields = [field for model in candidates[:1] for field in model.model_fields.items()]
-    return [info.alias or name for name, info in fields]
+        if part in candidates:
+            candidates = {None: candidates[str(part)]}
+        else:
+            candidates = _members(next(iter(candidates.values())), part) or candidates
+    model = next(iter(candidates.values()))
+    return [info.alias or name for name, info in model.model_fields.items()]
 
 
-def _members(model: type[BaseModel], part: str | int) -> list[type[BaseModel]]:
-    """The models that may stand under a key of a model; a stage or a source's tag picks the one that it names."""
+def _members(model: type[BaseModel], part: str | int) -> dict[str | None, type[BaseModel]]:
+    """The models that may stand under a key of a model, by the tag that picks each."""
     for name, info in model.model_fields.items():
         if part in (name, info.alias):
-            return _models_in(info.annotation)
-    return []
+            return dict(_models_in(info.annotation, None))
+    return {}
 
 
-def _models_in(annotation: Any) -> list[type[BaseModel]]:
+def _models_in(annotation: Any, tag: str | None) -> Iterator[tuple[str | None, type[BaseModel]]]:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return [annotation]
-    if get_origin(annotation) in (Union, types.UnionType, Annotated, dict, list):
-        return [model for part in get_args(annotation) for model in _models_in(part)]
-    return []
+        stage = annotation.model_fields.get("stage")
+        yield (get_args(stage.annotation)[0] if stage else tag), annotation
+    elif get_origin(annotation) in (Union, types.UnionType, Annotated, dict, list):
+        tag = next((part.tag for part in get_args(annotation) if isinstance(part, Tag)), tag)
+        for part in get_args(annotation):
+            yield from _models_in(part, tag)
 
 
 def _place(path: Sequence[str | int], files: Sequence[str | Path]) -> str:
     """``file:line: `` of the deepest key of a path, in the last file that has its first key."""
+    best, deepest = (f"{files[-1]}: " if files else ""), 0
     for file in reversed(files):
         try:
             node = yaml.compose(Path(file).read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
         except (OSError, yaml.YAMLError):
             continue
         line, depth = _line_of(node, path)
-        if depth:
-            return f"{file}:{line}: "
-    return f"{files[-1]}: " if files else ""
+        if depth > deepest:
+            best, deepest = f"{file}:{line}: ", depth
+    return best
 
 
 def _line_of(node: yaml.Node | None, path: Sequence[str | int]) -> tuple[int, int]:

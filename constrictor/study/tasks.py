@@ -40,6 +40,12 @@ class Columns(Settings):
     text: str = Field("text", description="Column with the text.")
     label: str = Field("label", description="Column with the class: a name or a number.")
 
+    @model_validator(mode="after")
+    def _be_two(self) -> Columns:
+        if self.text == self.label:
+            raise ValueError(f"text and label are both read from '{self.text}'; they must be two columns")
+        return self
+
 
 class Split(Settings):
     """Shares of the examples that are held out, drawn class by class."""
@@ -75,6 +81,13 @@ class ClassificationTask(Settings):
     fraction: float = Field(1.0, gt=0, le=1, description="Share of the examples to use, class by class: for debugging.")
     max_length: int = Field(128, ge=8, description="Longest input in tokens; longer texts are cut at the end.")
     metric: Metric = Field("accuracy", description="The metric that picks the best epoch and stands in the report.")
+
+    @model_validator(mode="after")
+    def _name_each_class_once(self) -> ClassificationTask:
+        twice = [label for label in self.labels or [] if (self.labels or []).count(label) > 1]
+        if twice:
+            raise ValueError(f"'labels' names the class '{twice[0]}' twice")
+        return self
 
 
 class Sentences(Settings):

@@ -57,19 +57,29 @@ class Validation(TrainerCallback):
 
     def on_train_begin(self, args: Any, state: Any, control: Any, model: Any = None, **kwargs: Any) -> None:
         """Take up the record of a training that was interrupted."""
-        if state.global_step and self._record.is_file():
-            entries = json.loads(self._record.read_text(encoding="utf-8"))
-            self.history = [entry for entry in entries if entry["step"] <= state.global_step]
-        elif self._initial_competes:
+        self.take_up(state.global_step)
+        if not state.global_step and self._initial_competes:
             self._enter(state, model)
+
+    def take_up(self, step: int) -> None:
+        """Read the record of a training that was interrupted, up to a step."""
+        if step and self._record.is_file():
+            entries = json.loads(self._record.read_text(encoding="utf-8"))
+            self.history = [entry for entry in entries if entry["step"] <= step]
+
+    @property
+    def out_of_patience(self) -> bool:
+        """Whether nothing got better for too long."""
+        if self._patience is None or not self.history:
+            return False
+        return self.history[-1]["epoch"] - self.best["epoch"] >= self._patience
 
     def on_epoch_end(self, args: Any, state: Any, control: Any, model: Any = None, **kwargs: Any) -> None:
         """Validate; ask for a checkpoint; stop if nothing got better for too long."""
         if not any(entry["step"] == state.global_step for entry in self.history):
             self._enter(state, model)
         control.should_save = True
-        since_best = self.history[-1]["epoch"] - self.best["epoch"]
-        if self._patience is not None and since_best >= self._patience:
+        if self.out_of_patience:
             log.info("no better epoch for %d epochs: stopping", self._patience)
             control.should_training_stop = True
 
@@ -124,7 +134,7 @@ class Progress(TrainerCallback):
 
     def __init__(self, examples_per_step: int) -> None:
         self._examples_per_step = examples_per_step
-        self._start_step = self._line_step = 0
+        self._start_step = self._step = self._line_step = 0
         self._start = self._line = time.monotonic()
 
     @property

@@ -124,8 +124,10 @@ def train(
     resume_from = newest_checkpoint(checkpoints)
     if resume_from is not None:
         log.info("resuming from %s", resume_from.name)
-    with disk_errors_named(checkpoints):
-        trainer.train(resume_from_checkpoint=str(resume_from) if resume_from else None)
+        validation.take_up(int(resume_from.name.rpartition("-")[2]))
+    if not validation.out_of_patience:  # a kill may have come between the last epoch and the saving
+        with disk_errors_named(checkpoints):
+            trainer.train(resume_from_checkpoint=str(resume_from) if resume_from else None)
     model.load_state_dict(load_file(validation.best_weights), strict=False)
     shutil.rmtree(checkpoints, ignore_errors=True)
     return Trained(validation.history, validation.best["epoch"], stopwatch.seconds, progress.examples)

@@ -35,6 +35,7 @@ def soft_target_loss(logits: Tensor, teacher_logits: Tensor, temperature: float)
     Returns:
         ``(batch,)`` in nats.
 
+    >>> import torch
     >>> soft_target_loss(torch.tensor([[1.0, 3.0]]), torch.tensor([[1.0, 3.0]]), 2.0).tolist()
     [0.0]
     """

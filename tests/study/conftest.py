@@ -26,6 +26,14 @@ STUDY: dict[str, Any] = {
 }
 
 
+@pytest.fixture(autouse=True)
+def sources_of_the_study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The files that the small study names exist where it is read."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("reviews.csv", "corpus.csv", "x.csv"):
+        (tmp_path / name).touch()
+
+
 @pytest.fixture
 def changed() -> Callable[..., dict[str, Any]]:
     """The small study with changes: dotted key path -> value, or `...` to remove the key."""

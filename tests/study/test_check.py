@@ -26,8 +26,8 @@ def _mistake(changed, changes) -> str:
         ({"report.control": "contrl"}, "report.control: no recipe is called 'contrl'."),
         ({"steps.model": {"stage": "export"}}, "steps.model: the name is taken: a model's folder holds a 'model' already."),
         ({"steps.logs": {"stage": "export"}}, "steps.logs: the name is taken"),
-        ({"recipes.all": "teacher"}, "recipes.all: the name is taken: 'all' is a target of the workflow."),
-        ({"recipes.finetune": "teacher"}, "recipes.finetune: the name is taken"),
+        ({"recipes.all": "teacher/kd"}, "recipes.all: the name is taken: 'all' is a target of the workflow."),
+        ({"recipes.finetune": "teacher/kd"}, "recipes.finetune: the name is taken"),
         ({"subsets.train": {"of": "sentences", "size": 5}}, "subsets.train: the name is taken"),
         ({"corpora.reviews": {"source": {"path": "x.csv"}}}, "corpora.reviews: a task has the same name."),
         (
@@ -107,3 +107,21 @@ def test_teacher_cut_to_three_layers_gives_its_student_three(changed):
     assert read_study(changed({"steps.teacher.model": cut, "steps.kd.student": {"layers": [0, 2]}}))
     found = _mistake(changed, {"steps.teacher.model": cut, "steps.kd.student": {"layers": [0, 3]}})
     assert "the teacher of 'kd' has no layer 3: it has 3 layers" in found
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"tasks.reviews.source": {"path": "nowhere.csv"}}, "the file nowhere.csv does not exist (looked in /"),
+        ({"corpora.sentences.source": {"path": "nowhere.csv"}}, "the file nowhere.csv does not exist"),
+        ({"models.minilm": {"path": "nowhere"}}, "the model folder nowhere does not exist"),
+        ({"models.minilm": {"package": "no-such", "folder": "x"}}, "the package 'no-such' is not installed."),
+    ],
+)
+def test_sources_that_are_not_on_this_machine(changed, changes, message):
+    assert message in _mistake(changed, changes)
+
+
+def test_two_recipes_of_one_lineage(changed):
+    found = _mistake(changed, {"recipes.again": "teacher"})
+    assert found == "recipes.again: 'teacher' is the recipe 'baseline' already. Keep one of the two names."

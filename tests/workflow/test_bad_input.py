@@ -27,6 +27,21 @@ STUDY_MISTAKES: dict[str, tuple[str, str, list[str]]] = {
     "an unknown recipe": ("control: control", "control: kontrol", ["'kontrol'", "Did you mean 'control'?"]),
     "a chain that cannot work": ("half: teacher/kd/mag/fp16", "half: teacher/fp16/mag", ["'mag' prunes", "fp16"]),
     "a layer that is not there": ("from: tiny, layers: [0, 2]", "from: tiny, layers: [0, 4]", ["no layer 4", "0 to 3"]),
+    "a missing file": (
+        "inputs/animals.csv",
+        "inputs/beasts.csv",
+        ["tasks.animals.source", "inputs/beasts.csv does not exist"],
+    ),
+    "a missing model": (
+        "{path: inputs/tiny_bert}",
+        "{path: inputs/tiny}",
+        ["models.tiny", "inputs/tiny does not exist"],
+    ),
+    "a missing package": (
+        "{path: inputs/tiny_bert}",
+        "{package: no-such-package, folder: model}",
+        ["'no-such-package' is not installed", "pip install"],
+    ),
     "a value out of range": ("sparsity: 0.4", "sparsity: 40", ["steps.mag", "sparsity", "40"]),
 }
 
@@ -74,7 +89,6 @@ def test_a_study_that_is_no_yaml_is_refused_by_snakemake(fresh: Workbench, tmp_p
 
 # What is wrong with a source: the task, and words that the message must hold.
 SOURCE_MISTAKES: dict[str, list[str]] = {
-    "missing": ["inputs/missing.csv does not exist"],
     "no_column": ["inputs/no_column.csv has no column 'text'", "Known: label, txt", "Did you mean 'txt'?"],
     "empty_text": ["2 rows have no text (column 'text')", "counted from 0: 3, 5."],
     "latin_1": ["inputs/latin_1.csv is not UTF-8: byte 0xe9", "iconv"],
@@ -83,7 +97,7 @@ SOURCE_MISTAKES: dict[str, list[str]] = {
 
 
 def write_bad_sources(folder: Path) -> None:
-    """A file a mistake, named after it; one of them is not written at all."""
+    """A file a mistake, named after it."""
     rows = [(f"a calm cow number {number}", "good" if number % 2 else "bad") for number in range(40)]
     write_table(folder / "no_column.csv", ["txt", "label"], rows)
     gaps = [("  " if number in (3, 5) else text, label) for number, (text, label) in enumerate(rows)]
@@ -132,7 +146,7 @@ def test_bad_sources_end_with_code_1_without_a_traceback_and_before_any_training
     assert run.code == 1
     assert "Traceback" not in run.screen
     assert "Fine-tune" not in run.screen
-    # All six in one run: the others went on when the first failed (`keep-going` of the default profile), and their
+    # All of them in one run: the others went on when the first failed (`keep-going` of the default profile), and their
     # messages, which the jobs write to their logs, came to the screen (`show-failed-logs`).
     assert sum(line.startswith("Error: ") for line in run.screen.splitlines()) == len(SOURCE_MISTAKES) + 1
     assert not bench.path("results").exists() or not list(bench.path("results").rglob("manifest.json"))

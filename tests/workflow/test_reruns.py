@@ -128,6 +128,10 @@ CHANGES: dict[str, tuple[Change, set[Job]]] = {
         setting("subsets.farm_30.size", 31),
         {("select_subset", "farm_30"), ("teacher_outputs", "teacher label farm_30"), *rebuilt("kd")},
     ),
+    "an edited source": (
+        lambda bench: bench.edit("inputs/animals.csv", "text,label\n", "text,label\na further calm cow,good\n"),
+        EVERYTHING - {("download_model", "tiny"), ("download_corpus", "farm")},
+    ),
     # The report.
     "the margin": (setting("report.margin", 0.02), {COMPARE}),
     "the number of resamples": (setting("report.resamples", 2000), {COMPARE}),
@@ -184,21 +188,20 @@ def test_another_number_of_cores_reruns_nothing(finished: Workbench) -> None:
     assert finished.plan(cores=1) == NOTHING
 
 
-def test_lost_metrics_are_made_again_when_something_asks_for_them(bench: Workbench) -> None:
+def test_lost_metrics_are_made_again(bench: Workbench) -> None:
     deleted(f"{NODES}/seed42/teacher/kd/metrics.json")(bench)
-    # Snakemake does not miss a file between others as long as what was made of it is there and up to date.
-    assert bench.plan() == NOTHING
     assert bench.plan("distilled") == {("evaluate", "teacher/kd")}
-    setting("report.margin", 0.02)(bench)
     assert bench.plan() == {("evaluate", "teacher/kd"), COMPARE}
 
 
-def test_a_lost_model_is_built_again_with_what_follows_when_something_asks_for_it(bench: Workbench) -> None:
+def test_a_lost_model_of_a_recipe_is_built_again_with_what_follows(bench: Workbench) -> None:
     deleted(f"{NODES}/seed42/teacher/kd/model")(bench)
-    assert bench.plan() == NOTHING
-    assert bench.plan(f"{NODES}/seed42/teacher/kd/model/manifest.json") == {("distil", "teacher/kd")}
-    setting("report.margin", 0.02)(bench)
     assert bench.plan() == rebuilt("kd")
+
+
+def test_a_model_between_others_may_be_deleted_to_save_space(bench: Workbench) -> None:
+    deleted(f"{NODES}/seed42/teacher/kd/mag/model")(bench)
+    assert bench.plan() == NOTHING
 
 
 def test_a_model_that_comes_out_the_same_reruns_nothing_in_the_next_call(bench: Workbench) -> None:
