@@ -13,7 +13,7 @@ from safetensors.torch import save_file
 from transformers import PreTrainedModel, TrainerCallback
 
 from constrictor.artifacts.writing import atomic_file, write_text
-from constrictor.progress import log, spell_seconds
+from constrictor.progress import announce, log, spell_seconds
 from constrictor.training.batches import LengthBuckets
 
 SECONDS_BETWEEN_CHECKPOINTS = 60.0
@@ -90,7 +90,7 @@ class Validation(TrainerCallback):
         self.history.append(entry)
         metrics = ", ".join(f"{name} {value:.4f}" for name, value in entry.items() if name not in ("epoch", "step"))
         best = self.best is entry
-        log.info("epoch %g: %s%s", entry["epoch"], metrics, " (best so far)" if best else "")
+        announce(f"epoch {entry['epoch']:g}: validation {metrics}{' (best so far)' if best else ''}")
         if best:
             with atomic_file(self.best_weights) as staging:
                 # Some weights share memory (tied embeddings); safetensors wants each on its own.
