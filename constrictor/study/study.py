@@ -34,7 +34,7 @@ class Latency(Settings):
 
     batch_sizes: list[Annotated[int, Field(ge=1)]] = Field([1, 32], min_length=1, description="Batch sizes.")
     lengths: list[Annotated[int, Field(ge=4)]] = Field([32, 128], min_length=1, description="Input lengths in tokens.")
-    rounds: int = Field(7, ge=3, description="Rounds in which the model and its baselines take turns.")
+    rounds: int = Field(5, ge=3, description="Rounds in which the model and its baselines take turns.")
     seconds: float = Field(
         0.25, gt=0, description="Time that a model gets for one shape in one round (one call at least)."
     )

@@ -85,8 +85,6 @@ class Validation(TrainerCallback):
 
     def _enter(self, state: Any, model: Any) -> None:
         entry = {"epoch": round(state.epoch or 0, 4), "step": state.global_step, **self._validate(model)}
-        if state.log_history:
-            entry["train_loss"] = state.log_history[-1].get("loss", float("nan"))
         self.history.append(entry)
         metrics = ", ".join(f"{name} {value:.4f}" for name, value in entry.items() if name not in ("epoch", "step"))
         best = self.best is entry
