@@ -49,7 +49,7 @@ class Worker:
         """
         self.folder = folder
         environment = {**os.environ, "OMP_NUM_THREADS": str(threads), "TOKENIZERS_PARALLELISM": "false"}
-        environment.pop("OMP_WAIT_POLICY", None)  # the runtimes' own default, as in a service
+        environment.pop("GOMP_SPINCOUNT", None)  # the runtimes' own default, as in a service
         start = time.perf_counter()
         self._process = subprocess.Popen(
             [sys.executable, "-m", "constrictor.evaluation.latency_worker", str(folder), str(threads)],

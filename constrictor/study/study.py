@@ -36,7 +36,7 @@ class Latency(Settings):
     lengths: list[Annotated[int, Field(ge=4)]] = Field([32, 128], min_length=1, description="Input lengths in tokens.")
     rounds: int = Field(5, ge=3, description="Rounds in which the model and its baselines take turns.")
     seconds: float = Field(
-        0.25, gt=0, description="Time that a model gets for one shape in one round (one call at least)."
+        0.1, gt=0, description="Time that a model gets for one shape in one round (one call at least)."
     )
 
 
