@@ -18,7 +18,6 @@ import numpy as np
 from constrictor.data.tokenization import Batch, Tokenizer, pad
 from constrictor.runtimes.load import load
 
-
 LONG_CALL_MS = 100
 
 
