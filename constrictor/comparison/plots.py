@@ -64,16 +64,19 @@ def plot_quality_latency(rows: Sequence[Row], metric: str, margin: float, file: 
             where="post", color=FRONT, lw=1.4, label="Pareto front",
         )  # fmt: skip
         colours = [FRONT if index in front else ACCENT for index in range(len(timed))]
-        axes.scatter(latencies, qualities, s=[row.bytes / 1e6 * 9 for row in timed], c=colours, alpha=0.75, lw=0)
+        axes.scatter(
+            latencies, qualities, s=[max(20, row.bytes / 1e6 * 9) for row in timed], c=colours, alpha=0.75, lw=0
+        )
         for row in timed:
             if row.against_baseline is None:
                 axes.axhline(100 * row.test.value, color=QUIET, lw=0.8, ls=":")
                 axes.axhline(100 * (row.test.value - margin), color=QUIET, lw=0.8, ls="--", label="margin")
-        _label_points(axes, latencies, qualities, [row.recipe or "" for row in timed])
         axes.set_xscale("log")
         axes.xaxis.set_major_formatter(mpl.ticker.FormatStrFormatter("%g"))
         axes.xaxis.set_minor_formatter(mpl.ticker.NullFormatter())
         axes.set_xticks(_ticks(min(latencies), max(latencies)))
+        axes.set_xlim(min(latencies) / 1.3, max(latencies) * 1.8)
+        _label_points(axes, latencies, qualities, [row.recipe or "" for row in timed])
         shape = timed[0].latency["shapes"][0] if timed[0].latency else {}
         axes.set_xlabel(
             f"median latency in ms at batch {shape['batch']}, {shape['length']} tokens (log scale; left is faster)"
@@ -92,20 +95,23 @@ def _ticks(low: float, high: float) -> list[float]:
 
 
 def _label_points(axes: Axes, x: Sequence[float], y: Sequence[float], labels: Sequence[str]) -> None:
-    """Write a name beside each point, moved up or down until it is clear of the names placed before it."""
-    height = (max(y) - min(y) or 1.0) / 14
+    """Write a name beside each point, moved down until it is clear of the names placed before it."""
+    (left, right), (low, high) = axes.get_xlim(), axes.get_ylim()
+    width, height = np.log(right / left) / 6, (high - low) / 26  # room for a name, in the axes' units
     placed: list[tuple[float, float]] = []
-    for index in np.argsort(y)[::-1]:
+    for index in np.lexsort((x, [-value for value in y])):
         level = y[index]
-        while any(
-            abs(np.log(x[index] / other_x)) < 0.75 and abs(level - other_y) < height for other_x, other_y in placed
-        ):
+        while any(abs(np.log(x[index] / at)) < width and abs(level - other) < height for at, other in placed):
             level -= height / 4
         placed.append((x[index], level))
         axes.annotate(
-            labels[index], (x[index], y[index]), (x[index] * 1.06, level), fontsize=9, va="center",
+            labels[index],
+            (x[index], y[index]),
+            (x[index] * (right / left) ** 0.015, level),
+            fontsize=9,
+            va="center",
             arrowprops={"arrowstyle": "-", "color": QUIET, "lw": 0.5} if level != y[index] else None,
-        )  # fmt: skip
+        )
 
 
 def plot_stages(rows: Sequence[Row], metric: str, file: Path) -> None:

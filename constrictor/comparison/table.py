@@ -68,22 +68,20 @@ def table_markdown(rows: Sequence[Row], settings: Comparison, task: TaskManifest
 Column = tuple[str, Callable[[Row], str]]
 
 
+_WORDS = {"recipe", "steps"}  # columns of words stand left, numbers right
+
+
 def _markdown(columns: Sequence[Column], rows: Sequence[Row]) -> str:
     """A Markdown table whose columns are as wide as their widest cell, so that it reads well on a terminal too."""
-    cells = [[title for title, _ in columns], *([cell(row) for _, cell in columns] for row in rows)]
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    lines = ["| " + " | ".join(_padded(line, widths)) + " |" for line in cells]
-    rule = "|" + "|".join(
-        f":{'-' * (width + 1)}" if n == 0 else f"{'-' * (width + 1)}:" for n, width in enumerate(widths)
-    )
-    return "\n".join([lines[0], rule + "|", *lines[1:]])
-
-
-def _padded(line: Sequence[str], widths: Sequence[int]) -> list[str]:
-    return [
-        text.ljust(width) if n == 0 else text.rjust(width)
-        for n, (text, width) in enumerate(zip(line, widths, strict=True))
-    ]
+    padded = []
+    for title, cell in columns:
+        cells = [title, *map(cell, rows)]
+        width = max(map(len, cells))
+        rule = f":{'-' * (width - 1)}" if title in _WORDS else f"{'-' * (width - 1)}:"
+        justify = str.ljust if title in _WORDS else str.rjust
+        head, *body = [justify(text, width) for text in cells]
+        padded.append([head, rule, *body])
+    return "\n".join("| " + " | ".join(line) + " |" for line in zip(*padded, strict=True))
 
 
 def _quality_columns(settings: Comparison, metric: str) -> list[Column]:
@@ -125,12 +123,12 @@ def _speed_columns(shapes: Sequence[dict[str, Any]]) -> list[Column]:
             f"p50 / p95 at {_spell(first)}",
             _of_latency(lambda found: "{p50_ms:.2f} / {p95_ms:.2f} ms".format(**found["shapes"][0])),
         ),
-        *((f"× {baseline}", _speedup(0, baseline)) for baseline in first["speedup"]),
+        *((f"× {baseline} at {_spell(first)}", _speedup(0, baseline)) for baseline in first["speedup"]),
         (
             f"texts/s at {_spell(last)}",
             _of_latency(lambda found: "{examples_per_second:.0f}".format(**found["shapes"][-1])),
         ),
-        *((f"× {baseline}", _speedup(-1, baseline)) for baseline in last["speedup"]),
+        *((f"× {baseline} at {_spell(last)}", _speedup(-1, baseline)) for baseline in last["speedup"]),
     ]
 
 
