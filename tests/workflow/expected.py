@@ -41,11 +41,11 @@ STAGES = {
 COMPARE: Job = ("compare", "animals")
 DATA_JOBS: set[Job] = {
     ("download_dataset", "animals"),
-    ("download_corpus", "farm"),
+    ("download_corpus", "corn"),
     ("download_model", "tiny"),
-    ("select_subset", "farm_30"),
+    ("select_subset", "corn_30"),
 }
-LABELLING: set[Job] = {("teacher_outputs", "teacher label train"), ("teacher_outputs", "teacher label farm_30")}
+LABELLING: set[Job] = {("teacher_outputs", "teacher label train"), ("teacher_outputs", "teacher label corn_30")}
 
 
 def built(*lineages: str) -> set[Job]:

@@ -16,12 +16,12 @@ WORDS = sorted({*GOOD, *BAD, *ANIMALS, *PLACES, *VERBS, "a", "and", "in", "is", 
 
 
 def write_inputs(folder: Path) -> None:
-    """Write ``animals.csv``, ``farm.csv`` and the model folder ``tiny_bert``."""
+    """Write ``animals.csv``, ``corn.csv`` and the model folder ``tiny_bert``."""
     folder.mkdir(parents=True)
     draw = random.Random(7)
     labelled = [(_sentence(draw, adjectives), label) for label, adjectives in (("bad", BAD), ("good", GOOD)) * 75]
     write_table(folder / "animals.csv", ["text", "label"], labelled)
-    write_table(folder / "farm.csv", ["text"], [[_sentence(draw, GOOD + BAD)] for _ in range(60)])
+    write_table(folder / "corn.csv", ["text"], [[_sentence(draw, GOOD + BAD)] for _ in range(60)])
     write_tiny_bert(folder / "tiny_bert")
 
 

@@ -23,7 +23,7 @@ STUDY_MISTAKES: dict[str, tuple[str, str, list[str]]] = {
         ["recipes.cpu", "'kdd'", "Did you mean 'kd'?"],
     ),
     "an unknown model": ("finetune, model: tiny,", "finetune, model: tini,", ["'tini'", "Did you mean 'tiny'?"]),
-    "an unknown subset": ("farm_30: 1}", "farm_3: 1}", ["'farm_3'", "Did you mean 'farm_30'?"]),
+    "an unknown subset": ("corn_30: 1}", "corn_3: 1}", ["'corn_3'", "Did you mean 'corn_30'?"]),
     "an unknown recipe": ("control: control", "control: kontrol", ["'kontrol'", "Did you mean 'control'?"]),
     "a chain that cannot work": ("half: teacher/kd/mag/fp16", "half: teacher/fp16/mag", ["'mag' prunes", "fp16"]),
     "a layer that is not there": ("from: tiny, layers: [0, 2]", "from: tiny, layers: [0, 4]", ["no layer 4", "0 to 3"]),
@@ -75,7 +75,7 @@ def test_all_mistakes_of_a_study_are_named_at_once(fresh: Workbench, tmp_path: P
     run = bench.snakemake()
     assert_said_plainly(run)
     assert "The study has 3 mistakes" in run.screen
-    for name in ("'kdd'", "'tini'", "'farm_3'"):
+    for name in ("'kdd'", "'tini'", "'corn_3'"):
         assert name in run.screen
 
 
@@ -117,7 +117,7 @@ def bad_sources(fresh: Workbench, tmp_path_factory: pytest.TempPathFactory) -> t
 
     def change(study: dict[str, Any]) -> None:
         study["tasks"] = {name: {"source": {"path": f"inputs/{name}.csv"}} for name in SOURCE_MISTAKES}
-        study["subsets"] = {"farm_30": {"of": "farm", "size": 30}}
+        study["subsets"] = {"corn_30": {"of": "corn", "size": 30}}
 
     bench.change_study(change)
     return bench, bench.snakemake()

@@ -101,7 +101,7 @@ CHANGES: dict[str, tuple[Change, set[Job]]] = {
     "a fresh checkout of the code": (fresh_checkout, NOTHING),
     "a changed line in code that only plans": (line_added("constrictor/study/check.py"), NOTHING),
     "a step that no recipe uses": (setting("steps.bf16", {"stage": "quantize", "method": "bf16"}), NOTHING),
-    "a subset that no step uses": (setting("subsets.spare", {"of": "farm", "size": 3}), NOTHING),
+    "a subset that no step uses": (setting("subsets.spare", {"of": "corn", "size": 3}), NOTHING),
     "a default written out": (setting("steps.fp16.per_channel", True), NOTHING),
     "a number spelled differently": (
         lambda bench: bench.edit("study.yaml", "sparsity: 0.4", "sparsity: 0.40"),
@@ -122,15 +122,15 @@ CHANGES: dict[str, tuple[Change, set[Job]]] = {
     # Data.
     "max_length of the task": (
         setting("tasks.animals.max_length", 24),
-        EVERYTHING - {("download_model", "tiny"), ("download_corpus", "farm")},
+        EVERYTHING - {("download_model", "tiny"), ("download_corpus", "corn")},
     ),
     "the size of a subset": (
-        setting("subsets.farm_30.size", 31),
-        {("select_subset", "farm_30"), ("teacher_outputs", "teacher label farm_30"), *rebuilt("kd")},
+        setting("subsets.corn_30.size", 31),
+        {("select_subset", "corn_30"), ("teacher_outputs", "teacher label corn_30"), *rebuilt("kd")},
     ),
     "an edited source": (
         lambda bench: bench.edit("inputs/animals.csv", "text,label\n", "text,label\na further calm cow,good\n"),
-        EVERYTHING - {("download_model", "tiny"), ("download_corpus", "farm")},
+        EVERYTHING - {("download_model", "tiny"), ("download_corpus", "corn")},
     ),
     # The report.
     "the margin": (setting("report.margin", 0.02), {COMPARE}),

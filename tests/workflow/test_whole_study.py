@@ -18,9 +18,9 @@ DECLARED = [
         f"{DATA}/tasks/animals/{name}"
         for name in ("manifest.json", "train.parquet", "validation.parquet", "test.parquet")
     ),
-    *(f"{DATA}/corpora/farm/manifest.json", f"{DATA}/corpora/farm/texts.parquet"),
-    *(f"{DATA}/models/tiny/manifest.json", f"{DATA}/subsets/farm_30.parquet"),
-    *(f"{NODES}/seed42/teacher/outputs/{subset}.parquet" for subset in ("train", "farm_30")),
+    *(f"{DATA}/corpora/corn/manifest.json", f"{DATA}/corpora/corn/texts.parquet"),
+    *(f"{DATA}/models/tiny/manifest.json", f"{DATA}/subsets/corn_30.parquet"),
+    *(f"{NODES}/seed42/teacher/outputs/{subset}.parquet" for subset in ("train", "corn_30")),
     *(
         f"{NODES}/seed42/{lineage}/{name}"
         for lineage in LINEAGES
@@ -98,7 +98,7 @@ def test_the_pictures_are_whole_svg_files(finished: Workbench, name: str) -> Non
 def test_a_distillation_reads_every_text_as_often_as_the_study_says(finished: Workbench) -> None:
     rows = json.loads(finished.path(f"{DATA}/tasks/animals/manifest.json").read_text(encoding="utf-8"))["rows"]
     training = json.loads(finished.path(f"{NODES}/seed42/teacher/kd/training.json").read_text(encoding="utf-8"))
-    wanted = 2 * rows["train"] + 30  # on: {train: 2, farm_30: 1}
+    wanted = 2 * rows["train"] + 30  # on: {train: 2, corn_30: 1}
     assert wanted <= training["examples"] < wanted + 8  # the last batch of 8 counts as a full one
 
 
@@ -148,7 +148,7 @@ def test_a_recipe_is_a_target_that_plans_only_its_jobs(fresh: Workbench) -> None
         *baselines,
         *built("teacher/kd", "teacher/kd/mag", "teacher/kd/mag/fp16"),
         ("teacher_outputs", "teacher label train"),
-        ("teacher_outputs", "teacher label farm_30"),
+        ("teacher_outputs", "teacher label corn_30"),
         ("evaluate", "teacher/kd/mag/fp16"),
         ("latency", "teacher/kd/mag/fp16"),
     }
