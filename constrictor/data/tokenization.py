@@ -41,11 +41,6 @@ class Tokenizer:
         encodings = self._tokenizer.encode_batch_fast(list(texts))
         return [np.array(encoding.ids, dtype=np.int64) for encoding in encodings]
 
-    @property
-    def vocabulary_size(self) -> int:
-        """Number of tokens."""
-        return self._tokenizer.get_vocab_size()
-
 
 def _pad_id(tokenizer: tokenizers.Tokenizer, folder: Path) -> int:
     if tokenizer.padding:

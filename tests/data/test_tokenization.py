@@ -40,7 +40,6 @@ def test_tokens_of_real_texts_equal_those_of_transformers(minilm, reviews, max_l
     assert [ids.tolist() for ids in ours.encode(reviews)] == theirs
     assert max(map(len, theirs)) == max_length
     assert ours.pad_id == AutoTokenizer.from_pretrained(minilm).pad_token_id
-    assert ours.vocabulary_size == 30522
 
 
 def test_no_padding_however_different_the_texts(minilm):
