@@ -13,6 +13,7 @@ from constrictor.study.plan import Plan
 from constrictor.study.read import read_study
 from constrictor.study.settings import canonical_json
 from constrictor.study.sources import LocalFile, LocalModel
+from constrictor.study.steps.recovery import Calibration, Recovery
 
 # Jobs call `python`: they get the one that runs this workflow, also where nobody has activated its environment. (A conda
 # environment, where one is used, is activated after this and so goes before it.)
@@ -101,21 +102,45 @@ def lesson_outputs(wildcards):
     return [node_file(wildcards, teacher, f"outputs/{subset}.parquet") for subset in plan.step(wildcards.lineage).on]
 
 
+def calibration_examples(wildcards):
+    """The examples that a step looks at before it decides; none for most."""
+    step = plan.step(wildcards.lineage)
+    return examples_file(wildcards.task, step.calibration) if isinstance(step, Calibration) else []
+
+
 def recovery_lessons(wildcards):
-    """The training examples with what the recipe's teacher says about them, for a recovery that learns from it."""
-    teaching = plan.teaching(wildcards.lineage)
-    if teaching is None or not plan.step(wildcards.lineage).finetune_epochs:
+    """The texts that a recovery reads, and what its teacher says about them if it has one."""
+    step = plan.step(wildcards.lineage)
+    if not getattr(step, "finetune_epochs", 0):
         return {"examples": [], "outputs": []}
+    teaching = plan.teaching(wildcards.lineage)
     return {
-        "examples": examples_file(wildcards.task, "train"),
-        "outputs": node_file(wildcards, teaching.teacher, "outputs/train.parquet"),
+        "examples": [examples_file(wildcards.task, subset) for subset in step.on],
+        "outputs": (
+            [node_file(wildcards, teaching.teacher, f"outputs/{subset}.parquet") for subset in step.on]
+            if teaching
+            else []
+        ),
     }
 
 
+def recovery_needs(wildcards):
+    """The prepared task, for the steps that train or calibrate; nothing for those that only rewrite a file."""
+    step = plan.step(wildcards.lineage)
+    if not isinstance(step, (Calibration, Recovery)):
+        return []
+    return [f"{DATA}/tasks/{wildcards.task}/{split}.parquet" for split in ("train", "validation")]
+
+
+def threads_to_quantize(wildcards):
+    """All that training can use for a quantization that trains; one for those that only rewrite a file."""
+    return 8 if isinstance(plan.step(wildcards.lineage), Recovery) else 1
+
+
 def soft_targets(wildcards):
-    """How the recipe's distillation mixed teacher and labels, as an argument; nothing where there was none."""
+    """How a recovery mixes teacher and labels, as an argument; nothing where labels teach alone."""
     teaching = plan.teaching(wildcards.lineage)
-    return f"--soft-targets {teaching.soft_targets.canonical()!r}" if teaching else ""
+    return f"--soft-targets {teaching.mixture.canonical()!r}" if teaching else ""
 
 
 def baseline_models(wildcards):

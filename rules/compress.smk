@@ -6,8 +6,8 @@ rule prune:
         unpack(recovery_lessons),
         parent=parent_model,
         task=task_manifest,
-        train=f"{DATA}/tasks/{{task}}/train.parquet",
         validation=f"{DATA}/tasks/{{task}}/validation.parquet",
+        calibration=calibration_examples,
     output:
         manifest=f"{NODE}/model/manifest.json",
         training=f"{NODE}/training.json",
@@ -32,13 +32,17 @@ rule prune:
         "Prune {wildcards.lineage} on {wildcards.task} ({wildcards.replicate})"
     shell:
         "python -m workflow_scripts.prune --settings {params.settings:q} {params.soft_targets} --parent {input.parent:q}"
-        " --examples {input.examples:q} --outputs {input.outputs:q} --task {input.task:q}"
+        " --calibration {input.calibration:q} --examples {input.examples:q} --outputs {input.outputs:q} --task {input.task:q}"
         " --output {output.manifest:q} --seed {params.seed} --code {params.code} --threads {threads} 2> {log:q}"
 
 
 rule quantize:
     input:
+        unpack(recovery_lessons),
         parent=parent_model,
+        task=task_manifest,
+        splits=recovery_needs,
+        calibration=calibration_examples,
     output:
         manifest=f"{NODE}/model/manifest.json",
     log:
@@ -49,17 +53,22 @@ rule quantize:
         lineage=lineages_of("quantize"),
     conda:
         "../envs/constrictor.yaml"
+    threads: threads_to_quantize
     resources:
-        mem_mb=6000,
-        runtime=60,
+        mem_mb=8000,
+        runtime=720,
     params:
         settings=step_settings,
+        soft_targets=soft_targets,
+        seed=seed_of,
         code=code_of("quantize"),
     message:
         "Quantize {wildcards.lineage} ({wildcards.task}, {wildcards.replicate})"
     shell:
-        "python -m workflow_scripts.quantize --settings {params.settings:q} --parent {input.parent:q}"
-        " --output {output.manifest:q} 2> {log:q}"
+        "python -m workflow_scripts.quantize --settings {params.settings:q} {params.soft_targets}"
+        " --parent {input.parent:q} --calibration {input.calibration:q} --examples {input.examples:q}"
+        " --outputs {input.outputs:q} --task {input.task:q} --output {output.manifest:q} --seed {params.seed}"
+        " --code {params.code} --threads {threads} 2> {log:q}"
 
 
 rule export:

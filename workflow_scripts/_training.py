@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from constrictor.study.steps.distil import SoftTargets
 from constrictor.training.distil import Lesson
 from constrictor.training.node import Node, TaskFolder
-from workflow_scripts._script import node_folder
+from workflow_scripts._script import json_of, node_folder
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,20 @@ def add_lesson_arguments(arguments: argparse.ArgumentParser) -> None:
     arguments.add_argument("--outputs", type=Path, nargs="*", default=[], help="the teacher's outputs for each of them")
 
 
-def lessons_of(examples: list[Path], outputs: list[Path], passes: list[int] | None = None) -> list[Lesson]:
-    """Pair examples with outputs and with how often an epoch reads them (once by default)."""
-    return [Lesson(*lesson) for lesson in zip(examples, outputs, passes or [1] * len(examples), strict=True)]
+def add_recovery_arguments(arguments: argparse.ArgumentParser) -> None:
+    """Add what a step reads that damages a model: examples to look at, and the lessons of its recovery."""
+    arguments.add_argument("--calibration", type=Path, nargs="?", help="examples that the method looks at")
+    arguments.add_argument("--soft-targets", type=json_of(SoftTargets), help="how teacher and labels mix, as JSON")
+    add_lesson_arguments(arguments)
+
+
+def lessons_of(examples: list[Path], outputs: list[Path], on: dict[str, int]) -> list[Lesson]:
+    """Pair examples with what the teacher says, if there is one, and with how often an epoch reads them.
+
+    Both lists are in the order of ``on``; both are empty where nothing is trained.
+    """
+    answers: Sequence[Path | None] = outputs or [None] * len(examples)
+    return [
+        Lesson(file, answer, passes)
+        for file, answer, passes in zip(examples, answers, on.values() if examples else [], strict=True)
+    ]

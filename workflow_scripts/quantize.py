@@ -1,22 +1,45 @@
 """Rule `quantize`: store a model's weights in fewer bits."""
 
 from pathlib import Path
+from typing import Any
 
 from constrictor.compression.quantization.quantize import quantize
 from constrictor.progress import announce
-from constrictor.study.steps.quantize import Quantize
-from workflow_scripts._script import json_of, node_folder, parser, run
+from constrictor.study.steps.distil import SoftTargets
+from constrictor.study.steps.quantize import AnyQuantize
+from constrictor.study.steps.recovery import Recovery
+from workflow_scripts._script import json_of, parser, run
+from workflow_scripts._training import TrainingPlace, add_recovery_arguments, add_training_arguments, lessons_of
 
 
-def main(settings: Quantize, parent: Path, output: Path) -> None:
+def main(
+    settings: AnyQuantize,
+    parent: Path,
+    calibration: Path | None,
+    examples: list[Path],
+    outputs: list[Path],
+    soft_targets: SoftTargets | None,
+    **place: Any,
+) -> None:
     """Write the quantized artifact."""
-    manifest = quantize(settings, parent.parent, output.parent, node_folder(output).name)
+    here = TrainingPlace(**place)
+    lessons = lessons_of(examples, outputs, settings.on) if isinstance(settings, Recovery) else []
+    manifest = quantize(
+        settings,
+        parent.parent,
+        here.node,
+        calibration=calibration,
+        lessons=lessons,
+        soft_targets=soft_targets,
+        task=here.task_folder,
+    )
     announce(f"{manifest.format} in {manifest.precision}: {manifest.bytes / 1e6:.1f} MB")
 
 
 if __name__ == "__main__":
     arguments = parser(main)
-    arguments.add_argument("--settings", type=json_of(Quantize), required=True, help="the step's settings as JSON")
+    arguments.add_argument("--settings", type=json_of(AnyQuantize), required=True, help="the step's settings as JSON")
     arguments.add_argument("--parent", type=Path, required=True, help="manifest of the model to quantize")
-    arguments.add_argument("--output", type=Path, required=True, help="the manifest to write")
+    add_recovery_arguments(arguments)
+    add_training_arguments(arguments)
     run(main, arguments.parse_args())

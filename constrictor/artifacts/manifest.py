@@ -15,7 +15,7 @@ from constrictor.study.settings import Settings
 
 MANIFEST = "manifest.json"
 
-Format = Literal["torch", "torch-int8", "onnx"]
+Format = Literal["torch", "torch-int8", "bitsandbytes", "onnx", "ort", "openvino"]
 
 
 class FileEntry(Settings):

@@ -11,9 +11,19 @@ from constrictor.study.local_sources import local_layer_count, missing_source
 from constrictor.study.steps.distil import Distil, StudentModel
 from constrictor.study.steps.export import Export
 from constrictor.study.steps.finetune import Finetune
-from constrictor.study.steps.prune import Prune
-from constrictor.study.steps.quantize import Quantize
-from constrictor.study.study import AnyStep, Study
+from constrictor.study.steps.prune import Layers, Prune, Structured
+from constrictor.study.steps.quantize import (
+    BitsAndBytes,
+    Dynamic,
+    Half,
+    QuantizationAware,
+    Quantize,
+    Static,
+    WeightOnly,
+)
+from constrictor.study.steps.recovery import Calibration, Recovery
+from constrictor.study.steps.step import Step
+from constrictor.study.study import Study
 from constrictor.study.tasks import SplitSources
 
 Problem = tuple[tuple[str | int, ...], str]
@@ -28,8 +38,8 @@ RULES = frozenset(
 class Shape(NamedTuple):
     """What is known of a model before it is built."""
 
-    format: str  # torch or onnx
-    precision: str  # fp32, fp16, bf16 or int8
+    format: str  # torch, onnx, ort or openvino
+    precision: str  # fp32, or what it was quantized to
     layers: int | None  # None where only a download would tell
 
 
@@ -87,15 +97,36 @@ def _steps(study: Study) -> Iterable[Problem]:
     for name, step in study.steps.items():
         if isinstance(step, Finetune):
             yield from _model_and_layers(study, ("steps", name, "model"), step.model_name, step.layers)
-        if isinstance(step, Distil):
-            if isinstance(step.student, StudentModel):
-                yield from _model_and_layers(study, ("steps", name, "student", "model"), step.student.model, None)
-            for part in step.on:
+        if isinstance(step, Distil) and isinstance(step.student, StudentModel):
+            yield from _model_and_layers(study, ("steps", name, "student", "model"), step.student.model, None)
+        for key in ("on", "calibration", "text"):
+            named = getattr(step, key, [])
+            for part in [named] if isinstance(named, str) else named:
                 if part not in {"train", *study.subsets}:
                     yield (
-                        ("steps", name, "on"),
+                        ("steps", name, key),
                         f"no subset is called '{part}'. {nearest(part, {'train', *study.subsets})}",
                     )
+        if isinstance(step, Calibration):
+            yield from _calibration(study, name, step)
+
+
+def _calibration(study: Study, name: str, step: Calibration) -> Iterable[Problem]:
+    subset = study.subsets.get(step.calibration)
+    if subset is None:
+        return
+    if subset.size < step.calibration_size:
+        yield (
+            ("steps", name, "calibration_size"),
+            f"'{step.calibration}' has {subset.size} examples and the step wants to look at {step.calibration_size}. "
+            "Lower 'calibration_size', or name a larger subset.",
+        )
+    if subset.of in study.corpora and isinstance(step, Structured) and step.score == "taylor":
+        yield (
+            ("steps", name, "calibration"),
+            f"the score 'taylor' needs labels, and '{step.calibration}' is unlabelled text. "
+            "Use 'calibration: train', or another 'score'.",
+        )
 
 
 def _model_and_layers(
@@ -144,9 +175,13 @@ def chain_problem(study: Study, lineage: str) -> str | None:
     shape: Shape | None = None
     for node in ancestry(lineage):
         name = steps_of(node)[-1]
-        result = _ADVANCE[type(study.steps[name])](study, name, shape)
-        if isinstance(result, str):
-            return result
+        step = study.steps[name]
+        advance = next(function for kind, function in _ADVANCE.items() if isinstance(step, kind))
+        result = advance(study, name, shape)
+        problem = result if isinstance(result, str) else _recovery_problem(study, node)
+        if problem:
+            return problem
+        assert isinstance(result, Shape)
         shape = result
     return None
 
@@ -180,9 +215,27 @@ def _advance_distil(study: Study, name: str, parent: Shape | None) -> Shape | st
 
 
 def _advance_prune(study: Study, name: str, parent: Shape | None) -> Shape | str:
+    step = study.steps[name]
+    assert isinstance(step, Prune)
     if parent is None:
         return _needs_parent("prunes", name)
-    return parent if _is_float32(parent) else _needs_float32("prunes", name, parent)
+    if not _is_float32(parent):
+        return _needs_float32("prunes", name, parent)
+    if isinstance(step, Layers):
+        wrong = list(_layers((), step.keep, parent.layers, f"the model that '{name}' prunes"))
+        return wrong[0][1] if wrong else parent._replace(layers=len(step.keep))
+    return parent
+
+
+# Which methods of quantization know which format, and what comes of it.
+_QUANTIZED: dict[type[Quantize], tuple[str, ...]] = {
+    Half: ("torch", "onnx"),
+    Dynamic: ("torch", "onnx"),
+    Static: ("torch", "onnx"),
+    WeightOnly: ("onnx",),
+    BitsAndBytes: ("torch",),
+    QuantizationAware: ("torch",),
+}
 
 
 def _advance_quantize(study: Study, name: str, parent: Shape | None) -> Shape | str:
@@ -190,19 +243,56 @@ def _advance_quantize(study: Study, name: str, parent: Shape | None) -> Shape | 
     assert isinstance(step, Quantize)
     if parent is None:
         return _needs_parent("quantizes", name)
-    if parent.precision != "fp32":
+    if parent.precision != "fp32" and not (isinstance(step, Dynamic) and parent.precision == "int4 embeddings"):
         return f"'{name}' quantizes a model that is {parent.precision} already. Keep one of the two steps."
-    if step.method == "dynamic":
-        return parent._replace(precision="int8")
-    if parent.format == "onnx":
-        return f"'{name}' stores a torch model in {step.method}, and its parent is ONNX. Use 'method: dynamic' there."
-    return parent._replace(precision=step.method)
+    formats = _QUANTIZED[type(step)]
+    if parent.format not in formats or (step.method == "bf16" and parent.format != "torch"):
+        fix = {"torch": "Put 'export' before it.", "onnx": "Put it before the export."}.get(parent.format, "")
+        return f"'{name}' quantizes by '{step.method}', which does not know the format {parent.format}. {fix}".rstrip()
+    return parent._replace(precision=_precision_after(step))
+
+
+def _precision_after(step: Quantize) -> str:
+    if isinstance(step, QuantizationAware):
+        return "fp32"
+    if isinstance(step, WeightOnly):
+        return f"int{step.bits}" if step.matrices else f"int{step.bits} embeddings"
+    return "int8" if isinstance(step, Dynamic | Static) else step.method
 
 
 def _advance_export(study: Study, name: str, parent: Shape | None) -> Shape | str:
+    step = study.steps[name]
+    assert isinstance(step, Export)
     if parent is None:
         return _needs_parent("exports", name)
-    return parent._replace(format="onnx") if _is_float32(parent) else _needs_float32("exports", name, parent)
+    if step.format == "onnx":
+        return parent._replace(format="onnx") if _is_float32(parent) else _needs_float32("exports", name, parent)
+    if parent.format != "onnx":
+        return f"'{name}' exports to {step.format}, which starts from an ONNX model. Put an export to ONNX before it."
+    return parent._replace(format=step.format)
+
+
+def _recovery_problem(study: Study, lineage: str) -> str | None:
+    """Why the recovery at the end of a chain cannot be taught as its step says."""
+    name = steps_of(lineage)[-1]
+    step = study.steps[name]
+    if not isinstance(step, Recovery) or not step.finetune_epochs:
+        return None
+    before = steps_of(lineage)[:-1]
+    if step.teacher is not None and step.teacher not in before:
+        return f"the teacher '{step.teacher}' of '{name}' does not come before it. {nearest(step.teacher, before)}"
+    taught = (
+        step.teacher
+        or isinstance(step, QuantizationAware)
+        or any(isinstance(study.steps[part], Distil) for part in before)
+    )
+    unlabelled = [part for part in step.on if part in study.subsets and study.subsets[part].of in study.corpora]
+    if unlabelled and not taught:
+        return (
+            f"'{name}' recovers on '{unlabelled[0]}', which has no labels, and nothing teaches it. "
+            f"Name the teacher: 'teacher: {before[0]}'."
+        )
+    return None
 
 
 def _is_float32(shape: Shape) -> bool:
@@ -210,7 +300,7 @@ def _is_float32(shape: Shape) -> bool:
 
 
 def _needs_float32(verb: str, name: str, parent: Shape) -> str:
-    found = "an ONNX model" if parent.format == "onnx" else "a quantized model"
+    found = f"an {parent.format} model".replace("onnx", "ONNX") if parent.format != "torch" else "a quantized model"
     return (
         f"'{name}' {verb}, and its parent is {found} ({parent.format}, {parent.precision}). "
         f"Put '{name}' before the step that exports or quantizes."
@@ -221,7 +311,7 @@ def _needs_parent(verb: str, name: str) -> str:
     return f"'{name}' {verb} a model and none comes before it. Begin with a 'finetune' step: 'teacher/{name}'."
 
 
-_ADVANCE: dict[type[AnyStep], Callable[[Study, str, Shape | None], Shape | str]] = {
+_ADVANCE: dict[type[Step], Callable[[Study, str, Shape | None], Shape | str]] = {
     Finetune: _advance_finetune,
     Distil: _advance_distil,
     Prune: _advance_prune,

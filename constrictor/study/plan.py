@@ -6,23 +6,20 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 from constrictor.study.check import chain_problem
-from constrictor.study.lineage import all_nodes, ancestry, parent_of, steps_of
+from constrictor.study.lineage import all_nodes, ancestry, steps_of
 from constrictor.study.steps.distil import Distil, SoftTargets, StudentModel
 from constrictor.study.steps.export import Export
 from constrictor.study.steps.finetune import Finetune
+from constrictor.study.steps.quantize import QuantizationAware
+from constrictor.study.steps.recovery import Recovery
 from constrictor.study.study import AnyStep, Study
 
 
 class Teaching(NamedTuple):
-    """Who taught the models of a lineage, and how."""
+    """Who teaches a training, and how its logits and the labels are mixed."""
 
     teacher: str
-    step: Distil
-
-    @property
-    def soft_targets(self) -> SoftTargets:
-        """How the distillation mixed teacher and labels."""
-        return SoftTargets(alpha=self.step.alpha, temperature=self.step.temperature)
+    mixture: SoftTargets
 
 
 class Plan:
@@ -49,14 +46,28 @@ class Plan:
         return None
 
     def teaching(self, lineage: str) -> Teaching | None:
-        """The last distillation in a lineage; None where there is none."""
-        for node in reversed(ancestry(lineage)):
-            step = self.step(node)
-            if isinstance(step, Distil):
-                teacher = parent_of(node)
-                assert teacher is not None, "a checked study has no distillation without a teacher"
-                return Teaching(teacher, step)
-        return None
+        """Who teaches the recovery at the end of a lineage; None where it learns from labels alone or not at all."""
+        step, above = self.step(lineage), ancestry(lineage)[:-1]
+        if not isinstance(step, Recovery) or not step.finetune_epochs:
+            return None
+        distillations = [node for node in above if isinstance(self.step(node), Distil)]
+        usual = self.step(distillations[-1]) if distillations else None
+        if step.teacher is not None:
+            teacher = next(node for node in reversed(above) if steps_of(node)[-1] == step.teacher)
+        elif isinstance(step, QuantizationAware):
+            teacher = above[-1]
+        elif distillations:
+            teacher = distillations[-1].rpartition("/")[0]
+        else:
+            return None
+        mixture = usual if isinstance(usual, Distil) else SoftTargets()
+        return Teaching(
+            teacher,
+            SoftTargets(
+                alpha=mixture.alpha if step.alpha is None else step.alpha,
+                temperature=mixture.temperature if step.temperature is None else step.temperature,
+            ),
+        )
 
     @cached_property
     def replicates(self) -> list[str]:

@@ -11,11 +11,11 @@ from constrictor.study.sources import ModelSource
 from constrictor.study.steps.distil import Distil
 from constrictor.study.steps.export import Export
 from constrictor.study.steps.finetune import Finetune
-from constrictor.study.steps.prune import Prune
-from constrictor.study.steps.quantize import Quantize
+from constrictor.study.steps.prune import AnyPrune
+from constrictor.study.steps.quantize import AnyQuantize
 from constrictor.study.tasks import ClassificationTask, Corpus, Subset
 
-AnyStep = Annotated[Finetune | Distil | Prune | Quantize | Export, Field(discriminator="stage")]
+AnyStep = Annotated[Finetune | Distil | AnyPrune | AnyQuantize | Export, Field(discriminator="stage")]
 
 # A name becomes a folder and a part of a target, so it holds no slash and does not start with a dot or a dash.
 Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_.-]*$", max_length=80)]

@@ -40,25 +40,29 @@ class Validation(TrainerCallback):
         metric: str,
         patience: int | None,
         folder: Path,
-        initial_competes: bool,
+        competes_from: float,
     ) -> None:
         self._validate = validate
         self._metric = metric
         self._patience = patience
         self._record = folder / "validation.json"
-        self._initial_competes = initial_competes
+        self._competes_from = competes_from
         self.best_weights = folder / "best.safetensors"
         self.history: list[dict[str, float]] = []
 
     @property
     def best(self) -> dict[str, float]:
-        """The entry of the best epoch: of equal ones the first."""
-        return max(self.history, key=lambda entry: entry[self._metric])
+        """The entry of the best epoch: of equal ones the first, and none that does not compete yet."""
+        return max(self._candidates, key=lambda entry: entry[self._metric])
+
+    @property
+    def _candidates(self) -> list[dict[str, float]]:
+        return [entry for entry in self.history if entry["epoch"] >= self._competes_from]
 
     def on_train_begin(self, args: Any, state: Any, control: Any, model: Any = None, **kwargs: Any) -> None:
         """Take up the record of a training that was interrupted."""
         self.take_up(state.global_step)
-        if not state.global_step and self._initial_competes:
+        if not state.global_step and self._competes_from == 0:
             self._enter(state, model)
 
     def take_up(self, step: int) -> None:
@@ -70,7 +74,7 @@ class Validation(TrainerCallback):
     @property
     def out_of_patience(self) -> bool:
         """Whether nothing got better for too long."""
-        if self._patience is None or not self.history:
+        if self._patience is None or not self._candidates:
             return False
         return self.history[-1]["epoch"] - self.best["epoch"] >= self._patience
 
@@ -87,7 +91,7 @@ class Validation(TrainerCallback):
         entry = {"epoch": round(state.epoch or 0, 4), "step": state.global_step, **self._validate(model)}
         self.history.append(entry)
         metrics = ", ".join(f"{name} {value:.4f}" for name, value in entry.items() if name not in ("epoch", "step"))
-        best = self.best is entry
+        best = bool(self._candidates) and self.best is entry
         announce(f"epoch {entry['epoch']:g}: validation {metrics}{' (best so far)' if best else ''}")
         if best:
             with atomic_file(self.best_weights) as staging:

@@ -25,8 +25,13 @@ class Lesson(NamedTuple):
     """Texts to learn from: their examples, what the teacher says about them, and how often an epoch reads them."""
 
     examples: Path
-    outputs: Path
+    outputs: Path | None = None
     passes: int = 1
+
+    @property
+    def files(self) -> list[Path]:
+        """The files that are read."""
+        return [self.examples] if self.outputs is None else [self.examples, self.outputs]
 
 
 def distil(
@@ -50,7 +55,7 @@ def distil(
     if isinstance(settings.student, StudentLayers):
         keep_layers(model, settings.student.layers)
     tokenizer = Tokenizer(student, labelled.max_length)
-    inputs = [file for lesson in lessons for file in (lesson.examples, lesson.outputs)]
+    inputs = [file for lesson in lessons for file in lesson.files]
     trained = train(
         model,
         lesson_data(lessons, tokenizer),
@@ -81,21 +86,24 @@ def soft_target_mixture(settings: SoftTargets) -> Loss:
 
 
 def lesson_data(lessons: Sequence[Lesson], tokenizer: Tokenizer) -> TrainingData:
-    """All lessons as training rows, each as often as its passes say.
+    """All lessons as training rows, each as often as its passes say; with the teacher's logits if all have them.
 
     Raises:
         ConstrictorError: if a lesson's outputs were not made from its examples.
     """
     encoded: Encoded = []
-    labels, logits = [], []
+    targets: dict[str, list[np.ndarray]] = {"labels": [], "teacher_logits": []}
     for lesson in lessons:
-        examples, outputs = read_examples(lesson.examples), read_outputs(lesson.outputs)
+        examples = read_examples(lesson.examples)
+        encoded += tokenizer.encode(examples.texts) * lesson.passes
+        targets["labels"] += [examples.labels] * lesson.passes
+        if lesson.outputs is None:
+            continue
+        outputs = read_outputs(lesson.outputs)
         if examples.ids != outputs.ids:
             raise ConstrictorError(
                 f"{lesson.outputs} was not made from {lesson.examples}. Delete it and run snakemake again."
             )
-        encoded += tokenizer.encode(examples.texts) * lesson.passes
-        labels += [examples.labels] * lesson.passes
-        logits += [outputs.logits] * lesson.passes
-    targets = {"labels": np.concatenate(labels), "teacher_logits": np.concatenate(logits)}
-    return TrainingData(encoded, tokenizer.pad_id, targets)
+        targets["teacher_logits"] += [outputs.logits] * lesson.passes
+    joined = {name: np.concatenate(parts) for name, parts in targets.items() if parts}
+    return TrainingData(encoded, tokenizer.pad_id, joined)

@@ -78,8 +78,8 @@ def train(
     metric: str,
     checkpoints: Path,
     identity: str,
-    initial_competes: bool = False,
-    after_step: Callable[[], None] | None = None,
+    competes_from: float = 1e-9,
+    after_step: Callable[[float], None] | None = None,
 ) -> Trained:
     """Train a model in place; it ends with the weights of the epoch that is best on validation.
 
@@ -94,8 +94,9 @@ def train(
         metric: the metric of ``validate`` that decides; higher is better.
         checkpoints: folder for checkpoints; removed at the end.
         identity: names everything that the training depends on; checkpoints of another identity are not used.
-        initial_competes: whether the weights before training may be the best ones.
-        after_step: called after each optimiser step, for example to keep pruned weights at zero.
+        competes_from: epoch from which on weights may be the best ones; 0 lets those before the training compete too.
+        after_step: called after each optimiser step with the share of the training that is done, for example to keep
+            pruned weights at zero.
 
     Raises:
         ConstrictorError: if the disk is full.
@@ -105,7 +106,7 @@ def train(
     if settings.dropout is not None:
         _set_dropout(model, settings.dropout)
     order = LengthBuckets([len(ids) for ids in data.encoded], settings.batch_size, seed)
-    validation = Validation(validate, metric, settings.patience, checkpoints, initial_competes)
+    validation = Validation(validate, metric, settings.patience, checkpoints, competes_from)
     progress = Progress(settings.batch_size * settings.gradient_accumulation)
     callbacks: list[TrainerCallback] = [EpochOrder(order), progress, validation, Checkpoints(checkpoints)]
     if after_step is not None:
@@ -203,8 +204,9 @@ class _EngineTrainer(Trainer):
 class _AfterStep(TrainerCallback):
     """Calls a function after each optimiser step."""
 
-    def __init__(self, function: Callable[[], None]) -> None:
+    def __init__(self, function: Callable[[float], None]) -> None:
         self._function = function
 
     def on_optimizer_step(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        self._function()
+        # The trainer counts the step only after this call.
+        self._function((state.global_step + 1) / state.max_steps)

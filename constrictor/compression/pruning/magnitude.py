@@ -6,6 +6,19 @@ from typing import Literal
 
 import torch
 from torch import Tensor
+from transformers import PreTrainedModel
+
+from constrictor.artifacts.torch_model import encoder_linears
+from constrictor.compression.pruning.method import Pruned, Sample, keep_zeros
+from constrictor.study.steps.prune import Magnitude
+
+
+def prune_by_magnitude(model: PreTrainedModel, settings: Magnitude, sample: Sample | None) -> Pruned:
+    """Zero the encoder's smallest linear weights, in place."""
+    linears = encoder_linears(model)
+    weights = {name: module.weight.detach() for name, module in linears.items()}
+    assert settings.sparsity is not None
+    return keep_zeros(linears, magnitude_masks(weights, settings.sparsity, settings.scope))
 
 
 def magnitude_masks(

@@ -1,32 +1,33 @@
-"""The stage `prune`: zero weights by a method's masks and let the others recover while the zeros stay."""
+"""The stage `prune`: damage a model by a method, let it recover, and keep what is best on validation."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 
-import torch
-from torch import Tensor, nn
+import numpy as np
 
 from constrictor.artifacts.manifest import Manifest, read_manifest
-from constrictor.artifacts.torch_model import encoder_linears, load_classifier
-from constrictor.compression.pruning.magnitude import magnitude_masks
+from constrictor.artifacts.torch_model import load_classifier
+from constrictor.compression.pruning.magnitude import prune_by_magnitude
+from constrictor.compression.pruning.method import Method, Sample
 from constrictor.data.examples import read_examples
 from constrictor.data.tokenization import Tokenizer
+from constrictor.errors import ConstrictorError
 from constrictor.study.steps.distil import SoftTargets
-from constrictor.study.steps.prune import Prune
-from constrictor.training.distil import Lesson, lesson_data, soft_target_mixture
-from constrictor.training.engine import Loss, TrainingData, train
-from constrictor.training.losses import label_loss
+from constrictor.study.steps.prune import AnyPrune
+from constrictor.study.steps.recovery import Calibration
+from constrictor.training.distil import Lesson
 from constrictor.training.node import Node, TaskFolder
+from constrictor.training.recovery import recover
 
-METHODS = {"magnitude": magnitude_masks}
+METHODS: dict[str, Method] = {"magnitude": prune_by_magnitude}
 
 
 def prune(
-    settings: Prune,
+    settings: AnyPrune,
     parent: Path,
+    calibration: Path | None,
     lessons: Sequence[Lesson],
     soft_targets: SoftTargets | None,
     task: TaskFolder,
@@ -37,62 +38,52 @@ def prune(
     Args:
         settings: the step.
         parent: the artifact to prune.
-        lessons: the recipe's teacher on the training examples; empty where the recipe was not distilled.
-        soft_targets: how the recipe's distillation mixed teacher and labels, where it was distilled.
+        calibration: examples for a method that looks at some.
+        lessons: what the recovery reads, with the teacher's logits if there is a teacher.
+        soft_targets: how teacher and labels are mixed; None where labels teach alone.
         task: the prepared task.
         node: where to work.
 
     Raises:
-        ConstrictorError: if the architecture is not known, or the disk is full.
+        ConstrictorError: if the architecture is not known, a method cannot do what it is asked, or the disk is full.
     """
     labelled, before = task.manifest, read_manifest(parent)
     model = load_classifier(parent, labelled.labels, labelled.max_length, seed=node.seed)
-    linears = encoder_linears(model)
-    weights = {name: module.weight.detach() for name, module in linears.items()}
-    masks = METHODS[settings.method](weights, settings.sparsity, settings.scope)
-    apply_masks(linears, masks)
+    tokenizer = Tokenizer(parent, labelled.max_length)
+    sample = draw_sample(settings, calibration, tokenizer) if isinstance(settings, Calibration) else None
+    pruned = METHODS[settings.method](model, settings, sample)
     trained = None
     if settings.finetune_epochs:
-        tokenizer = Tokenizer(parent, labelled.max_length)
-        data, loss = _recovery(lessons, soft_targets, tokenizer, task)
-        inputs = [file for lesson in lessons for file in (lesson.examples, lesson.outputs)]
-        trained = train(
+        trained = recover(
             model,
-            data,
-            loss,
-            task.validator(tokenizer, labelled.metric),
             settings,
-            epochs=settings.finetune_epochs,
-            seed=node.seed,
-            metric=labelled.metric,
-            checkpoints=node.checkpoints,
-            identity=node.identity(settings, [parent / "manifest.json", task.folder / "manifest.json", *inputs]),
-            initial_competes=True,
-            after_step=partial(apply_masks, linears, masks),
+            parent,
+            tokenizer,
+            lessons,
+            soft_targets,
+            task,
+            node,
+            settled=pruned.settled,
+            after_step=pruned.after_step,
         )
-    details = {"pruned": sparsity_of(linears), "recovered": bool(trained and trained.best_epoch > 0)}
-    return node.save(model, parent, before.descend(node.step, settings, details=details), trained)
+    pruned.finish()
+    details = {"pruned": pruned.details(), "recovered": bool(trained and trained.best_epoch > 0)}
+    return node.save(model, pruned.tokenizer or parent, before.descend(node.step, settings, details=details), trained)
 
 
-def _recovery(
-    lessons: Sequence[Lesson], soft_targets: SoftTargets | None, tokenizer: Tokenizer, task: TaskFolder
-) -> tuple[TrainingData, Loss]:
-    if soft_targets is not None:
-        return lesson_data(lessons, tokenizer), soft_target_mixture(soft_targets)
-    examples = read_examples(task.folder / "train.parquet")
-    data = TrainingData(tokenizer.encode(examples.texts), tokenizer.pad_id, {"labels": examples.labels})
-    return data, lambda logits, targets: label_loss(logits, targets["labels"])
+def draw_sample(settings: Calibration, file: Path | None, tokenizer: Tokenizer) -> Sample:
+    """The calibration examples of a step, drawn by a fixed seed.
 
-
-@torch.no_grad()
-def apply_masks(linears: dict[str, nn.Linear], masks: dict[str, Tensor]) -> None:
-    """Set the weights to zero, in place, where the masks say so."""
-    for name, module in linears.items():
-        module.weight.mul_(masks[name].to(module.weight.device))
-
-
-def sparsity_of(linears: dict[str, nn.Linear]) -> dict[str, float | int]:
-    """Number of weights that pruning works on, and the share of them that is zero."""
-    total = sum(module.weight.numel() for module in linears.values())
-    zero = sum(int((module.weight == 0).sum()) for module in linears.values())
-    return {"weights": total, "sparsity": round(zero / total, 6)}
+    Raises:
+        ConstrictorError: if there are fewer examples than the step wants to look at.
+    """
+    assert file is not None, "the rule hands calibration examples to every method that looks at some"
+    examples = read_examples(file)
+    if len(examples) < settings.calibration_size:
+        raise ConstrictorError(
+            f"'{settings.calibration}' has {len(examples)} examples and the step wants to look at "
+            f"{settings.calibration_size}. Lower 'calibration_size'."
+        )
+    rows = np.random.default_rng(0).choice(len(examples), settings.calibration_size, replace=False)
+    chosen = examples.take(np.sort(rows))
+    return Sample(tokenizer.encode(chosen.texts), chosen.labels, tokenizer.pad_id)

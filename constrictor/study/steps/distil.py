@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Discriminator, Field, Tag
+from pydantic import Discriminator, Field, Tag
 
 from constrictor.study.settings import Settings, by_key
-from constrictor.study.steps.step import Optimisation, passes
+from constrictor.study.steps.recovery import Passes
+from constrictor.study.steps.step import Optimisation
 
 
 class StudentLayers(Settings):
@@ -46,12 +47,8 @@ class Distil(Optimisation, SoftTargets):
 
     stage: Literal["distil"] = Field(description="The stage.")
     student: Student = Field(description="What the student starts from.")
-    on: Annotated[
-        dict[str, Annotated[int, Field(ge=1)]],
-        BeforeValidator(passes, json_schema_input_type=str | list[str] | dict[str, int]),
-    ] = Field(
+    on: Passes = Field(
         {"train": 1},
-        min_length=1,
         description="What the student reads: `train`, and names of subsets, with or without labels. A list means one "
         "pass an epoch over each; `{train: 3, imdb_60k: 1}` says how many.",
         examples=[["train", "imdb_60k"]],

@@ -4,17 +4,40 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from constrictor.study.steps.step import Step
 
 
 class Export(Step):
-    """ONNX with dynamic batch and length, compared with the torch model on real text before it is accepted."""
+    """Write a model in a runtime's format; it is compared with its parent on real text before it is accepted.
+
+    `onnx` takes a torch model; `ort` (for mobile runtimes) and `openvino` take an ONNX model.
+    """
 
     stage: Literal["export"] = Field(description="The stage.")
-    format: Literal["onnx"] = Field("onnx", description="The format.")
-    opset: int = Field(20, ge=18, le=23, description="Version of the ONNX operator set.")
-    max_difference: float = Field(
-        1e-3, gt=0, description="Largest allowed difference of a logit from the torch model's; above it the step fails."
+    format: Literal["onnx", "ort", "openvino"] = Field("onnx", description="The format.")
+    opset: int = Field(20, ge=18, le=23, description="`onnx`: version of the operator set.")
+    optimize: bool = Field(
+        False,
+        description="`onnx`: rewrite the encoder exactly (last layer for the first token only, merged projections, folded "
+        "scales and token types, cropped positions); each rewrite stays only where it measures faster.",
     )
+    optimize_for: Literal["fp32", "int8"] = Field(
+        "fp32", description="Precision in which the rewrites are timed: the one that the recipe ends in."
+    )
+    shape: tuple[int, int] | None = Field(
+        None, description="`onnx`: a fixed batch size and length in tokens instead of free ones.", examples=[[1, 128]]
+    )
+    precision: Literal["fp32", "bf16"] = Field(
+        "fp32", description="`openvino`: arithmetic of the matrix products; bf16 only where the processor has it."
+    )
+    max_difference: float = Field(
+        1e-3, gt=0, description="Largest allowed difference of a logit from the parent's; above it the step fails."
+    )
+
+    @model_validator(mode="after")
+    def _only_where_it_means_something(self) -> Export:
+        if self.format != "onnx" and (self.optimize or self.shape):
+            raise ValueError(f"'optimize' and 'shape' belong to the export to ONNX, and the format is {self.format}")
+        return self

@@ -1,22 +1,80 @@
-"""Settings of the stage `quantize`: store weights in fewer bits."""
+"""Settings of the stage `quantize`: one model a method."""
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
+from constrictor.study.steps.recovery import Calibration, Recovery
 from constrictor.study.steps.step import Step
 
 
 class Quantize(Step):
-    """Half precision, or int8 weights with activations quantized as they come."""
+    """What every method has."""
 
     stage: Literal["quantize"] = Field(description="The stage.")
-    method: Literal["fp16", "bf16", "dynamic"] = Field(
-        description="`fp16` and `bf16` store the weights of a torch model in 16 bits; `dynamic` turns linear layers (in an "
-        "ONNX model the embeddings too) into int8, with activation ranges taken from each input."
+    method: str
+
+
+class Half(Quantize):
+    """Store weights in 16 bits."""
+
+    method: Literal["fp16", "bf16"] = Field(
+        description="`fp16` also works on an ONNX model, `bf16` on torch models only."
     )
-    per_channel: bool = Field(
-        True, description="`dynamic`: one scale for each output of a matrix instead of one for all."
+
+
+class Dynamic(Quantize):
+    """Int8 weights, with the ranges of activations taken from each input."""
+
+    method: Literal["dynamic"] = Field(description="The method.")
+    per_channel: bool = Field(True, description="One scale for each output of a matrix instead of one for all.")
+    embeddings: bool = Field(True, description="Store the embedding tables in int8 too.")
+
+
+class Static(Calibration, Quantize):
+    """Int8 weights and activations whose ranges are fixed beforehand on calibration examples."""
+
+    method: Literal["static"] = Field(description="The method.")
+    per_channel: bool = Field(True, description="One scale for each output of a matrix instead of one for all.")
+    embeddings: bool = Field(True, description="Store the embedding tables in int8 too.")
+    ranges: Literal["minmax", "entropy", "percentile"] = Field(
+        "minmax", description="How the range of an activation is chosen from what was seen."
     )
+
+
+class WeightOnly(Quantize):
+    """Weights of an ONNX model in blocks of 4 or 8 bits; activations stay in float32."""
+
+    method: Literal["weight_only"] = Field(description="The method.")
+    bits: Literal[4, 8] = Field(4, description="Bits a weight.")
+    block: Literal[16, 32, 64, 128] = Field(32, description="Neighbouring weights that share a scale.")
+    matrices: bool = Field(True, description="Quantize the matrices.")
+    embeddings: bool = Field(True, description="Quantize the word embeddings.")
+
+
+class BitsAndBytes(Quantize):
+    """Formats of bitsandbytes, for GPUs and, where its kernels allow, for CPUs."""
+
+    method: Literal["llm_int8", "nf4", "fp4"] = Field(
+        description="`llm_int8` (Dettmers et al., 2022), `nf4` and `fp4` (QLoRA; Dettmers et al., 2023)."
+    )
+    double_quantization: bool = Field(True, description="4 bits: quantize the scales as well.")
+
+
+class QuantizationAware(Recovery, Quantize):
+    """Fine-tune with int8 rounding in the forward pass, so that a later int8 step loses less (Jacob et al., 2018).
+
+    The result is a float32 model whose weights lie on the int8 grid: go on with `export` and `dynamic`. By default the
+    unquantized parent teaches.
+    """
+
+    method: Literal["qat"] = Field(description="The method.")
+    finetune_epochs: int = Field(1, ge=1, description="Passes over all of `on`.")
+
+
+AnyQuantize = Annotated[
+    Half | Dynamic | Static | WeightOnly | BitsAndBytes | QuantizationAware,
+    Field(discriminator="method"),
+]

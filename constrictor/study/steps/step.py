@@ -38,18 +38,3 @@ class Optimisation(Step):
     precision: Literal["auto", "fp32", "bf16"] = Field(
         "auto", description="Arithmetic of the matrix products; `auto` takes bf16 where the device has it natively."
     )
-
-
-def passes(on: Any) -> Any:
-    """Read ``on`` in its short form: a name or a list of names means one pass an epoch over each.
-
-    The names are sorted, as they are in canonical JSON, so that everybody who reads them has one order.
-
-    >>> passes(["train", "imdb_60k"])
-    {'imdb_60k': 1, 'train': 1}
-    """
-    if isinstance(on, str):
-        return {on: 1}
-    if isinstance(on, list):
-        return {name: on.count(name) for name in sorted(on)}
-    return dict(sorted(on.items())) if isinstance(on, dict) else on

@@ -1,0 +1,83 @@
+"""What every method of pruning is given and gives back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from transformers import PreTrainedModel
+
+from constrictor.data.tokenization import Encoded, pad
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Calibration examples as a method looks at them.
+
+    Attributes:
+        encoded: token ids of each example.
+        labels: ``(examples,)`` class numbers, :data:`~constrictor.data.examples.UNLABELLED` where there is none.
+        pad_id: id of the padding token.
+    """
+
+    encoded: Encoded
+    labels: np.ndarray
+    pad_id: int
+
+    def batches(self, size: int = 32) -> list[dict[str, Tensor]]:
+        """``input_ids``, ``attention_mask`` and ``labels`` of batches of similar length."""
+        order = np.argsort([len(ids) for ids in self.encoded], kind="stable")
+        found = []
+        for start in range(0, len(order), size):
+            rows = order[start : start + size]
+            arrays = {**pad([self.encoded[row] for row in rows], self.pad_id), "labels": self.labels[rows]}
+            found.append({name: torch.from_numpy(values) for name, values in arrays.items()})
+        return found
+
+
+@dataclass
+class Pruned:
+    """What a method did to a model, and what it wants done while the model recovers.
+
+    Attributes:
+        details: what the manifest says about it; called when the recovery is over.
+        after_step: called after each optimiser step with the share of the recovery that is done.
+        settled: share of the recovery after which the damage is complete; earlier weights do not compete.
+        finish: called when the recovery is over, before the model is saved.
+        tokenizer: folder with the tokenizer of the pruned model, where it is not the parent's.
+    """
+
+    details: Callable[[], dict[str, Any]]
+    after_step: Callable[[float], None] | None = None
+    settled: float = 0.0
+    finish: Callable[[], None] = field(default=lambda: None)
+    tokenizer: Path | None = None
+
+
+def sparsity_of(linears: dict[str, nn.Linear]) -> dict[str, Any]:
+    """Number of weights that pruning works on, and the share of them that is zero."""
+    total = sum(module.weight.numel() for module in linears.values())
+    zero = sum(int((module.weight == 0).sum()) for module in linears.values())
+    return {"weights": total, "sparsity": round(zero / total, 6)}
+
+
+@torch.no_grad()
+def apply_masks(linears: dict[str, nn.Linear], masks: dict[str, Tensor]) -> None:
+    """Set the weights to zero, in place, where the masks say so."""
+    for name, module in linears.items():
+        module.weight.mul_(masks[name].to(module.weight.device))
+
+
+def keep_zeros(linears: dict[str, nn.Linear], masks: dict[str, Tensor]) -> Pruned:
+    """Apply masks to a model now and after each step of its recovery."""
+    apply_masks(linears, masks)
+    return Pruned(lambda: sparsity_of(linears), after_step=lambda share: apply_masks(linears, masks))
+
+
+Method = Callable[[PreTrainedModel, Any, Sample | None], Pruned]
+"""Prunes a model in place: model, the method's settings, and calibration examples if the settings ask for them."""

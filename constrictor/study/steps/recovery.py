@@ -1,0 +1,63 @@
+"""What steps that damage a model on purpose have in common: what they look at first, and how the model recovers."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Field
+
+from constrictor.study.settings import Settings
+from constrictor.study.steps.step import Optimisation
+
+
+def passes(on: Any) -> Any:
+    """Read ``on`` in its short form: a name or a list of names means one pass an epoch over each.
+
+    The names are sorted, as they are in canonical JSON, so that everybody who reads them has one order.
+
+    >>> passes(["train", "imdb_60k"])
+    {'imdb_60k': 1, 'train': 1}
+    """
+    if isinstance(on, str):
+        return {on: 1}
+    if isinstance(on, list):
+        return {name: on.count(name) for name in sorted(on)}
+    return dict(sorted(on.items())) if isinstance(on, dict) else on
+
+
+Passes = Annotated[
+    dict[str, Annotated[int, Field(ge=1)]],
+    BeforeValidator(passes, json_schema_input_type=str | list[str] | dict[str, int]),
+    Field(min_length=1),
+]
+
+
+class Recovery(Optimisation):
+    """Training that follows the damage: on labels, or on a teacher's logits where the recipe has a teacher."""
+
+    finetune_epochs: int = Field(
+        0, ge=0, description="Passes of recovery over all of `on`. The model as it was before them also competes."
+    )
+    on: Passes = Field(
+        {"train": 1},
+        description="What the recovery reads: `train`, and names of subsets. Text without labels needs a teacher.",
+        examples=[["train", "imdb_60k"]],
+    )
+    teacher: str | None = Field(
+        None,
+        description="Step of the recipe whose model teaches the recovery. Default: the teacher of the recipe's last "
+        "distillation; without one, the labels teach alone.",
+    )
+    alpha: float | None = Field(
+        None, ge=0, le=1, description="Weight of the teacher's soft targets. Default: the distillation's, else 0.5."
+    )
+    temperature: float | None = Field(
+        None, gt=0, description="Temperature of the soft targets. Default: the distillation's, else 2."
+    )
+
+
+class Calibration(Settings):
+    """Examples that a method looks at before it decides."""
+
+    calibration: str = Field("train", description="Examples to look at: `train`, or the name of a subset.")
+    calibration_size: int = Field(256, ge=32, description="How many of them, drawn by a fixed seed.")
