@@ -6,7 +6,7 @@ import copy
 import types
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Union, get_args, get_origin
+from typing import Annotated, Any, NamedTuple, Union, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel, Tag, ValidationError
@@ -16,6 +16,10 @@ from constrictor.errors import ConstrictorError, nearest
 from constrictor.study.check import problems
 from constrictor.study.grid import expand_grids
 from constrictor.study.study import Study
+
+
+# The keys whose value says which model a block is.
+_KINDS = ("stage", "method")
 
 
 def read_study(raw: Mapping[str, Any], files: Sequence[str | Path] = ()) -> Study:
@@ -89,7 +93,10 @@ def _lay_over(below: dict[str, Any], above: Mapping[str, Any]) -> None:
 
 def _key_path(detail: ErrorDetails, raw: Mapping[str, Any]) -> tuple[str | int, ...]:
     """The error's place as the user wrote it: pydantic puts the names of union members in between."""
-    return _resolve(raw, detail["loc"], detail["type"] == "missing") or tuple(detail["loc"])
+    place = _resolve(raw, detail["loc"], detail["type"] == "missing") or tuple(detail["loc"])
+    if detail["type"] == "union_tag_invalid":
+        return (*place, detail["ctx"]["discriminator"].strip("'"))
+    return place
 
 
 def _resolve(here: Any, parts: tuple[str | int, ...], missing: bool) -> tuple[str | int, ...] | None:
@@ -115,7 +122,7 @@ def _say(detail: ErrorDetails) -> str:
     if kind == "missing":
         return "this key is missing."
     if kind == "union_tag_invalid":
-        return f"unknown stage '{context['tag']}'. {nearest(context['tag'], _quoted(context['expected_tags']))}"
+        return f"found {context['tag']!r}. {nearest(context['tag'], _quoted(context['expected_tags']))}"
     if kind == "union_tag_not_found":
         return f"the key {context['discriminator']} is missing: it says which kind of step this is."
     if kind == "literal_error":
@@ -136,32 +143,36 @@ def _short(value: Any) -> str:
 
 def _allowed_keys(location: Sequence[str | int]) -> list[str]:
     """The keys of the model at a location, which ends with the unknown one."""
-    candidates: dict[str | None, type[BaseModel]] = {None: Study}
+    models: list[_Member] = [_Member(Study, frozenset())]
     for part in location[:-1]:
-        if part in candidates:
-            candidates = {None: candidates[str(part)]}
-        else:
-            candidates = _members(next(iter(candidates.values())), part) or candidates
-    model = next(iter(candidates.values()))
-    return [info.alias or name for name, info in model.model_fields.items()]
+        # A part is a tag that picks some members of a union, or a key that leads to the models below it.
+        models = [member for member in models if part in member.tags] or _below(models[0].model, part) or models
+    return [info.alias or name for name, info in models[0].model.model_fields.items()]
 
 
-def _members(model: type[BaseModel], part: str | int) -> dict[str | None, type[BaseModel]]:
-    """The models that may stand under a key of a model, by the tag that picks each."""
+class _Member(NamedTuple):
+    """A model that may stand at a place, and the tags that pick it."""
+
+    model: type[BaseModel]
+    tags: frozenset[str]
+
+
+def _below(model: type[BaseModel], part: str | int) -> list[_Member]:
+    """The models that may stand under a key of a model."""
     for name, info in model.model_fields.items():
         if part in (name, info.alias):
-            return dict(_models_in(info.annotation, None))
-    return {}
+            return list(_models_in(info.annotation, frozenset()))
+    return []
 
 
-def _models_in(annotation: Any, tag: str | None) -> Iterator[tuple[str | None, type[BaseModel]]]:
+def _models_in(annotation: Any, tags: frozenset[str]) -> Iterator[_Member]:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        stage = annotation.model_fields.get("stage")
-        yield (get_args(stage.annotation)[0] if stage else tag), annotation
+        kinds = [annotation.model_fields[key].annotation for key in _KINDS if key in annotation.model_fields]
+        yield _Member(annotation, tags.union(*map(get_args, kinds)))
     elif get_origin(annotation) in (Union, types.UnionType, Annotated, dict, list):
-        tag = next((part.tag for part in get_args(annotation) if isinstance(part, Tag)), tag)
+        tags = tags | {part.tag for part in get_args(annotation) if isinstance(part, Tag)}
         for part in get_args(annotation):
-            yield from _models_in(part, tag)
+            yield from _models_in(part, tags)
 
 
 def _place(path: Sequence[str | int], files: Sequence[str | Path]) -> str:
