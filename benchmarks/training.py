@@ -70,7 +70,8 @@ class Clock:
 
 def run_variant(variant: str, seconds: float) -> float:
     """Train for some seconds in this process and return the examples a second."""
-    from constrictor.artifacts.torch_model import keep_layers, load_classifier
+    from constrictor.artifacts.architecture import keep_layers
+    from constrictor.artifacts.torch_model import load_classifier
     from constrictor.data.examples import read_examples
     from constrictor.data.tokenization import Tokenizer
 

@@ -13,6 +13,7 @@ from constrictor.study.plan import Plan
 from constrictor.study.read import read_study
 from constrictor.study.settings import canonical_json
 from constrictor.study.sources import LocalFile, LocalModel
+from constrictor.study.steps.prune import Vocabulary
 from constrictor.study.steps.recovery import Calibration, Recovery
 
 # Jobs call `python`: they get the one that runs this workflow, also where nobody has activated its environment. (A conda
@@ -105,7 +106,8 @@ def lesson_outputs(wildcards):
 def calibration_examples(wildcards):
     """The examples that a step looks at before it decides; none for most."""
     step = plan.step(wildcards.lineage)
-    return examples_file(wildcards.task, step.calibration) if isinstance(step, Calibration) else []
+    named = step.text if isinstance(step, Vocabulary) else [step.calibration] if isinstance(step, Calibration) else []
+    return [examples_file(wildcards.task, subset) for subset in named]
 
 
 def recovery_lessons(wildcards):

@@ -56,7 +56,7 @@ def add_lesson_arguments(arguments: argparse.ArgumentParser) -> None:
 
 def add_recovery_arguments(arguments: argparse.ArgumentParser) -> None:
     """Add what a step reads that damages a model: examples to look at, and the lessons of its recovery."""
-    arguments.add_argument("--calibration", type=Path, nargs="?", help="examples that the method looks at")
+    arguments.add_argument("--calibration", type=Path, nargs="*", default=[], help="examples that the method looks at")
     arguments.add_argument("--soft-targets", type=json_of(SoftTargets), help="how teacher and labels mix, as JSON")
     add_lesson_arguments(arguments)
 

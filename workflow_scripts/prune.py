@@ -13,7 +13,7 @@ from workflow_scripts._training import TrainingPlace, add_recovery_arguments, ad
 def main(
     settings: AnyPrune,
     parent: Path,
-    calibration: Path | None,
+    calibration: list[Path],
     examples: list[Path],
     outputs: list[Path],
     soft_targets: SoftTargets | None,

@@ -15,7 +15,7 @@ from workflow_scripts._training import TrainingPlace, add_recovery_arguments, ad
 def main(
     settings: AnyQuantize,
     parent: Path,
-    calibration: Path | None,
+    calibration: list[Path],
     examples: list[Path],
     outputs: list[Path],
     soft_targets: SoftTargets | None,
@@ -28,7 +28,7 @@ def main(
         settings,
         parent.parent,
         here.node,
-        calibration=calibration,
+        calibration=calibration[0] if calibration else None,
         lessons=lessons,
         soft_targets=soft_targets,
         task=here.task_folder,

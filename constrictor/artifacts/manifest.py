@@ -25,6 +25,13 @@ class FileEntry(Settings):
     sha256: str
 
 
+class EncoderShape(Settings):
+    """Number of attention heads and of feed-forward neurons of each layer."""
+
+    heads: list[int]
+    ffn: list[int]
+
+
 class StepRecord(Settings):
     """One step of a lineage with the settings that it ran with."""
 
@@ -44,6 +51,9 @@ class Manifest(Settings):
     parameters: int
     nonzero_parameters: int
     layers: int | None = None
+    shape: EncoderShape | None = Field(
+        None, description="Widths of the layers where they differ from what `config.json` can say: heads were cut."
+    )
     details: dict[str, Any] = Field({}, description="What the last step found out about its model.")
     versions: dict[str, str] = {}
     files: dict[str, FileEntry] = {}

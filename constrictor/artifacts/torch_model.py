@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
 import numpy as np
 import torch
 import transformers
+from safetensors.torch import load_file
 from torch import nn
-from transformers import AutoConfig, AutoModelForSequenceClassification, PreTrainedModel
+from transformers import AutoConfig, AutoModelForSequenceClassification, PretrainedConfig, PreTrainedModel
 
-from constrictor.data.tokenization import Batch
+from constrictor.artifacts.architecture import take_shape
+from constrictor.artifacts.manifest import MANIFEST, EncoderShape, Manifest
+from constrictor.data.tokenization import TOKENIZER, Batch
 from constrictor.errors import ConstrictorError
 
-# The list of layers, below the base model, of the encoder families that can be cut.
-_LAYER_LISTS = ("encoder.layer", "transformer.layer")
-_LAYER_KEYS = ("num_hidden_layers", "n_layers")
-_TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.txt")
+_TOKENIZER_FILES = (TOKENIZER, "tokenizer_config.json", "special_tokens_map.json", "vocab.txt")
 
 # Its bars and remarks about new heads and shards would drown our own lines.
 transformers.logging.set_verbosity_error()
@@ -33,10 +34,10 @@ def load_classifier(
     new_head: bool = False,
     dtype: torch.dtype = torch.float32,
 ) -> PreTrainedModel:
-    """Open a model folder as a classifier.
+    """Open a model folder as a classifier, also one whose layers were cut to other widths than its configuration says.
 
     Args:
-        folder: a folder in the layout of ``save_pretrained``, with safetensors.
+        folder: a folder in the layout of ``save_pretrained``, with safetensors; with a manifest if layers were cut.
         labels: the classes; a model without a head gets one with that many outputs.
         max_length: longest input in tokens that the model must take.
         seed: seed of a new head.
@@ -44,7 +45,8 @@ def load_classifier(
         dtype: type of the weights in memory; transformers would otherwise keep the file's.
 
     Raises:
-        ConstrictorError: an unknown architecture, a head for another number of classes, too few positions.
+        ConstrictorError: an unknown architecture, a head for another number of classes, too few positions, weights that
+            disagree with the manifest.
     """
     torch.manual_seed(seed)
     try:
@@ -58,18 +60,64 @@ def load_classifier(
         config.num_labels = len(labels)
         config.id2label = dict(enumerate(labels))
         config.label2id = {label: number for number, label in enumerate(labels)}
-        model = AutoModelForSequenceClassification.from_pretrained(
-            folder,
-            config=config,
-            dtype=dtype,
-            attn_implementation="sdpa",
-            local_files_only=True,
-            ignore_mismatched_sizes=new_head,
-        )
+        shape = _shape_in(folder)
+        if shape is not None:
+            model = _load_cut(folder, config, shape, new_head).to(dtype)  # type: ignore[arg-type]
+        else:
+            model = AutoModelForSequenceClassification.from_pretrained(
+                folder,
+                config=config,
+                dtype=dtype,
+                attn_implementation="sdpa",
+                local_files_only=True,
+                ignore_mismatched_sizes=new_head,
+            )
     except (ValueError, KeyError, OSError) as error:
         raise ConstrictorError(f"{folder} cannot be opened as a text classifier: {error}") from None
     _refuse_short_positions(config, max_length, folder)
     return model
+
+
+def _shape_in(folder: Path) -> EncoderShape | None:
+    """The widths that the manifest of a cut model tells."""
+    file = folder / MANIFEST
+    if not file.is_file():
+        return None
+    return Manifest.model_validate_json(file.read_text(encoding="utf-8")).shape
+
+
+def empty_classifier(config: PretrainedConfig, shape: EncoderShape | None) -> PreTrainedModel:
+    """A classifier in float32 whose weights are to be loaded yet; a head that is not loaded is a new one.
+
+    Args:
+        config: its configuration.
+        shape: the widths of its layers where they differ from the configuration's.
+    """
+    model = AutoModelForSequenceClassification.from_config(config, attn_implementation="sdpa", dtype=torch.float32)
+    if shape is not None:
+        take_shape(model, shape)
+    return model
+
+
+def _load_cut(folder: Path, config: PretrainedConfig, shape: EncoderShape, new_head: bool) -> PreTrainedModel:
+    model = empty_classifier(config, shape)
+    weights = {
+        name: tensor for file in sorted(folder.glob("*.safetensors")) for name, tensor in load_file(file).items()
+    }
+    expected = model.state_dict()
+    wrong = [name for name, tensor in expected.items() if name not in weights or weights[name].shape != tensor.shape]
+    if new_head:
+        base = f"{model.base_model_prefix}."
+        wrong = [name for name in wrong if name.startswith(base)]
+        weights = {name: tensor for name, tensor in weights.items() if name.startswith(base)}
+    if wrong:
+        found = tuple(weights[wrong[0]].shape) if wrong[0] in weights else "missing"
+        raise ConstrictorError(
+            f"{folder} does not hold what its manifest says: {wrong[0]} should be {tuple(expected[wrong[0]].shape)} and is "
+            f"{found}. Delete the folder and run snakemake again."
+        )
+    model.load_state_dict(weights, strict=False)
+    return model.eval()
 
 
 def _head_size(config: object) -> int | None:
@@ -103,54 +151,15 @@ def copy_tokenizer(source: Path, folder: Path) -> None:
             shutil.copyfile(source / name, folder / name)
 
 
-def encoder_layers(model: PreTrainedModel) -> nn.ModuleList:
-    """The list of layers of an encoder.
-
-    Raises:
-        ConstrictorError: if the architecture is not one of those known.
-    """
-    for path in _LAYER_LISTS:
-        try:
-            layers = model.base_model.get_submodule(path)
-        except AttributeError:
-            continue
-        if isinstance(layers, nn.ModuleList):
-            return layers
-    raise ConstrictorError(
-        f"the layers of '{model.config.model_type}' are not known. Known: BERT, RoBERTa, XLM-R, ELECTRA, MPNet, DistilBERT."
-    )
-
-
-def keep_layers(model: PreTrainedModel, layers: list[int]) -> None:
-    """Cut an encoder down to some of its layers, in place; the rest of the model stays.
-
-    Args:
-        model: the model.
-        layers: the layers to keep, counted from 0.
-
-    Raises:
-        ConstrictorError: if a layer does not exist.
-    """
-    every = encoder_layers(model)
-    if max(layers) >= len(every):
-        raise ConstrictorError(
-            f"the model has no layer {max(layers)}: it has {len(every)} layers, counted 0 to {len(every) - 1}."
-        )
-    kept = [every[index] for index in layers]
-    del every[:]
-    every.extend(kept)
-    for key in _LAYER_KEYS:
-        if hasattr(model.config, key):
-            setattr(model.config, key, len(kept))
-            break
-
-
-def encoder_linears(model: PreTrainedModel) -> dict[str, nn.Linear]:
-    """The linear layers inside the encoder's layers, by their full names: what pruning works on."""
-    inside = {id(module) for layer in encoder_layers(model) for module in layer.modules()}
-    return {
-        name: module for name, module in model.named_modules() if isinstance(module, nn.Linear) and id(module) in inside
-    }
+def replace_tokenizer(folder: Path, text: str) -> None:
+    """Put other content into a folder's ``tokenizer.json``, and remove what tells of the old numbers of tokens."""
+    (folder / TOKENIZER).write_text(text, encoding="utf-8")
+    (folder / "vocab.txt").unlink(missing_ok=True)
+    config = folder / "tokenizer_config.json"
+    if config.is_file():
+        settings = json.loads(config.read_text(encoding="utf-8"))
+        settings.pop("added_tokens_decoder", None)
+        config.write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
 
 
 def forward(model: PreTrainedModel, batch: Batch, *, bf16: bool = False) -> np.ndarray:

@@ -14,6 +14,8 @@ import tokenizers
 
 from constrictor.errors import ConstrictorError
 
+TOKENIZER = "tokenizer.json"
+
 Encoded = list[np.ndarray]
 Batch = dict[str, np.ndarray]
 
@@ -21,15 +23,18 @@ Batch = dict[str, np.ndarray]
 class Tokenizer:
     """A fast tokenizer, read from ``tokenizer.json``."""
 
-    def __init__(self, folder: Path, max_length: int) -> None:
+    def __init__(self, folder: Path, max_length: int, text: str | None = None) -> None:
         """Read it.
 
         Args:
             folder: an artifact's folder.
             max_length: longest input in tokens; longer texts are cut at the end.
+            text: content to read instead of the folder's file.
         """
         try:
-            self._tokenizer = tokenizers.Tokenizer.from_file(str(folder / "tokenizer.json"))
+            if text is None:
+                text = (folder / TOKENIZER).read_text(encoding="utf-8")
+            self._tokenizer = tokenizers.Tokenizer.from_str(text)
         except Exception as error:  # the library raises plain Exception
             raise ConstrictorError(f"{folder} has no usable tokenizer.json: {error}") from None
         self.pad_id = _pad_id(self._tokenizer, folder)

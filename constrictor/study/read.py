@@ -17,7 +17,6 @@ from constrictor.study.check import problems
 from constrictor.study.grid import expand_grids
 from constrictor.study.study import Study
 
-
 # The keys whose value says which model a block is.
 _KINDS = ("stage", "method")
 

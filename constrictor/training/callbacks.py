@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
-from safetensors.torch import save_file
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor
 from transformers import PreTrainedModel, TrainerCallback
 
 from constrictor.artifacts.writing import atomic_file, write_text
@@ -31,6 +34,55 @@ class EpochOrder(TrainerCallback):
         self._order.epoch = int(state.epoch)
 
 
+class WeightAverage(TrainerCallback):
+    """A moving average of the weights: ``a <- d * a + (1 - d) * w`` after each step.
+
+    The decay starts low, ``min(d, (1 + t) / (10 + t))`` at step t, so that the average soon forgets where it began.
+    """
+
+    _FILE = "average.safetensors"
+
+    def __init__(self, decay: float, model: PreTrainedModel, folder: Path) -> None:
+        self._decay = decay
+        self._folder = folder
+        self._weights = dict(model.named_parameters())
+        self._average: dict[str, Tensor] = {}
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Begin with the weights as they are, or with the average of an interrupted training."""
+        saved = self._folder / f"checkpoint-{state.global_step}" / self._FILE
+        known = load_file(saved) if state.global_step and saved.is_file() else {}
+        self._average = {
+            name: known.get(name, weight.detach()).to(weight.device, copy=True)
+            for name, weight in self._weights.items()
+        }
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Move the average."""
+        decay = min(self._decay, (1 + state.global_step) / (10 + state.global_step))
+        weights = [weight.detach() for weight in self._weights.values()]
+        torch._foreach_lerp_(list(self._average.values()), weights, 1 - decay)
+
+    def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Put the average into the checkpoint."""
+        save_file(self._average, self._folder / f"checkpoint-{state.global_step}" / self._FILE)
+
+    @contextmanager
+    def in_place(self) -> Iterator[None]:
+        """The model has the averaged weights while the block lasts."""
+        live = {name: weight.detach().clone() for name, weight in self._weights.items()}
+        self._put(self._average)
+        try:
+            yield
+        finally:
+            self._put(live)
+
+    @torch.no_grad()
+    def _put(self, values: dict[str, Tensor]) -> None:
+        for name, weight in self._weights.items():
+            weight.copy_(values[name])
+
+
 class Validation(TrainerCallback):
     """Validates after each epoch, keeps the best weights on disk and stops when patience ends."""
 
@@ -41,12 +93,14 @@ class Validation(TrainerCallback):
         patience: int | None,
         folder: Path,
         competes_from: float,
+        average: WeightAverage | None = None,
     ) -> None:
         self._validate = validate
         self._metric = metric
         self._patience = patience
         self._record = folder / "validation.json"
         self._competes_from = competes_from
+        self._average = average
         self.best_weights = folder / "best.safetensors"
         self.history: list[dict[str, float]] = []
 
@@ -88,6 +142,10 @@ class Validation(TrainerCallback):
             control.should_training_stop = True
 
     def _enter(self, state: Any, model: Any) -> None:
+        with self._average.in_place() if self._average else nullcontext():
+            self._examine(state, model)
+
+    def _examine(self, state: Any, model: Any) -> None:
         entry = {"epoch": round(state.epoch or 0, 4), "step": state.global_step, **self._validate(model)}
         self.history.append(entry)
         metrics = ", ".join(f"{name} {value:.4f}" for name, value in entry.items() if name not in ("epoch", "step"))

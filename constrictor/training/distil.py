@@ -9,8 +9,9 @@ from typing import NamedTuple
 import numpy as np
 from torch import Tensor
 
+from constrictor.artifacts.architecture import keep_layers
 from constrictor.artifacts.manifest import Manifest, read_manifest
-from constrictor.artifacts.torch_model import keep_layers, load_classifier
+from constrictor.artifacts.torch_model import load_classifier
 from constrictor.data.examples import read_examples
 from constrictor.data.outputs import read_outputs
 from constrictor.data.tokenization import Encoded, Tokenizer

@@ -25,7 +25,14 @@ from constrictor.progress import Stopwatch, log
 from constrictor.study.settings import canonical_json
 from constrictor.study.steps.step import Optimisation
 from constrictor.training.batches import Collator, LengthBuckets, Rows
-from constrictor.training.callbacks import Checkpoints, EpochOrder, Progress, Validation, newest_checkpoint
+from constrictor.training.callbacks import (
+    Checkpoints,
+    EpochOrder,
+    Progress,
+    Validation,
+    WeightAverage,
+    newest_checkpoint,
+)
 from constrictor.training.device import prepare_for_training, use_bf16
 
 Loss = Callable[[Tensor, dict[str, Tensor]], Tensor]
@@ -106,11 +113,12 @@ def train(
     if settings.dropout is not None:
         _set_dropout(model, settings.dropout)
     order = LengthBuckets([len(ids) for ids in data.encoded], settings.batch_size, seed)
-    validation = Validation(validate, metric, settings.patience, checkpoints, competes_from)
+    average = WeightAverage(settings.weight_average, model, checkpoints) if settings.weight_average else None
+    validation = Validation(validate, metric, settings.patience, checkpoints, competes_from, average)
     progress = Progress(settings.batch_size * settings.gradient_accumulation)
-    callbacks: list[TrainerCallback] = [EpochOrder(order), progress, validation, Checkpoints(checkpoints)]
-    if after_step is not None:
-        callbacks.insert(0, _AfterStep(after_step))
+    # In the order in which they act on a step: the weights are final, then averaged, then examined, then saved.
+    hooks = [_AfterStep(after_step) if after_step else None, average, EpochOrder(order), progress, validation]
+    callbacks: list[TrainerCallback] = [*filter(None, hooks), Checkpoints(checkpoints)]
     trainer = _EngineTrainer(
         model=model,
         args=_arguments(settings, epochs, seed, checkpoints),

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from constrictor.artifacts.architecture import keep_layers
 from constrictor.artifacts.manifest import Manifest, read_manifest
-from constrictor.artifacts.torch_model import keep_layers, load_classifier
+from constrictor.artifacts.torch_model import load_classifier
 from constrictor.data.examples import read_examples
 from constrictor.data.tokenization import Tokenizer
 from constrictor.study.steps.finetune import Finetune

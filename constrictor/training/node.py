@@ -11,8 +11,9 @@ from pathlib import Path
 
 from transformers import PreTrainedModel
 
+from constrictor.artifacts.architecture import note_shape
 from constrictor.artifacts.manifest import Manifest, installed_versions, sha256_of
-from constrictor.artifacts.torch_model import count_parameters, encoder_layers, forward, save_classifier
+from constrictor.artifacts.torch_model import count_parameters, forward, replace_tokenizer, save_classifier
 from constrictor.artifacts.writing import artifact_folder, seal, write_text
 from constrictor.data.examples import read_examples
 from constrictor.data.task import TaskManifest, read_task
@@ -56,19 +57,36 @@ class Node:
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
     def save(
-        self, model: PreTrainedModel, tokenizer_from: Path, manifest: Manifest, trained: Trained | None
+        self,
+        model: PreTrainedModel,
+        tokenizer_from: Path,
+        manifest: Manifest,
+        trained: Trained | None,
+        tokenizer: str | None = None,
     ) -> Manifest:
-        """Write ``training.json`` and, last, the artifact; say what came out."""
+        """Write ``training.json`` and, last, the artifact; say what came out.
+
+        Args:
+            model: the model.
+            tokenizer_from: folder whose tokenizer is the model's.
+            manifest: what is known of it; sizes and versions are filled in here.
+            trained: what came of its training, if it was trained.
+            tokenizer: content of ``tokenizer.json`` where it is not that folder's any more.
+        """
         record = trained.summary() if trained else {"history": []}
         write_text(self.folder / "training.json", json.dumps(record, indent=2) + "\n")
+        shape = note_shape(model)  # may write into the configuration, so it goes before the saving
         with artifact_folder(self.model) as staging:
             save_classifier(model, tokenizer_from, staging)
+            if tokenizer is not None:
+                replace_tokenizer(staging, tokenizer)
             sealed = seal(
                 staging,
                 manifest.model_copy(
                     update={
                         **count_parameters(model),
-                        "layers": len(encoder_layers(model)),
+                        "layers": model.config.num_hidden_layers,
+                        "shape": shape,
                         "versions": installed_versions("torch", "transformers"),
                     }
                 ),

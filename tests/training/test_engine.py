@@ -35,7 +35,7 @@ def run(tiny_model: Path, tiny_task: Path, tmp_path: Path):
     ) -> tuple[dict[str, torch.Tensor], Trained]:
         model = load_classifier(tiny_model, ["bad", "good"], 32, seed=1)
         if watch is not None:
-            more["after_step"] = lambda: watch(model)
+            more["after_step"] = lambda share: watch(model)
         trained = train(
             model, _take(data, rows), lambda logits, targets: label_loss(logits, targets["labels"]), validate, settings,
             **{"epochs": 2, "seed": 7, "metric": "accuracy", "checkpoints": tmp_path / folder, "identity": identity, **more},
@@ -320,3 +320,45 @@ def test_record_of_epochs_after_the_checkpoint_is_forgotten(tmp_path):
     validation.on_train_begin(None, TrainerState(global_step=7), None)
     assert validation.history == entries[:1]
     assert validation.best == entries[0]
+
+
+AVERAGED = SETTINGS.model_copy(update={"weight_average": 0.8})
+
+
+def test_average_of_the_weights_is_what_is_validated_and_kept(run):
+    seen, validated = [], []
+    live = lambda model: {name: value.detach().double().numpy() for name, value in model.named_parameters()}  # noqa: E731
+
+    def validate(model):
+        validated.append({name: value.copy() for name, value in live(model).items()})
+        return run.validate(model)
+
+    start, _ = run(folder="none", epochs=1, settings=SETTINGS.model_copy(update={"lr": 1e-30}))
+    kept, trained = run(
+        settings=AVERAGED,
+        validate=validate,
+        watch=lambda model: seen.append({k: v.copy() for k, v in live(model).items()}),
+    )
+    average = {name: start[name].double().numpy() for name in seen[0]}
+    wanted = []
+    for step, weights in enumerate(seen, start=1):
+        decay = min(0.8, (1 + step) / (10 + step))
+        average = {name: decay * average[name] + (1 - decay) * weights[name] for name in average}
+        if step % STEPS_PER_EPOCH == 0:
+            wanted.append(average)
+    for expected, found in zip(wanted, validated, strict=True):
+        for name in expected:
+            np.testing.assert_allclose(found[name], expected[name], atol=1e-5, err_msg=name)
+    best = wanted[int(trained.best_epoch) - 1]
+    for name in best:
+        np.testing.assert_allclose(kept[name].numpy(), best[name], atol=1e-5, err_msg=name)
+    assert not np.allclose(seen[-1]["classifier.weight"], wanted[-1]["classifier.weight"], atol=1e-6)
+
+
+def test_averaged_training_resumed_in_the_middle_equals_undisturbed(run, monkeypatch):
+    monkeypatch.setattr(callbacks, "SECONDS_BETWEEN_CHECKPOINTS", 0.0)
+    undisturbed, _ = run(folder="other", settings=AVERAGED)
+    with pytest.raises(KeyboardInterrupt):
+        run(settings=AVERAGED, watch=_interrupt_at(8))
+    resumed, _ = run(settings=AVERAGED)
+    _assert_equal(undisturbed, resumed)

@@ -5,8 +5,9 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from constrictor.artifacts.architecture import keep_layers
 from constrictor.artifacts.manifest import read_manifest
-from constrictor.artifacts.torch_model import keep_layers, load_classifier
+from constrictor.artifacts.torch_model import load_classifier
 from constrictor.data.examples import read_examples
 from constrictor.data.outputs import Outputs, read_outputs, write_outputs
 from constrictor.data.tokenization import Tokenizer

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from constrictor.artifacts.torch_model import encoder_linears
+from constrictor.artifacts.architecture import encoder_linears
 from constrictor.compression.pruning.method import Pruned, Sample, keep_zeros
 from constrictor.study.steps.prune import Magnitude
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,11 +22,13 @@ class Sample:
         encoded: token ids of each example.
         labels: ``(examples,)`` class numbers, :data:`~constrictor.data.examples.UNLABELLED` where there is none.
         pad_id: id of the padding token.
+        tokenizer: content of the parent's ``tokenizer.json``.
     """
 
     encoded: Encoded
     labels: np.ndarray
     pad_id: int
+    tokenizer: str = ""
 
     def batches(self, size: int = 32) -> list[dict[str, Tensor]]:
         """``input_ids``, ``attention_mask`` and ``labels`` of batches of similar length."""
@@ -49,14 +50,14 @@ class Pruned:
         after_step: called after each optimiser step with the share of the recovery that is done.
         settled: share of the recovery after which the damage is complete; earlier weights do not compete.
         finish: called when the recovery is over, before the model is saved.
-        tokenizer: folder with the tokenizer of the pruned model, where it is not the parent's.
+        tokenizer: content of ``tokenizer.json``, where it is not the parent's any more.
     """
 
     details: Callable[[], dict[str, Any]]
     after_step: Callable[[float], None] | None = None
     settled: float = 0.0
     finish: Callable[[], None] = field(default=lambda: None)
-    tokenizer: Path | None = None
+    tokenizer: str | None = None
 
 
 def sparsity_of(linears: dict[str, nn.Linear]) -> dict[str, Any]:

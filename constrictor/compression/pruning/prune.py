@@ -9,25 +9,33 @@ import numpy as np
 
 from constrictor.artifacts.manifest import Manifest, read_manifest
 from constrictor.artifacts.torch_model import load_classifier
+from constrictor.compression.pruning.layers import prune_layers
 from constrictor.compression.pruning.magnitude import prune_by_magnitude
 from constrictor.compression.pruning.method import Method, Sample
+from constrictor.compression.pruning.structured import prune_structured
+from constrictor.compression.pruning.vocabulary import prune_vocabulary
 from constrictor.data.examples import read_examples
-from constrictor.data.tokenization import Tokenizer
+from constrictor.data.tokenization import TOKENIZER, Tokenizer
 from constrictor.errors import ConstrictorError
 from constrictor.study.steps.distil import SoftTargets
-from constrictor.study.steps.prune import AnyPrune
+from constrictor.study.steps.prune import AnyPrune, Vocabulary
 from constrictor.study.steps.recovery import Calibration
 from constrictor.training.distil import Lesson
 from constrictor.training.node import Node, TaskFolder
 from constrictor.training.recovery import recover
 
-METHODS: dict[str, Method] = {"magnitude": prune_by_magnitude}
+METHODS: dict[str, Method] = {
+    "magnitude": prune_by_magnitude,
+    "structured": prune_structured,
+    "layers": prune_layers,
+    "vocabulary": prune_vocabulary,
+}
 
 
 def prune(
     settings: AnyPrune,
     parent: Path,
-    calibration: Path | None,
+    calibration: Sequence[Path],
     lessons: Sequence[Lesson],
     soft_targets: SoftTargets | None,
     task: TaskFolder,
@@ -38,7 +46,7 @@ def prune(
     Args:
         settings: the step.
         parent: the artifact to prune.
-        calibration: examples for a method that looks at some.
+        calibration: files of examples for a method that looks at some.
         lessons: what the recovery reads, with the teacher's logits if there is a teacher.
         soft_targets: how teacher and labels are mixed; None where labels teach alone.
         task: the prepared task.
@@ -49,9 +57,8 @@ def prune(
     """
     labelled, before = task.manifest, read_manifest(parent)
     model = load_classifier(parent, labelled.labels, labelled.max_length, seed=node.seed)
-    tokenizer = Tokenizer(parent, labelled.max_length)
-    sample = draw_sample(settings, calibration, tokenizer) if isinstance(settings, Calibration) else None
-    pruned = METHODS[settings.method](model, settings, sample)
+    pruned = METHODS[settings.method](model, settings, _look_at(settings, calibration, parent, labelled.max_length))
+    tokenizer = Tokenizer(parent, labelled.max_length, pruned.tokenizer)
     trained = None
     if settings.finetune_epochs:
         trained = recover(
@@ -68,16 +75,28 @@ def prune(
         )
     pruned.finish()
     details = {"pruned": pruned.details(), "recovered": bool(trained and trained.best_epoch > 0)}
-    return node.save(model, pruned.tokenizer or parent, before.descend(node.step, settings, details=details), trained)
+    manifest = before.descend(node.step, settings, details=details)
+    return node.save(model, parent, manifest, trained, tokenizer=pruned.tokenizer)
 
 
-def draw_sample(settings: Calibration, file: Path | None, tokenizer: Tokenizer) -> Sample:
+def _look_at(settings: AnyPrune, files: Sequence[Path], parent: Path, max_length: int) -> Sample | None:
+    """What the method looks at before it decides: a few examples, or all texts for a vocabulary."""
+    if isinstance(settings, Vocabulary):
+        # Nothing is cut off: a token behind the longest input may come earlier in another text.
+        tokenizer = Tokenizer(parent, max_length=1_000_000)
+        parts = [read_examples(file) for file in files]
+        encoded = [ids for part in parts for ids in tokenizer.encode(part.texts)]
+        labels = np.concatenate([part.labels for part in parts])
+        return Sample(encoded, labels, tokenizer.pad_id, (parent / TOKENIZER).read_text(encoding="utf-8"))
+    return draw_sample(settings, files[0], Tokenizer(parent, max_length)) if isinstance(settings, Calibration) else None
+
+
+def draw_sample(settings: Calibration, file: Path, tokenizer: Tokenizer) -> Sample:
     """The calibration examples of a step, drawn by a fixed seed.
 
     Raises:
         ConstrictorError: if there are fewer examples than the step wants to look at.
     """
-    assert file is not None, "the rule hands calibration examples to every method that looks at some"
     examples = read_examples(file)
     if len(examples) < settings.calibration_size:
         raise ConstrictorError(

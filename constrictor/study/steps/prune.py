@@ -96,6 +96,7 @@ class Structured(Calibration, Prune):
         description="Importance of a head or neuron: `taylor` is the first-order change of the loss if it went (Michel et "
         "al., 2019; needs labels or a teacher), `magnitude` the norm of its weights, `activation` the norm of what it puts out.",
     )
+    calibration_size: int = Field(1024, ge=32, description="How many of them, drawn by a fixed seed.")
     scope: Literal["layer", "global"] = Field(
         "layer", description="`layer` cuts every layer to the same shape; `global` lets layers differ."
     )

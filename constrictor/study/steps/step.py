@@ -32,6 +32,13 @@ class Optimisation(Step):
     weight_decay: float = Field(0.01, ge=0, description="Decoupled weight decay; norms and biases are left out.")
     max_gradient_norm: float = Field(1.0, gt=0, description="Gradients are scaled down to this global norm.")
     dropout: float | None = Field(None, ge=0, lt=1, description="Dropout while training. Default: the model's own.")
+    weight_average: float | None = Field(
+        None,
+        gt=0,
+        lt=1,
+        description="Keep a moving average of the weights with this decay a step, validate it and save it (Polyak and "
+        "Juditsky, 1992). 0.995 steadies a fine-tuning of a few hundred steps. Default: the weights as they are.",
+    )
     patience: int | None = Field(
         None, ge=1, description="Stop after this many epochs without a better validation metric. Default: never."
     )

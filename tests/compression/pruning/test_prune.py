@@ -3,8 +3,9 @@ from pathlib import Path
 import pytest
 import torch
 
+from constrictor.artifacts.architecture import encoder_linears
 from constrictor.artifacts.manifest import read_manifest
-from constrictor.artifacts.torch_model import encoder_linears, load_classifier
+from constrictor.artifacts.torch_model import load_classifier
 from constrictor.compression.pruning.magnitude import magnitude_masks
 from constrictor.compression.pruning.prune import prune, sparsity_of
 from constrictor.evaluation.outputs import teacher_outputs

@@ -1,0 +1,382 @@
+import copy
+import itertools
+import math
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import nn
+from transformers import (
+    AlbertConfig,
+    AutoModelForSequenceClassification,
+    BertConfig,
+    DistilBertConfig,
+    ElectraConfig,
+    GPT2Config,
+    MPNetConfig,
+    RobertaConfig,
+    XLMRobertaConfig,
+)
+
+from constrictor.artifacts.architecture import (
+    blocks_of,
+    encoder_layers,
+    inputs_of,
+    keep_heads,
+    keep_layers,
+    keep_neurons,
+)
+from constrictor.artifacts.manifest import read_manifest
+from constrictor.artifacts.torch_model import forward, load_classifier
+from constrictor.compression.export.export import export
+from constrictor.compression.pruning.budget import Part, keep_alike, keep_budget, keep_share, most_important
+from constrictor.compression.pruning.cost_table import measure_costs
+from constrictor.compression.pruning.importance import (
+    activation_importance,
+    importance_of,
+    magnitude_importance,
+    taylor_importance,
+)
+from constrictor.compression.pruning.method import Sample
+from constrictor.compression.pruning.prune import prune
+from constrictor.data.examples import UNLABELLED, read_examples, unlabelled, write_examples
+from constrictor.errors import ConstrictorError
+from constrictor.runtimes.load import load
+from constrictor.study.steps.export import Export
+from constrictor.study.steps.prune import Structured
+from constrictor.training.node import Node, TaskFolder
+
+SMALL = {"vocab_size": 50, "num_labels": 2, "pad_token_id": 0}
+BERT_LIKE = {**SMALL, "hidden_size": 16, "num_hidden_layers": 3, "num_attention_heads": 4, "intermediate_size": 24}
+CONFIGS = {
+    "bert": BertConfig(**BERT_LIKE),
+    "roberta": RobertaConfig(**BERT_LIKE),
+    "xlm-roberta": XLMRobertaConfig(**BERT_LIKE),
+    "electra": ElectraConfig(**BERT_LIKE, embedding_size=8),
+    "albert": AlbertConfig(**BERT_LIKE, embedding_size=8),
+    "mpnet": MPNetConfig(**BERT_LIKE),
+    "distilbert": DistilBertConfig(**SMALL, dim=16, n_layers=3, n_heads=4, hidden_dim=24),
+    "gpt2": GPT2Config(**SMALL, n_embd=16, n_layer=3, n_head=4, n_positions=32),
+}
+WITH_HEADS = [name for name in CONFIGS if name not in ("mpnet", "gpt2")]
+
+
+def _model(name: str):
+    torch.manual_seed(0)
+    model = AutoModelForSequenceClassification.from_config(copy.deepcopy(CONFIGS[name])).eval()
+    for parameter in model.parameters():  # the usual start is so small that nothing matters
+        nn.init.normal_(parameter, std=0.3)
+    return model
+
+
+def _batch(seed=0, rows=5):
+    generator = np.random.default_rng(seed)
+    lengths = generator.integers(4, 12, rows)
+    mask = (np.arange(lengths.max()) < lengths[:, None]).astype(np.int64)
+    return {"input_ids": generator.integers(3, 50, mask.shape) * mask, "attention_mask": mask}
+
+
+def _sample(rows=10, seed=0) -> Sample:
+    batch = _batch(seed, rows)
+    encoded = [ids[mask == 1] for ids, mask in zip(batch["input_ids"], batch["attention_mask"], strict=True)]
+    return Sample(encoded, np.random.default_rng(seed).integers(0, 2, rows), pad_id=0)
+
+
+def _silence(block, heads, neurons) -> None:
+    """Let nothing of what is not kept reach the rest of the model: the masked twin of a cut."""
+    with torch.no_grad():
+        for head in set(range(block.heads)) - set(heads):
+            block.attention_output.weight[:, head * block.head_size : (head + 1) * block.head_size] = 0
+        gone = torch.tensor(sorted(set(range(block.neurons)) - set(neurons)), dtype=torch.long)
+        if type(block.ffn_out).__name__ == "Conv1D":
+            block.ffn_out.weight[gone] = 0
+        else:
+            block.ffn_out.weight[:, gone] = 0
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_cut_model_says_what_its_masked_twin_says(name):
+    model, masked = _model(name), _model(name)
+    layers = blocks_of(model)
+    for number, (block, twin) in enumerate(zip(layers, blocks_of(masked), strict=True)):
+        heads = [number % 4, 3] if name in WITH_HEADS else list(range(block.heads))
+        neurons = list(range(number, block.neurons, 2))
+        _silence(twin, sorted(set(heads)), neurons)
+        if name in WITH_HEADS:
+            keep_heads(block, torch.tensor(sorted(set(heads))))
+        keep_neurons(block, torch.tensor(neurons))
+        assert block.neurons == len(neurons)
+    batch = _batch()
+    for attention in ("eager", "sdpa"):
+        model.set_attn_implementation(attention)
+        np.testing.assert_allclose(forward(model, batch), forward(masked, batch), atol=1e-5)
+    assert sum(p.numel() for p in model.parameters()) < sum(p.numel() for p in masked.parameters())
+
+
+@pytest.mark.parametrize("name", WITH_HEADS)
+def test_taylor_importance_is_the_slope_of_the_loss(name):
+    """Finite differences: scale one head or neuron by 1 - e in one example and see how the loss moves."""
+    model, sample = _model(name).double(), _sample(rows=3)
+    found = taylor_importance(model, sample)
+    step = 1e-5
+    for layer, unit in ((0, 1), (len(found) - 1, 2)):
+        for kind in ("heads", "neurons"):
+            slopes = []
+            for ids, label in zip(sample.encoded, sample.labels, strict=True):
+                losses = [_scaled_loss(model, ids, label, layer, unit, kind, 1 + sign * step) for sign in (-1, 1)]
+                slopes.append(abs(losses[1] - losses[0]) / (2 * step))
+            assert getattr(found[layer], kind)[unit].item() == pytest.approx(np.mean(slopes), rel=1e-3, abs=1e-7)
+
+
+def _scaled_loss(model, ids, label, layer, unit, kind, factor) -> float:
+    block = blocks_of(model)[layer]
+    matrix, width = (block.attention_output, block.head_size) if kind == "heads" else (block.ffn_out, 1)
+
+    def scale(module, inputs):
+        scaled = inputs[0].clone()
+        scaled[..., unit * width : (unit + 1) * width] *= factor
+        return (scaled,)
+
+    hook = matrix.register_forward_pre_hook(scale)
+    with torch.no_grad():
+        logits = model(input_ids=torch.from_numpy(ids)[None]).logits[0]
+    hook.remove()
+    return float(logits.logsumexp(0) - logits[label])
+
+
+def test_magnitude_importance_is_the_norm_of_what_would_go():
+    model = _model("bert")
+    layer = encoder_layers(model)[1]
+    found = magnitude_importance(model, _sample())[1]
+    rows = slice(8, 12)  # head 2 of width 4
+    parts = [getattr(layer.attention.self, part).weight[rows] for part in ("query", "key", "value")]
+    parts.append(layer.attention.output.dense.weight[:, rows])
+    assert found.heads[2].item() == pytest.approx(
+        math.sqrt(sum(float((p.detach() ** 2).sum()) for p in parts)), rel=1e-5
+    )
+    both = torch.cat([layer.intermediate.dense.weight[5], layer.output.dense.weight[:, 5]])
+    assert found.neurons[5].item() == pytest.approx(both.norm().item(), rel=1e-5)
+
+
+def test_activation_importance_is_the_size_of_what_is_added_and_padding_adds_nothing():
+    model, sample = _model("bert"), _sample(rows=7)
+    layer = encoder_layers(model)[0]
+    seen = {}
+    layer.attention.output.dense.register_forward_pre_hook(lambda _, inputs: seen.update(context=inputs[0][0]))
+    layer.output.dense.register_forward_pre_hook(lambda _, inputs: seen.update(neurons=inputs[0][0]))
+    heads, neurons, tokens = np.zeros(4), np.zeros(24), 0
+    for ids in sample.encoded:  # one by one, without padding
+        with torch.no_grad():
+            model(input_ids=torch.from_numpy(ids)[None])
+        tokens += len(ids)
+        for head in range(4):
+            part = slice(4 * head, 4 * head + 4)
+            heads[head] += float(
+                (seen["context"][:, part] @ layer.attention.output.dense.weight[:, part].T).square().sum()
+            )
+        for neuron in range(24):
+            added = torch.outer(seen["neurons"][:, neuron], layer.output.dense.weight[:, neuron])
+            neurons[neuron] += float(added.square().sum())
+    found = activation_importance(model, sample)[0]
+    np.testing.assert_allclose(found.heads.numpy(), np.sqrt(heads / tokens), rtol=1e-3)
+    np.testing.assert_allclose(found.neurons.numpy(), np.sqrt(neurons / tokens), rtol=1e-3)
+
+
+def test_scoring_leaves_the_model_as_it_was():
+    model = _model("bert").train()
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    for score in ("taylor", "magnitude", "activation"):
+        importance_of(model, _sample(), score)
+    assert model.training
+    assert all(parameter.grad is None for parameter in model.parameters())
+    assert all(torch.equal(before[name], tensor) for name, tensor in model.state_dict().items())
+    assert not any(module._forward_pre_hooks for module in model.modules())
+
+
+def test_taylor_refuses_examples_without_labels():
+    sample = _sample()
+    with pytest.raises(ConstrictorError, match="'taylor' needs labels"):
+        taylor_importance(_model("bert"), Sample(sample.encoded, np.full(10, UNLABELLED), 0))
+
+
+PARTS = st.lists(
+    st.builds(
+        lambda scores, group, cost: Part(torch.tensor(scores), group, cost),
+        st.lists(st.floats(0, 10, width=32), min_size=1, max_size=12),
+        st.integers(1, 5),
+        st.floats(0.1, 10),
+    ),
+    min_size=1,
+    max_size=5,
+)
+
+
+@given(PARTS, st.floats(0, 0.99), st.booleans())
+def test_shares_keep_whole_groups_and_never_empty_a_layer(parts, share, together):
+    kept = keep_share(parts, share, together=together)
+    for part, units in zip(parts, kept, strict=True):
+        assert 1 <= units <= len(part.scores)
+        assert units == len(part.scores) or units % part.group == 0
+    if not together:
+        for part, units in zip(parts, kept, strict=True):
+            assert units >= (1 - share) * len(part.scores) - 1e-6
+            assert units - part.group < (1 - share) * len(part.scores) + 1e-6
+    elif share == 0:
+        assert kept == [len(part.scores) for part in parts]
+
+
+@given(PARTS, st.floats(0, 50))
+def test_a_budget_saves_enough_where_it_can_and_takes_the_cheapest_first(parts, savings):
+    for keep in (keep_budget, keep_alike):
+        kept = keep(parts, savings)
+        saved = sum(part.cost * (len(part.scores) - units) for part, units in zip(parts, kept, strict=True))
+        least = [min(len(part.scores), part.group) for part in parts]
+        assert saved >= savings - 1e-6 or kept == least
+        assert all(units >= fewest for units, fewest in zip(kept, least, strict=True))
+
+
+def test_budget_removes_what_matters_least_for_its_cost():
+    dear = Part(torch.tensor([4.0, 3.0, 2.0]), group=1, cost=10.0)  # squares for the cost: 0.4 and 0.9 may go
+    cheap = Part(torch.tensor([5.0, 1.0, 1.0]), group=1, cost=1.0)  # 1 and 1
+    assert keep_budget([dear, cheap], 1) == [2, 3]
+    assert keep_budget([dear, cheap], 20) == [1, 3]
+    assert keep_budget([dear, cheap], 21) == [1, 2]
+    assert keep_budget([dear, cheap], 1000) == [1, 1]
+
+
+def test_most_important_are_taken_in_their_order():
+    assert most_important(torch.tensor([3.0, 1.0, 3.0, 2.0]), 3).tolist() == [0, 2, 3]
+    assert most_important(torch.tensor([1.0, 1.0, 1.0]), 2).tolist() == [0, 1]
+
+
+def _prune(parent, task, folder, calibration=None, **settings):
+    step = Structured(stage="prune", method="structured", calibration_size=32, **{"multiple_of": 8, **settings})
+    return prune(
+        step, parent, [calibration or task / "train.parquet"], [], None, TaskFolder(task), Node(folder, "slim", seed=1)
+    )
+
+
+@pytest.mark.parametrize(
+    ("settings", "heads", "ffn"),
+    [
+        ({"heads": 0.5}, [2] * 4, [64] * 4),
+        ({"ffn": 0.5}, [4] * 4, [32] * 4),
+        ({"heads": 0.5, "ffn": 0.3}, [2] * 4, [48] * 4),
+        ({"heads": 0.9, "ffn": 0.99}, [1] * 4, [8] * 4),
+        ({"heads": 0.5, "multiple_of": 32}, [4] * 4, [64] * 4),
+        ({"sparsity": 0.5}, [2] * 4, [32] * 4),
+    ],
+)
+def test_widths_are_those_asked_for_rounded_up(tiny_teacher, tiny_task, tmp_path, settings, heads, ffn):
+    manifest = _prune(tiny_teacher, tiny_task, tmp_path, **settings)
+    assert manifest.details["pruned"]["heads"] == heads
+    assert manifest.details["pruned"]["ffn"] == ffn
+    model = load_classifier(tmp_path / "model", ["bad", "good"], 32)
+    assert [(block.heads, block.neurons) for block in blocks_of(model)] == list(zip(heads, ffn, strict=True))
+
+
+@pytest.mark.parametrize("budget", [{"sparsity": 0.3}, {"latency": 0.3}, {"heads": 0.5, "ffn": 0.5}])
+def test_a_global_budget_lets_layers_differ_and_the_artifact_says_what_it_said(
+    tiny_teacher, tiny_task, tmp_path, budget
+):
+    manifest = _prune(tiny_teacher, tiny_task, tmp_path, scope="global", **budget)
+    removed = manifest.details["pruned"]["removed_share"]
+    if "sparsity" in budget:
+        assert 0.3 <= removed < 0.36
+    assert manifest.shape is not None
+    model = load_classifier(tmp_path / "model", ["bad", "good"], 32).eval()
+    runtime = load(tmp_path / "model")
+    texts = read_examples(tiny_task / "test.parquet").texts
+    encoded = runtime.tokenizer.encode(texts)
+    expected = [model(input_ids=torch.from_numpy(ids)[None]).logits[0].detach().numpy() for ids in encoded]
+    np.testing.assert_allclose(runtime.logits_of(texts), np.stack(expected), atol=1e-5)
+    export(Export(stage="export"), tmp_path / "model", tiny_task, tmp_path / "onnx", "onnx")
+    np.testing.assert_allclose(load(tmp_path / "onnx").logits_of(texts), np.stack(expected), atol=1e-4)
+
+
+def test_a_cut_that_all_layers_share_opens_without_us(tiny_teacher, tiny_task, tmp_path):
+    manifest = _prune(tiny_teacher, tiny_task, tmp_path, ffn=0.5)
+    assert manifest.shape is None
+    model = AutoModelForSequenceClassification.from_pretrained(tmp_path / "model").eval()
+    ours = load_classifier(tmp_path / "model", ["bad", "good"], 32).eval()
+    np.testing.assert_array_equal(forward(model, _tokens()), forward(ours, _tokens()))
+
+
+def _tokens():
+    return {"input_ids": np.array([[2, 8, 9, 3]]), "attention_mask": np.ones((1, 4), dtype=np.int64)}
+
+
+def test_a_cut_model_can_be_cut_again_recover_and_lose_layers(tiny_teacher, tiny_task, tmp_path):
+    _prune(tiny_teacher, tiny_task, tmp_path / "once", sparsity=0.3, scope="global")
+    settings = {"heads": 0.5, "ffn": 0.5, "finetune_epochs": 1, "lr": 1e-3}
+    step = Structured(stage="prune", method="structured", calibration_size=32, multiple_of=8, **settings)
+    from constrictor.training.distil import Lesson
+
+    again = prune(
+        step, tmp_path / "once" / "model", [tiny_task / "train.parquet"], [Lesson(tiny_task / "train.parquet")], None,
+        TaskFolder(tiny_task), Node(tmp_path / "twice", "slim", seed=1),
+    )  # fmt: skip
+    before = read_manifest(tmp_path / "once" / "model")
+    assert again.parameters < before.parameters < read_manifest(tiny_teacher).parameters
+    model = load_classifier(tmp_path / "twice" / "model", ["bad", "good"], 32)
+    keep_layers(model, [1, 3])
+    assert len(blocks_of(model)) == 2
+
+
+def test_weights_that_disagree_with_the_manifest_are_refused(tiny_teacher, tiny_task, tmp_path):
+    _prune(tiny_teacher, tiny_task, tmp_path, heads=0.5)
+    file = tmp_path / "model" / "manifest.json"
+    file.write_text(file.read_text().replace('"heads": [\n      2,', '"heads": [\n      1,', 1))
+    with pytest.raises(
+        ConstrictorError, match=r"does not hold what its manifest says: .*query\.weight should be \(8, 32\)"
+    ):
+        load_classifier(tmp_path / "model", ["bad", "good"], 32)
+    file.write_text(file.read_text().replace('"heads": [\n      1,', '"heads": [\n      9,', 1))
+    with pytest.raises(ConstrictorError, match="a layer with 9 heads"):
+        load_classifier(tmp_path / "model", ["bad", "good"], 32)
+
+
+def test_what_cannot_be_cut_is_refused_by_name(tiny_task, tmp_path):
+    from constrictor.compression.pruning.structured import prune_structured
+
+    settings = Structured(stage="prune", method="structured", heads=0.5)
+    with pytest.raises(ConstrictorError, match="heads of 'mpnet' cannot be cut: all its layers share one table"):
+        prune_structured(_model("mpnet"), settings, _sample())
+    with pytest.raises(ConstrictorError, match="layers of 'albert' cannot be dropped: its layers share one set"):
+        keep_layers(_model("albert"), [0])
+    model = _model("bert")
+    model.config.model_type = "sphinx"
+    with pytest.raises(ConstrictorError, match=r"the layers of .sphinx. are not known"):
+        blocks_of(model)
+
+
+@pytest.mark.parametrize("name", ["gpt2", "mpnet"])
+def test_a_budget_over_a_model_whose_heads_stay_cuts_neurons_alone(name):
+    from constrictor.compression.pruning.structured import prune_structured
+
+    model = _model(name)
+    settings = Structured(stage="prune", method="structured", sparsity=0.2, multiple_of=4, score="magnitude")
+    details = prune_structured(model, settings, _sample()).details()
+    assert details["heads"] == [4] * 3
+    assert all(neurons < width for neurons, width in zip(details["ffn"], itertools.repeat(64), strict=False))
+    assert forward(model, _batch(rows=1)).shape == (1, 2)
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_costs_are_measured_for_every_family(name):
+    model = _model(name)
+    before = [inputs_of(block.ffn_out) for block in blocks_of(model)]
+    table = measure_costs(model, blocks_of(model)[0])
+    assert min(table.head_ms, table.neuron_ms, table.layer_ms) > 0
+    assert max(table.ffn) == blocks_of(model)[0].neurons
+    assert before == [inputs_of(block.ffn_out) for block in blocks_of(model)]
+
+
+def test_too_few_calibration_examples_are_refused(tiny_teacher, tiny_task, tmp_path):
+    few = tmp_path / "few.parquet"
+    write_examples(few, unlabelled(["a"], ["some text"]))
+    with pytest.raises(ConstrictorError, match="'train' has 1 examples and the step wants to look at 32"):
+        _prune(tiny_teacher, tiny_task, tmp_path, few, heads=0.5)
+    assert not (tmp_path / "model").exists()
