@@ -19,6 +19,9 @@ from constrictor.study.lineage import ancestry, parent_of, steps_of
 from constrictor.study.settings import Settings
 
 
+MASKING = frozenset({"magnitude", "wanda", "movement"})
+
+
 class Comparison(Settings):
     """What the comparison reads of a study."""
 
@@ -76,8 +79,8 @@ class Row:
 
     @property
     def sparse_only(self) -> bool:
-        """Whether weights were zeroed without making any matrix smaller: zeros alone bring no speed."""
-        return any(record.settings.get("stage") == "prune" for record in self.manifest.lineage)
+        """Whether single weights were zeroed, which makes no matrix smaller: zeros alone bring no speed."""
+        return any(record.settings.get("method") in MASKING for record in self.manifest.lineage)
 
     def verdict(self, margin: float) -> str:
         """Whether the model is within the margin of the baseline: `yes`, `no`, or `open` where the data do not decide."""

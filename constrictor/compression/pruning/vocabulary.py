@@ -7,7 +7,7 @@ and their continuations stay, so every text can still be written; it only become
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -30,7 +30,8 @@ def prune_vocabulary(model: PreTrainedModel, settings: Vocabulary, sample: Sampl
     assert sample is not None
     content = json.loads(sample.tokenizer)
     counts = np.bincount(np.concatenate(sample.encoded), minlength=model.config.vocab_size)
-    kept = tokens_to_keep(content, counts, settings.size, settings.min_count)
+    needed = {sample.pad_id, *(getattr(model.config, key) for key in _present(model.config))}
+    kept = tokens_to_keep(content, counts, settings.size, settings.min_count, needed)
     before = model.config.vocab_size
     _cut_embeddings(model, kept)
     rebuilt = cut_tokenizer(content, kept)
@@ -39,7 +40,9 @@ def prune_vocabulary(model: PreTrainedModel, settings: Vocabulary, sample: Sampl
     return Pruned(lambda: details, tokenizer=json.dumps(rebuilt, ensure_ascii=False))
 
 
-def tokens_to_keep(content: dict[str, Any], counts: np.ndarray, size: int | None, min_count: int) -> list[int]:
+def tokens_to_keep(
+    content: dict[str, Any], counts: np.ndarray, size: int | None, min_count: int, needed: Iterable[int] = ()
+) -> list[int]:
     """Ids of the tokens that stay, rising.
 
     Args:
@@ -47,15 +50,14 @@ def tokens_to_keep(content: dict[str, Any], counts: np.ndarray, size: int | None
         counts: ``(tokens,)`` how often each occurs in the texts.
         size: most tokens to keep, counting those that must stay.
         min_count: fewest occurrences.
+        needed: further tokens that must stay, such as those that a model's configuration names.
 
     Raises:
         ConstrictorError: if `size` is too small for the tokens that must stay.
     """
     ids = _vocabulary_of(content)
     parts = _parts_of(content)
-    kept = {token for text, token in ids.items() if _is_safe(text)} | {entry["id"] for entry in content["added_tokens"]}
-    if isinstance(unknown := content["model"].get("unk_id"), int):
-        kept.add(unknown)
+    kept = {token for text, token in ids.items() if _is_safe(text)} | _special_tokens(content) | set(needed)
     if size is not None and size < len(kept):
         raise ConstrictorError(
             f"a vocabulary of {size} tokens would drop special tokens or single characters, of which there are "
@@ -109,6 +111,32 @@ def _vocabulary_of(content: dict[str, Any]) -> dict[str, int]:
     return model["vocab"]
 
 
+def _special_tokens(content: dict[str, Any]) -> set[int]:
+    """Ids of the tokens that a tokenizer itself names, wherever it does."""
+    model = content["model"]
+    named = {entry["id"] for entry in content["added_tokens"]} | set(_ids_in(content.get("post_processor")))
+    named |= {model.get("unk_id"), (content.get("padding") or {}).get("pad_id")}
+    if isinstance(model["vocab"], dict):
+        named.add(model["vocab"].get(model.get("unk_token")))
+    return named - {None}
+
+
+def _ids_in(part: Any) -> Iterator[int]:
+    """The ids in a post-processor: they stand in lists called `ids`, and behind a token in a pair."""
+    if isinstance(part, dict):
+        for key, value in part.items():
+            yield from value if key == "ids" else _ids_in(value)
+    elif _is_pair(part):
+        yield part[1]
+    elif isinstance(part, list):
+        for item in part:
+            yield from _ids_in(item)
+
+
+def _is_pair(part: Any) -> bool:
+    return isinstance(part, list) and len(part) == 2 and isinstance(part[0], str) and isinstance(part[1], int)
+
+
 _WORD_MARKS = ("##", "▁", "Ġ")
 
 
@@ -148,15 +176,15 @@ def _with_parts(token: int, parts: dict[int, tuple[int, int]]) -> set[int]:
 
 
 def _renumber(part: Any, number: dict[int, int]) -> Any:
-    """A post-processor with new ids: in it, ids stand in lists called `ids` and behind a token in a pair."""
+    """A post-processor with new ids (see :func:`_ids_in`)."""
     if isinstance(part, dict):
         return {
             key: [number[old] for old in value] if key == "ids" else _renumber(value, number)
             for key, value in part.items()
         }
+    if _is_pair(part):
+        return [part[0], number[part[1]]]
     if isinstance(part, list):
-        if len(part) == 2 and isinstance(part[0], str) and isinstance(part[1], int):
-            return [part[0], number[part[1]]]
         return [_renumber(item, number) for item in part]
     return part
 
@@ -177,9 +205,9 @@ def _cut_embeddings(model: PreTrainedModel, kept: list[int]) -> None:
     weight = old.weight.detach()[torch.tensor(kept)]
     model.set_input_embeddings(nn.Embedding.from_pretrained(weight, freeze=False, padding_idx=padding))
     model.config.vocab_size = len(kept)
-    for key in _present(model.config, _TOKEN_IDS):
+    for key in _present(model.config):
         setattr(model.config, key, number[getattr(model.config, key)])
 
 
-def _present(config: object, keys: Iterable[str]) -> list[str]:
-    return [key for key in keys if isinstance(getattr(config, key, None), int)]
+def _present(config: object) -> list[str]:
+    return [key for key in _TOKEN_IDS if isinstance(getattr(config, key, None), int)]
