@@ -150,6 +150,11 @@ def baseline_models(wildcards):
     return [node_file(wildcards, lineage, "model/manifest.json") for lineage in plan.speed_baselines.values()]
 
 
+def fair_baseline(wildcards):
+    """What was found to be the fastest way to compute the float32 baseline."""
+    return node_file(wildcards, study.recipes[study.report.baseline], "fair_baseline.json")
+
+
 def named_baselines(wildcards, input):
     """The baselines as arguments: what the report calls them, and where they are."""
     return [f"{name}={manifest}" for name, manifest in zip(plan.speed_baselines, input.baselines)]

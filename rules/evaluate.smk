@@ -29,12 +29,41 @@ rule evaluate:
         " --predictions {output.predictions:q} --threads {threads} 2> {log:q}"
 
 
+rule fair_baseline:
+    input:
+        model=f"{NODE}/model/manifest.json",
+        task=task_manifest,
+        validation=f"{DATA}/tasks/{{task}}/validation.parquet",
+    output:
+        found=f"{NODE}/fair_baseline.json",
+    log:
+        f"{NODE}/logs/fair_baseline.log",
+    benchmark:
+        f"{NODE}/logs/fair_baseline.tsv"
+    conda:
+        "../envs/constrictor.yaml"
+    # All cores, so that nothing else runs on the machine meanwhile.
+    threads: workflow.cores
+    resources:
+        mem_mb=6000,
+        runtime=60,
+    params:
+        settings=study.report.latency.canonical(),
+        code=code_of("fair_baseline", "constrictor.evaluation.latency_worker"),
+    message:
+        "Find the fastest way to run {wildcards.lineage} ({wildcards.task}, {wildcards.replicate})"
+    shell:
+        "python -m workflow_scripts.fair_baseline --settings {params.settings:q} --model {input.model:q}"
+        " --task {input.task:q} --output {output.found:q} --threads {threads} 2> {log:q}"
+
+
 rule latency:
     input:
         model=f"{NODE}/model/manifest.json",
         task=task_manifest,
         validation=f"{DATA}/tasks/{{task}}/validation.parquet",
         baselines=baseline_models,
+        fair_baseline=fair_baseline,
     output:
         latency=f"{NODE}/latency.json",
     log:
@@ -56,4 +85,5 @@ rule latency:
         "Time {wildcards.lineage} ({wildcards.task}, {wildcards.replicate})"
     shell:
         "python -m workflow_scripts.latency --settings {params.settings:q} --model {input.model:q}"
-        " --baselines {params.baselines:q} --task {input.task:q} --output {output.latency:q} --threads {threads} 2> {log:q}"
+        " --baselines {params.baselines:q} --fair-baseline {input.fair_baseline:q} --task {input.task:q}"
+        " --output {output.latency:q} --threads {threads} 2> {log:q}"

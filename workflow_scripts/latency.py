@@ -1,5 +1,6 @@
 """Rule `latency`: speed and memory of an artifact, in turn with its baselines."""
 
+import json
 from pathlib import Path
 
 from constrictor.evaluation.latency import measure_latency
@@ -7,11 +8,12 @@ from constrictor.study.study import Latency
 from workflow_scripts._script import json_of, parser, run
 
 
-def main(settings: Latency, model: Path, baselines: list[str], task: Path, output: Path, threads: int) -> None:
+def main(settings: Latency, model: Path, baselines: list[str], fair_baseline: Path, task: Path, output: Path, threads: int) -> None:
     """Time the artifact and its baselines, each in a process of its own."""
     named = dict(baseline.split("=", 1) for baseline in baselines)
     folders = {name: Path(manifest).parent for name, manifest in named.items()}
-    measure_latency(model.parent, folders, task.parent, settings, output, threads)
+    fastest = json.loads(fair_baseline.read_text(encoding="utf-8"))["fastest"]
+    measure_latency(model.parent, folders, task.parent, settings, output, threads, fastest)
 
 
 if __name__ == "__main__":
@@ -21,6 +23,7 @@ if __name__ == "__main__":
     arguments.add_argument(
         "--baselines", nargs="+", required=True, metavar="NAME=MANIFEST", help="what it is held against"
     )
+    arguments.add_argument("--fair-baseline", type=Path, required=True, help="in which variant torch models compute")
     arguments.add_argument("--task", type=Path, required=True, help="the prepared task's manifest")
     arguments.add_argument("--output", type=Path, required=True, help="the JSON file to write")
     arguments.add_argument("--threads", type=int, required=True, help="threads to compute with")

@@ -31,6 +31,7 @@ class Comparison(Settings):
     margin: float
     resamples: int
     replicates: list[str]
+    gates: dict[str, float] = {}
 
     @property
     def baseline_lineage(self) -> str:
@@ -55,7 +56,10 @@ class Row:
         spread: standard deviation of the test metric over replicates; None for a single one.
         against_baseline: paired difference from the baseline on test; None for itself.
         against_control: paired difference from the control on test; None where there is none and for itself.
+        against_parent: paired difference from its parent on test; None at a root.
         agreement: share of test examples on which it answers as its parent does; None at a root.
+        logit_difference: mean absolute difference of a logit from its parent's; None at a root.
+        gate: largest accepted loss against its parent, if its step has a gate.
         metrics: all test metrics, the mean over replicates.
         bytes: size of its files.
         manifest: of the first replicate.
@@ -70,7 +74,10 @@ class Row:
     spread: float | None
     against_baseline: Interval | None
     against_control: Interval | None
+    against_parent: Interval | None
     agreement: float | None
+    logit_difference: float | None
+    gate: float | None
     metrics: dict[str, float]
     bytes: int
     manifest: Manifest
@@ -81,6 +88,13 @@ class Row:
     def sparse_only(self) -> bool:
         """Whether single weights were zeroed, which makes no matrix smaller: zeros alone bring no speed."""
         return any(record.settings.get("method") in MASKING for record in self.manifest.lineage)
+
+    @property
+    def rejected(self) -> str:
+        """Why the model is over its step's gate; empty if it is not."""
+        if self.gate is None or self.against_parent is None or self.against_parent.value >= -self.gate:
+            return ""
+        return f"rejected: {-100 * self.against_parent.value:.2f} below its parent, gate {100 * self.gate:g}"
 
     def verdict(self, margin: float) -> str:
         """Whether the model is within the margin of the baseline: `yes`, `no`, or `open` where the data do not decide."""
@@ -150,13 +164,25 @@ def _row(
         spread=float(np.std(scores, ddof=1)) if len(scores) > 1 else None,
         against_baseline=against(settings.baseline_lineage),
         against_control=against(settings.control_lineage),
+        against_parent=against(parent),
         agreement=None if agreement is None else float(agreement),
+        logit_difference=_logit_difference(folders) if parent else None,
+        gate=settings.gates.get(lineage),
         metrics={name: float(np.mean([entry["test"][name] for entry in measured])) for name in (*METRICS, "loss")},
         bytes=manifest.bytes,
         manifest=manifest,
         latency=json.loads(timed[0].read_text(encoding="utf-8")) if timed and recipe else None,
         training_seconds=float(np.mean([_training_seconds(folder, lineage) for folder in folders])),
     )
+
+
+def _logit_difference(folders: Sequence[Path]) -> float:
+    """Mean absolute difference of a test logit between models and their parents."""
+    differences = []
+    for folder in folders:
+        own, parents = (read_predictions(place / "predictions.parquet")["test"] for place in (folder, folder.parent))
+        differences.append(np.abs(own.logits - parents.logits).mean())
+    return float(np.mean(differences))
 
 
 def _training_seconds(folder: Path, lineage: str) -> float:

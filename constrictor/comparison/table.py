@@ -34,7 +34,10 @@ def _record(row: Row, settings: Comparison, metric: str) -> dict[str, Any]:
         **_spread("difference_from_baseline", row.against_baseline),
         "verdict": row.verdict(settings.margin),
         **_spread("difference_from_control", row.against_control),
+        **_spread("difference_from_parent", row.against_parent),
         "agreement_with_parent": row.agreement,
+        "logit_difference_from_parent": row.logit_difference,
+        "rejected": row.rejected,
         "file_bytes": row.bytes,
         "parameters": row.manifest.parameters,
         "sparsity": row.manifest.sparsity,
@@ -44,7 +47,7 @@ def _record(row: Row, settings: Comparison, metric: str) -> dict[str, Any]:
         record["cold_start_seconds"] = row.latency["cold_start_seconds"]
         record["peak_memory_bytes"] = row.latency["peak_memory_bytes"]
         for shape in row.latency["shapes"]:
-            name = f"b{shape['batch']}_s{shape['length']}"
+            name = f"b{shape['batch']}_s{shape['length']}_t{shape['threads']}"
             record |= {f"{key}_{name}": shape[key] for key in ("p50_ms", "p95_ms", "examples_per_second")}
             record |= {f"speedup_over_{key}_{name}": value for key, value in shape["speedup"].items()}
     return record
@@ -61,7 +64,7 @@ def table_markdown(rows: Sequence[Row], settings: Comparison, task: TaskManifest
     measured = next((row.latency for row in shown if row.latency), None)
     parts = [f"## {name}", _markdown(_quality_columns(settings, task.metric), shown), _quality_legend(settings, task)]
     if measured:
-        parts += [_markdown(_cost_columns(measured["shapes"]), shown), _cost_legend(measured)]
+        parts += [_markdown(_cost_columns(measured), shown), _cost_legend(measured)]
     return "\n\n".join(parts) + "\n"
 
 
@@ -90,7 +93,7 @@ def _quality_columns(settings: Comparison, metric: str) -> list[Column]:
         ("steps", lambda row: row.lineage),
         (f"test {metric}", lambda row: f"{100 * row.test.value:.2f}"),
         (f"against {settings.baseline}", lambda row: _points(row.against_baseline)),
-        (f"within {100 * settings.margin:g} points", lambda row: row.verdict(settings.margin)),
+        (f"within {100 * settings.margin:g} points", lambda row: row.rejected or row.verdict(settings.margin)),
     ]
     if settings.control:
         columns.append((f"against {settings.control}", lambda row: _points(row.against_control)))
@@ -100,7 +103,7 @@ def _quality_columns(settings: Comparison, metric: str) -> list[Column]:
     return columns
 
 
-def _cost_columns(shapes: Sequence[dict[str, Any]]) -> list[Column]:
+def _cost_columns(measured: dict[str, Any]) -> list[Column]:
     return [
         ("recipe", lambda row: row.recipe or ""),
         ("file", lambda row: f"{row.bytes / 1e6:.1f} MB"),
@@ -109,26 +112,30 @@ def _cost_columns(shapes: Sequence[dict[str, Any]]) -> list[Column]:
             "zeros",
             lambda row: f"{100 * row.manifest.sparsity:.0f} %" + (" (sparse, not faster)" if row.sparse_only else ""),
         ),
-        *_speed_columns(shapes),
+        *_speed_columns(measured),
         ("peak memory", _of_latency(lambda found: f"{found['peak_memory_bytes'] / 1e6:.0f} MB")),
         ("cold start", _of_latency(lambda found: f"{found['cold_start_seconds']:.2f} s")),
     ]
 
 
-def _speed_columns(shapes: Sequence[dict[str, Any]]) -> list[Column]:
-    """Latency at the first shape, throughput at the last, and the speed-ups at both."""
-    first, last = shapes[0], shapes[-1]
+def _speed_columns(measured: dict[str, Any]) -> list[Column]:
+    """Latency at the first shape, throughput at the last, and the speed-ups at both; on all threads of the job."""
+    all_threads = [
+        number for number, shape in enumerate(measured["shapes"]) if shape["threads"] == measured["shapes"][0]["threads"]
+    ]
+    first, last = all_threads[0], all_threads[-1]
+    at_first, at_last = (_spell(measured["shapes"][number]) for number in (first, last))
     return [
         (
-            f"p50 / p95 at {_spell(first)}",
-            _of_latency(lambda found: "{p50_ms:.2f} / {p95_ms:.2f} ms".format(**found["shapes"][0])),
+            f"p50 / p95 at {at_first}",
+            _of_latency(lambda found: "{p50_ms:.2f} / {p95_ms:.2f} ms".format(**found["shapes"][first])),
         ),
-        *((f"× {baseline} at {_spell(first)}", _speedup(0, baseline)) for baseline in first["speedup"]),
+        *((f"× {name} at {at_first}", _speedup(first, name)) for name in measured["shapes"][first]["speedup"]),
         (
-            f"texts/s at {_spell(last)}",
-            _of_latency(lambda found: "{examples_per_second:.0f}".format(**found["shapes"][-1])),
+            f"texts/s at {at_last}",
+            _of_latency(lambda found: "{examples_per_second:.0f}".format(**found["shapes"][last])),
         ),
-        *((f"× {baseline} at {_spell(last)}", _speedup(-1, baseline)) for baseline in last["speedup"]),
+        *((f"× {name} at {at_last}", _speedup(last, name)) for name in measured["shapes"][last]["speedup"]),
     ]
 
 
@@ -167,6 +174,7 @@ def _cost_legend(measured: dict[str, Any]) -> str:
     return (
         f"Cost: full batches (batch×tokens) on the file that would be shipped, each model in a process of its own, in turn "
         f"with its baselines; medians of {measured['rounds']} rounds, {measured['threads']} threads of {machine['name']} "
-        f"({instructions}). The baseline timed against itself shows the noise. Peak memory and cold start (process start to "
+        f"({instructions}). Torch models compute as the baseline was found fastest: {measured['torch_variant']}. The baseline "
+        "timed against itself shows the noise. Peak memory and cold start (process start to "
         "first answer) are those of the whole process."
     )

@@ -25,7 +25,14 @@ from constrictor.data.examples import read_examples
 from constrictor.errors import ConstrictorError
 from constrictor.machine import processor
 from constrictor.progress import announce
+from constrictor.runtimes.load import Variant
 from constrictor.study.study import Latency
+
+Shape = tuple[int, int | str]
+"""Batch size and length in tokens, or `task` for texts as they are."""
+
+Times = dict[str, list[list[float]]]
+"""Milliseconds, a list a round, by model."""
 
 COLD_STARTS = 3
 TEXTS = 64
@@ -36,13 +43,14 @@ SETTLE_SECONDS = 0.03
 class Worker:
     """A process that holds one artifact. Use it in a ``with`` block."""
 
-    def __init__(self, folder: Path, texts: Sequence[str], threads: int) -> None:
+    def __init__(self, folder: Path, texts: Sequence[str], threads: int, variant: Variant = "sdpa") -> None:
         """Start the process and wait for its first answer.
 
         Args:
             folder: the artifact's folder.
             texts: real texts to make inputs from.
             threads: threads to compute with.
+            variant: how a torch model computes.
 
         Raises:
             ConstrictorError: if the process ends before it answers.
@@ -52,7 +60,7 @@ class Worker:
         environment.pop("GOMP_SPINCOUNT", None)  # the runtimes' own default, as in a service
         start = time.perf_counter()
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "constrictor.evaluation.latency_worker", str(folder), str(threads)],
+            [sys.executable, "-m", "constrictor.evaluation.latency_worker", str(folder), str(threads), variant],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -74,8 +82,8 @@ class Worker:
         if self._process.wait() != 0 and error[0] is None:
             raise ConstrictorError(f"the process that timed {self.folder} failed: its message stands above.")
 
-    def time(self, batch: int, length: int, seconds: float) -> list[float]:
-        """Milliseconds of each call on a full batch, for about so many seconds, at least once."""
+    def time(self, batch: int, length: int | str, seconds: float) -> list[float]:
+        """Milliseconds of each call, for about so many seconds, at least once over all inputs of the shape."""
         time.sleep(SETTLE_SECONDS)
         answer = self._ask({"batch": batch, "length": length, "seconds": seconds})
         self.peak_bytes = answer["peak_bytes"]
@@ -100,7 +108,13 @@ class Worker:
 
 
 def measure_latency(
-    artifact: Path, baselines: dict[str, Path], task: Path, settings: Latency, target: Path, threads: int
+    artifact: Path,
+    baselines: dict[str, Path],
+    task: Path,
+    settings: Latency,
+    target: Path,
+    threads: int,
+    variant: Variant = "sdpa",
 ) -> None:
     """Write ``latency.json``: size, cold start, peak memory, and for each shape latency and speed-ups.
 
@@ -110,31 +124,32 @@ def measure_latency(
         task: folder of the prepared task: inputs are made of its validation texts.
         settings: shapes, rounds and seconds.
         target: the file to write.
-        threads: threads to compute with.
+        threads: threads that the job has.
+        variant: how torch models compute: what was found fastest for the baseline.
 
     Raises:
         ConstrictorError: if an artifact is damaged or a process dies.
     """
     manifest = read_manifest(artifact)
-    max_length = manifest.trained_for()[1]
-    texts = read_examples(task / "validation.parquet").texts[:TEXTS]
-    shapes = [(batch, length) for batch in settings.batch_sizes for length in settings.lengths if length <= max_length]
-    if not shapes:
-        raise ConstrictorError(
-            f"all lengths in 'report.latency' are above the task's max_length of {max_length} tokens."
-        )
+    texts = read_texts(task)
+    shapes = shapes_to_time(settings, manifest.trained_for()[1])
+    folders = {"": artifact, **baselines}
     cold_starts = []
     for _ in range(COLD_STARTS - 1):
-        with Worker(artifact, texts, threads) as worker:
+        with Worker(artifact, texts, threads, variant) as worker:
             cold_starts.append(worker.cold_start_seconds)
-    with ExitStack() as stack:
-        workers = {
-            name: stack.enter_context(Worker(folder, texts, threads))
-            for name, folder in {"": artifact, **baselines}.items()
-        }
-        cold_starts.append(workers[""].cold_start_seconds)
-        times = _take_turns(workers, shapes, settings)
-        memory = {name: worker.peak_bytes for name, worker in workers.items()}
+    summaries: list[dict[str, Any]] = []
+    memory: dict[str, int] = {}
+    for count in dict.fromkeys(number or threads for number in settings.threads):
+        with ExitStack() as stack:
+            workers = {
+                name: stack.enter_context(Worker(folder, texts, count, variant)) for name, folder in folders.items()
+            }
+            times = take_turns(workers, shapes, settings)
+            if not memory:
+                cold_starts.append(workers[""].cold_start_seconds)
+                memory = {name: worker.peak_bytes for name, worker in workers.items()}
+        summaries += [_summary(shape, count, times[shape]) for shape in shapes]
     found: dict[str, Any] = {
         "file_bytes": manifest.bytes,
         "parameters": manifest.parameters,
@@ -145,7 +160,8 @@ def measure_latency(
         "threads": threads,
         "processor": processor(),
         "rounds": settings.rounds,
-        "shapes": [_summary(shape, times[shape]) for shape in shapes],
+        "torch_variant": variant,
+        "shapes": summaries,
     }
     write_text(target, json.dumps(found, indent=2) + "\n")
     first = found["shapes"][0]
@@ -153,13 +169,26 @@ def measure_latency(
     announce(f"batch {first['batch']}, length {first['length']}: {first['p50_ms']:.2f} ms; {speedups}")
 
 
-Times = dict[str, list[list[float]]]  # milliseconds, a list a round, by model
+def read_texts(task: Path) -> list[str]:
+    """The validation texts that inputs are made of."""
+    return read_examples(task / "validation.parquet").texts[:TEXTS]
 
 
-def _take_turns(
-    workers: dict[str, Worker], shapes: Sequence[tuple[int, int]], settings: Latency
-) -> dict[tuple[int, int], Times]:
-    times: dict[tuple[int, int], Times] = {shape: {name: [] for name in workers} for shape in shapes}
+def shapes_to_time(settings: Latency, max_length: int) -> list[Shape]:
+    """The shapes of the study that fit into a task's longest input.
+
+    Raises:
+        ConstrictorError: if none does.
+    """
+    lengths = [length for length in settings.lengths if length == "task" or length <= max_length]
+    if not lengths:
+        raise ConstrictorError(f"all lengths in 'report.latency' are above the task's max_length of {max_length} tokens.")
+    return [(batch, length) for batch in settings.batch_sizes for length in lengths]
+
+
+def take_turns(workers: dict[str, Worker], shapes: Sequence[Shape], settings: Latency) -> dict[Shape, Times]:
+    """Time every worker on every shape in every round."""
+    times: dict[Shape, Times] = {shape: {name: [] for name in workers} for shape in shapes}
     for shape in shapes:
         for worker in workers.values():
             worker.time(*shape, seconds=0)  # warm-up
@@ -170,7 +199,7 @@ def _take_turns(
     return times
 
 
-def _summary(shape: tuple[int, int], times: Times) -> dict[str, Any]:
+def _summary(shape: Shape, threads: int, times: Times) -> dict[str, Any]:
     batch, length = shape
     own = np.concatenate(times[""])
     p50, p95 = np.percentile(own, [50, 95])
@@ -179,6 +208,7 @@ def _summary(shape: tuple[int, int], times: Times) -> dict[str, Any]:
     return {
         "batch": batch,
         "length": length,
+        "threads": threads,
         "p50_ms": round(float(p50), 4),
         "p95_ms": round(float(p95), 4),
         "calls": len(own),

@@ -2,7 +2,7 @@
 
 It imports only what its artifact's runtime needs, so that its memory and its start are those of a service. Protocol:
 one JSON object a line. In: ``{"texts": [...]}`` once, then ``{"batch": 1, "length": 32, "seconds": 0.2}`` any number of
-times. Out: ``{"ready": true}`` after the first answer, ``{"ms": [...], "peak_bytes": ...}`` after each timing.
+times; the length `task` means the texts as they are. Out: ``{"ready": true}`` after the first answer, ``{"ms": [...], "peak_bytes": ...}`` after each timing.
 """
 
 from __future__ import annotations
@@ -34,6 +34,15 @@ def full_batch(tokenizer: Tokenizer, texts: list[str], batch: int, length: int) 
     return pad([np.concatenate([[first], row, [last]]) for row in rows], tokenizer.pad_id)
 
 
+def inputs_of(tokenizer: Tokenizer, texts: list[str], batch: int, length: int | str) -> list[Batch]:
+    """What a shape is timed on: one full batch, or for `task` the texts in their own lengths, a batch after another."""
+    if isinstance(length, int):
+        return [full_batch(tokenizer, texts, batch, length)]
+    encoded = tokenizer.encode(texts)
+    starts = range(0, max(1, len(encoded) - batch + 1), batch)
+    return [pad(encoded[start : start + batch], tokenizer.pad_id) for start in starts]
+
+
 def peak_bytes() -> int:
     """Most memory that this process ever held.
 
@@ -48,25 +57,26 @@ def peak_bytes() -> int:
 
 def main() -> None:
     """Load, answer once, then time what is asked for until standard input ends."""
-    folder, threads = Path(sys.argv[1]), int(sys.argv[2])
-    runtime = load(folder, threads=threads)
+    folder, threads, variant = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
+    runtime = load(folder, threads=threads, variant=variant)  # type: ignore[arg-type]
     texts = json.loads(sys.stdin.readline())["texts"]
     runtime.logits_of(texts[:1])
     print(json.dumps({"ready": True}), flush=True)
-    batches: dict[tuple[int, int], Batch] = {}
-    quick: dict[tuple[int, int], bool] = {}
+    inputs: dict[tuple[int, int | str], list[Batch]] = {}
+    quick: dict[tuple[int, int | str], bool] = {}
     for line in sys.stdin:
         command = json.loads(line)
         shape = command["batch"], command["length"]
-        if shape not in batches:
-            batches[shape] = full_batch(runtime.tokenizer, texts, *shape)
+        if shape not in inputs:
+            inputs[shape] = inputs_of(runtime.tokenizer, texts, *shape)
         if quick.get(shape, True):
-            runtime.predict(batches[shape])  # untimed: caches and threads wake up; a long call does not notice
+            runtime.predict(inputs[shape][0])  # untimed: caches and threads wake up; a long call does not notice
         times: list[float] = []
         while not times or sum(times) < command["seconds"] * 1000:
-            start = time.perf_counter()
-            runtime.predict(batches[shape])
-            times.append((time.perf_counter() - start) * 1000)
+            for batch in inputs[shape]:
+                start = time.perf_counter()
+                runtime.predict(batch)
+                times.append((time.perf_counter() - start) * 1000)
         quick[shape] = min(times) < LONG_CALL_MS
         print(json.dumps({"ms": times, "peak_bytes": peak_bytes()}), flush=True)
 

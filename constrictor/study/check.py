@@ -31,7 +31,7 @@ Problem = tuple[tuple[str | int, ...], str]
 # Names that the workflow itself gives to its targets.
 RULES = frozenset(
     "all download_dataset download_model select_subset teacher_outputs finetune distil prune quantize export evaluate "
-    "latency compare".split()
+    "latency fair_baseline compare".split()
 )
 
 

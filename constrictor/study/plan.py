@@ -22,6 +22,9 @@ class Teaching(NamedTuple):
     mixture: SoftTargets
 
 
+_PLAIN = {"optimize": False, "shape": None}
+
+
 class Plan:
     """Answers the questions that the rules ask of a checked study."""
 
@@ -85,8 +88,15 @@ class Plan:
         return {
             **self.study.report.model_dump(mode="json", exclude={"latency"}),
             "recipes": self.study.recipes,
+            "gates": self._gates,
             "replicates": self.replicates,
         }
+
+    @property
+    def _gates(self) -> dict[str, float]:
+        """The largest accepted loss of the metric against the parent, of the lineages whose step has a gate."""
+        gates = {lineage: self.step(lineage).gate for lineage in self.lineages}
+        return {lineage: gate.max_drop for lineage, gate in gates.items() if gate is not None}
 
     @cached_property
     def speed_baselines(self) -> dict[str, str]:
@@ -97,7 +107,9 @@ class Plan:
         """
         baseline = self.study.recipes[self.study.report.baseline]
         found = {"torch fp32": baseline}
-        exports = [name for name, step in self.study.steps.items() if isinstance(step, Export)]
+        exports = [name for name, step in self.study.steps.items() if isinstance(step, Export) and step.format == "onnx"]
+        # The plain export, so that our own rewrites count as what they are.
+        exports.sort(key=lambda name: self.study.steps[name].model_dump(include={"optimize", "shape"}) != _PLAIN)
         if exports and chain_problem(self.study, f"{baseline}/{exports[0]}") is None:
             found["ONNX fp32"] = f"{baseline}/{exports[0]}"
         return found

@@ -33,7 +33,7 @@ def read_study(raw: Mapping[str, Any], files: Sequence[str | Path] = ()) -> Stud
     """
     try:
         raw, files = _with_base(raw, files)
-        raw = _with_on(raw)
+        raw = _with_one_source(_with_on(raw))
         raw = expand_grids(dict(raw))
         study = Study.model_validate(raw)
     except ValidationError as error:
@@ -71,6 +71,28 @@ def _with_on(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {"on" if key is True else key: _with_on(item) for key, item in value.items()}
     return [_with_on(item) for item in value] if isinstance(value, list) else value
+
+
+_SOURCE_KEYS = {
+    "package": {"package", "file", "folder"},
+    "path": {"path"},
+    "hub": {"hub", "config", "split", "revision"},
+}
+
+
+def _with_one_source(value: Any) -> Any:
+    """Where a source was laid over one of another kind (`--config`, `extends`), only the later one stays.
+
+    >>> _with_one_source({"hub": "stanfordnlp/sst2", "split": "train", "path": "train.tsv"})
+    {'path': 'train.tsv'}
+    """
+    if isinstance(value, list):
+        return [_with_one_source(item) for item in value]
+    if not isinstance(value, Mapping):
+        return value
+    kinds = [key for key in value if key in _SOURCE_KEYS]  # merging puts later keys behind earlier ones
+    others = set().union(*(_SOURCE_KEYS[kind] for kind in kinds[:-1])) - _SOURCE_KEYS[kinds[-1]] if kinds else set()
+    return {key: _with_one_source(item) for key, item in value.items() if key not in others}
 
 
 def load_study(*files: str | Path) -> Study:

@@ -9,8 +9,22 @@ from pydantic import Field
 from constrictor.study.settings import Settings
 
 
+class Gate(Settings):
+    """How much a step may cost before the report rejects its result."""
+
+    max_drop: float = Field(
+        gt=0, lt=1, description="Largest accepted loss of the metric against the parent, as a fraction: 0.02 is 2 points."
+    )
+
+
 class Step(Settings):
     """A named operation on a model."""
+
+    gate: Gate | None = Field(
+        None,
+        exclude=True,  # the report's matter: a changed gate computes nothing again but the comparison
+        description="What the step may cost. A model over it stays in the report as rejected, and the rest goes on.",
+    )
 
     grid: dict[str, list[Any]] | None = Field(
         None,

@@ -1,0 +1,22 @@
+"""Rule `fair_baseline`: find the way of computing in which the float32 baseline is fastest."""
+
+from pathlib import Path
+
+from constrictor.evaluation.fair_baseline import find_fair_baseline
+from constrictor.study.study import Latency
+from workflow_scripts._script import json_of, parser, run
+
+
+def main(settings: Latency, model: Path, task: Path, output: Path, threads: int) -> None:
+    """Time the baseline in every variant."""
+    find_fair_baseline(model.parent, task.parent, settings, output, threads)
+
+
+if __name__ == "__main__":
+    arguments = parser(main)
+    arguments.add_argument("--settings", type=json_of(Latency), required=True, help="the shapes and rounds as JSON")
+    arguments.add_argument("--model", type=Path, required=True, help="the baseline's manifest")
+    arguments.add_argument("--task", type=Path, required=True, help="the prepared task's manifest")
+    arguments.add_argument("--output", type=Path, required=True, help="the JSON file to write")
+    arguments.add_argument("--threads", type=int, required=True, help="threads to compute with")
+    run(main, arguments.parse_args())
