@@ -11,6 +11,8 @@ from constrictor.artifacts.manifest import Manifest, read_manifest
 from constrictor.artifacts.torch_model import load_classifier
 from constrictor.compression.pruning.magnitude import prune_by_magnitude
 from constrictor.compression.pruning.method import Method, Sample
+from constrictor.compression.pruning.movement import prune_by_movement
+from constrictor.compression.pruning.wanda import prune_by_wanda
 from constrictor.data.examples import read_examples
 from constrictor.data.tokenization import Tokenizer
 from constrictor.errors import ConstrictorError
@@ -21,7 +23,11 @@ from constrictor.training.distil import Lesson
 from constrictor.training.node import Node, TaskFolder
 from constrictor.training.recovery import recover
 
-METHODS: dict[str, Method] = {"magnitude": prune_by_magnitude}
+METHODS: dict[str, Method] = {
+    "magnitude": prune_by_magnitude,
+    "movement": prune_by_movement,
+    "wanda": prune_by_wanda,
+}
 
 
 def prune(
