@@ -8,7 +8,9 @@ from constrictor.study.study import Latency
 from workflow_scripts._script import json_of, parser, run
 
 
-def main(settings: Latency, model: Path, baselines: list[str], fair_baseline: Path, task: Path, output: Path, threads: int) -> None:
+def main(
+    settings: Latency, model: Path, baselines: list[str], fair_baseline: Path, task: Path, output: Path, threads: int
+) -> None:
     """Time the artifact and its baselines, each in a process of its own."""
     named = dict(baseline.split("=", 1) for baseline in baselines)
     folders = {name: Path(manifest).parent for name, manifest in named.items()}

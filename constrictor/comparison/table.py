@@ -121,7 +121,9 @@ def _cost_columns(measured: dict[str, Any]) -> list[Column]:
 def _speed_columns(measured: dict[str, Any]) -> list[Column]:
     """Latency at the first shape, throughput at the last, and the speed-ups at both; on all threads of the job."""
     all_threads = [
-        number for number, shape in enumerate(measured["shapes"]) if shape["threads"] == measured["shapes"][0]["threads"]
+        number
+        for number, shape in enumerate(measured["shapes"])
+        if shape["threads"] == measured["shapes"][0]["threads"]
     ]
     first, last = all_threads[0], all_threads[-1]
     at_first, at_last = (_spell(measured["shapes"][number]) for number in (first, last))

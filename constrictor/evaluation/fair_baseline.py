@@ -36,7 +36,8 @@ def find_fair_baseline(artifact: Path, task: Path, settings: Latency, target: Pa
     shapes = shapes_to_time(settings, read_manifest(artifact).trained_for()[1])
     with ExitStack() as stack:
         workers = {
-            str(variant): stack.enter_context(Worker(artifact, read_texts(task), threads, variant)) for variant in variants
+            str(variant): stack.enter_context(Worker(artifact, read_texts(task), threads, variant))
+            for variant in variants
         }
         times = take_turns(workers, shapes, settings)
     milliseconds = {

@@ -182,7 +182,9 @@ def shapes_to_time(settings: Latency, max_length: int) -> list[Shape]:
     """
     lengths = [length for length in settings.lengths if length == "task" or length <= max_length]
     if not lengths:
-        raise ConstrictorError(f"all lengths in 'report.latency' are above the task's max_length of {max_length} tokens.")
+        raise ConstrictorError(
+            f"all lengths in 'report.latency' are above the task's max_length of {max_length} tokens."
+        )
     return [(batch, length) for batch in settings.batch_sizes for length in lengths]
 
 

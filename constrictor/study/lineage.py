@@ -8,7 +8,18 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 # What lies in a node's folder beside its children, so no step may be called so.
-RESERVED = frozenset({"model", "outputs", "logs", "checkpoints", "metrics.json", "predictions.parquet", "latency.json", "fair_baseline.json"})
+RESERVED = frozenset(
+    {
+        "model",
+        "outputs",
+        "logs",
+        "checkpoints",
+        "metrics.json",
+        "predictions.parquet",
+        "latency.json",
+        "fair_baseline.json",
+    }
+)
 
 
 def steps_of(lineage: str) -> list[str]:

@@ -107,7 +107,9 @@ class Plan:
         """
         baseline = self.study.recipes[self.study.report.baseline]
         found = {"torch fp32": baseline}
-        exports = [name for name, step in self.study.steps.items() if isinstance(step, Export) and step.format == "onnx"]
+        exports = [
+            name for name, step in self.study.steps.items() if isinstance(step, Export) and step.format == "onnx"
+        ]
         # The plain export, so that our own rewrites count as what they are.
         exports.sort(key=lambda name: self.study.steps[name].model_dump(include={"optimize", "shape"}) != _PLAIN)
         if exports and chain_problem(self.study, f"{baseline}/{exports[0]}") is None:

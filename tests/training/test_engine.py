@@ -212,9 +212,42 @@ def test_of_equal_epochs_the_first_is_kept(run):
 
 def test_initial_weights_may_win(run):
     seen: list = []
-    weights, trained = run(epochs=2, initial_competes=True, validate=_scripted([0.9, 0.5, 0.6], seen))
+    weights, trained = run(epochs=2, competes_from=0, validate=_scripted([0.9, 0.5, 0.6], seen))
     _assert_equal(weights, seen[0])
     assert trained.best_epoch == 0
+
+
+def test_epochs_compete_from_a_given_one_on(run):
+    seen: list = []
+    scores = [0.9, 0.8, 0.6, 0.7]
+    weights, trained = run(epochs=4, competes_from=2.5, validate=_scripted(scores, seen))
+    _assert_equal(weights, seen[3])
+    assert trained.best_epoch == 4
+    assert [entry["accuracy"] for entry in trained.history] == scores
+
+
+def test_patience_waits_for_the_epochs_that_compete(run):
+    settings = SETTINGS.model_copy(update={"patience": 1})
+    scores = [0.9, 0.8, 0.7, 0.6, 0.5]
+    _, trained = run(settings=settings, epochs=5, competes_from=3, validate=_scripted(scores))
+    assert [entry["epoch"] for entry in trained.history] == [1, 2, 3, 4]
+    assert trained.best_epoch == 3
+
+
+def test_after_each_step_the_share_that_is_done_is_told_also_after_a_resumption(run, monkeypatch):
+    monkeypatch.setattr(callbacks, "SECONDS_BETWEEN_CHECKPOINTS", 0)
+    told: list[float] = []
+
+    def tell(share: float) -> None:
+        told.append(share)
+        if len(told) == 4:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run(after_step=tell)
+    run(after_step=told.append)
+    steps = 2 * STEPS_PER_EPOCH
+    assert told == [step / steps for step in [1, 2, 3, 4, *range(4, steps + 1)]]
 
 
 def test_patience_stops(run):
@@ -316,7 +349,7 @@ def test_a_lone_incomplete_batch_is_trained_on(run):
 def test_record_of_epochs_after_the_checkpoint_is_forgotten(tmp_path):
     entries = [{"epoch": 1, "step": 5, "accuracy": 0.5}, {"epoch": 2, "step": 10, "accuracy": 0.9}]
     (tmp_path / "validation.json").write_text(json.dumps(entries), encoding="utf-8")
-    validation = callbacks.Validation(_scripted([]), "accuracy", None, tmp_path, initial_competes=False)
+    validation = callbacks.Validation(_scripted([]), "accuracy", None, tmp_path, competes_from=1)
     validation.on_train_begin(None, TrainerState(global_step=7), None)
     assert validation.history == entries[:1]
     assert validation.best == entries[0]

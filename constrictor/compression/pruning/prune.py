@@ -12,8 +12,10 @@ from constrictor.artifacts.torch_model import load_classifier
 from constrictor.compression.pruning.layers import prune_layers
 from constrictor.compression.pruning.magnitude import prune_by_magnitude
 from constrictor.compression.pruning.method import Method, Sample
+from constrictor.compression.pruning.movement import prune_by_movement
 from constrictor.compression.pruning.structured import prune_structured
 from constrictor.compression.pruning.vocabulary import prune_vocabulary
+from constrictor.compression.pruning.wanda import prune_by_wanda
 from constrictor.data.examples import read_examples
 from constrictor.data.tokenization import TOKENIZER, Tokenizer
 from constrictor.errors import ConstrictorError
@@ -29,6 +31,8 @@ METHODS: dict[str, Method] = {
     "structured": prune_structured,
     "layers": prune_layers,
     "vocabulary": prune_vocabulary,
+    "movement": prune_by_movement,
+    "wanda": prune_by_wanda,
 }
 
 

@@ -26,7 +26,10 @@ class _Masking(Prune):
         None, description="Share of the encoder's linear weights that become zero; this or `pattern`."
     )
     pattern: Pattern | None = Field(
-        None, description="`2:4`: of every 4 neighbouring inputs of a neuron, 2 stay.", examples=["2:4"]
+        None,
+        description="`2:4`: of every 4 neighbouring inputs of a neuron, 2 stay. The widths of the matrices must be "
+        "multiples of the second number.",
+        examples=["2:4"],
     )
 
     @model_validator(mode="after")
@@ -49,7 +52,8 @@ class Magnitude(_Masking):
     )
     gradual: bool = Field(
         False,
-        description="Raise the sparsity on the cubic schedule over the first two thirds of the recovery instead of at once.",
+        description="Raise the sparsity on a cubic schedule over the first two thirds of the recovery instead of at once; only "
+        "epochs that end after that compete.",
     )
 
     @model_validator(mode="after")
@@ -62,17 +66,20 @@ class Magnitude(_Masking):
 
 
 class Wanda(Calibration, _Masking):
-    """Zero the weights of least |weight| times activation norm, neuron by neuron (Sun et al., 2024)."""
+    """Zero the weights of least |weight| times activation norm, the same share of each neuron (Sun et al., 2024)."""
 
     method: Literal["wanda"] = Field(description="How the importance of a weight is judged.")
 
 
 class Movement(Prune):
-    """Zero the weights that shrink while fine-tuning (Sanh et al., 2020)."""
+    """Zero the weights that shrink while fine-tuning, the same share of each matrix (Sanh et al., 2020).
+
+    The sparsity rises on a cubic schedule over the first two thirds of the recovery; only epochs that end after that
+    compete.
+    """
 
     method: Literal["movement"] = Field(description="How the importance of a weight is judged.")
     sparsity: Sparsity = Field(description="Share of the encoder's linear weights that become zero.")
-    score_lr: float = Field(1.0, gt=0, description="Learning rate of the scores, as a multiple of that of the weights.")
     finetune_epochs: int = Field(2, ge=1, description="Passes over all of `on`: the scores are learned in them.")
 
 

@@ -13,7 +13,9 @@ class Gate(Settings):
     """How much a step may cost before the report rejects its result."""
 
     max_drop: float = Field(
-        gt=0, lt=1, description="Largest accepted loss of the metric against the parent, as a fraction: 0.02 is 2 points."
+        gt=0,
+        lt=1,
+        description="Largest accepted loss of the metric against the parent, as a fraction: 0.02 is 2 points.",
     )
 
 

@@ -2,15 +2,18 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from constrictor.artifacts.architecture import encoder_linears
 from constrictor.artifacts.manifest import read_manifest
 from constrictor.artifacts.torch_model import load_classifier
-from constrictor.compression.pruning.magnitude import magnitude_masks
-from constrictor.compression.pruning.prune import prune, sparsity_of
+from constrictor.compression.pruning.masks import pattern_masks, sparsity_masks
+from constrictor.compression.pruning.method import sparsity_of
+from constrictor.compression.pruning.prune import prune
+from constrictor.errors import ConstrictorError
 from constrictor.evaluation.outputs import teacher_outputs
 from constrictor.study.steps.distil import SoftTargets
-from constrictor.study.steps.prune import Prune
+from constrictor.study.steps.prune import Magnitude, Wanda
 from constrictor.training.distil import Lesson
 from constrictor.training.node import Node, TaskFolder
 
@@ -20,16 +23,25 @@ def _weights(folder: Path) -> dict[str, torch.Tensor]:
     return {name: module.weight.detach() for name, module in linears.items()}
 
 
-def _prune(parent, task, folder, lessons=(), soft_targets=None, **settings):
-    step = Prune(**{"stage": "prune", "method": "magnitude", "sparsity": 0.4, "lr": 1e-2, "batch_size": 8, **settings})
-    return prune(step, parent, lessons, soft_targets, TaskFolder(task), Node(folder, "mag", seed=2))
+def _magnitudes(weights: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    return {name: weight.abs() for name, weight in weights.items()}
+
+
+def _prune(parent, task, folder, soft_targets=None, lessons=None, method=Magnitude, **settings):
+    """One step of pruning, by default of 40 % by magnitude, that recovers on the task's labels."""
+    amount = {} if "pattern" in settings else {"sparsity": 0.4}
+    named = {"stage": "prune", "method": method.__name__.lower(), "lr": 1e-2, "batch_size": 8}
+    step = method(**{**named, **amount, **settings})
+    lessons = [Lesson(task / "train.parquet")] if lessons is None else lessons
+    node = Node(folder, "mag", seed=2)
+    return prune(step, parent, task / "train.parquet", lessons, soft_targets, TaskFolder(task), node)
 
 
 @pytest.mark.parametrize("scope", ["global", "layer"])
 def test_pruned_weights_are_those_of_the_mask_and_others_stay(tiny_teacher, tiny_task, tmp_path, scope):
     manifest = _prune(tiny_teacher, tiny_task, tmp_path, scope=scope)
     before, after = _weights(tiny_teacher), _weights(tmp_path / "model")
-    masks = magnitude_masks(before, 0.4, scope)
+    masks = sparsity_masks(_magnitudes(before), 0.4, scope)
     for name in before:
         assert torch.equal(after[name], before[name] * masks[name]), name
     total = sum(weight.numel() for weight in before.values())
@@ -40,17 +52,38 @@ def test_pruned_weights_are_those_of_the_mask_and_others_stay(tiny_teacher, tiny
     assert manifest.parameters - manifest.nonzero_parameters >= round(0.4 * total)
 
 
+def test_a_pattern_is_kept_in_every_group(tiny_teacher, tiny_task, tmp_path):
+    manifest = _prune(tiny_teacher, tiny_task, tmp_path, pattern="2:4", finetune_epochs=1)
+    before, after = _weights(tiny_teacher), _weights(tmp_path / "model")
+    assert manifest.details["pruned"]["sparsity"] == 0.5
+    for name, mask in pattern_masks(_magnitudes(before), "2:4").items():
+        assert (after[name][~mask] == 0).all(), name
+        assert ((after[name] != 0).view(-1, 4).sum(1) == 2).all(), name
+
+
+@pytest.mark.parametrize(("method", "more"), [(Magnitude, {}), (Wanda, {"calibration_size": 32})])
+def test_a_pattern_that_does_not_fit_is_refused(tiny_teacher, tiny_task, tmp_path, method, more):
+    with pytest.raises(ConstrictorError, match="has 32 inputs, which is no multiple of 5"):
+        _prune(tiny_teacher, tiny_task, tmp_path, method=method, pattern="3:5", finetune_epochs=1, **more)
+    assert not (tmp_path / "model").exists()
+
+
+def test_more_calibration_examples_than_there_are_is_refused(tiny_teacher, tiny_task, tmp_path):
+    with pytest.raises(ConstrictorError, match=r"'train' has 72 examples .* look at 100\. Lower 'calibration_size'"):
+        _prune(tiny_teacher, tiny_task, tmp_path, method=Wanda, calibration_size=100)
+
+
 @pytest.mark.parametrize("distilled", [False, True])
 def test_zeros_stay_through_recovery_while_the_rest_moves(tiny_teacher, tiny_task, tmp_path, distilled, monkeypatch):
     monkeypatch.setattr("constrictor.training.callbacks.Validation.best", property(lambda self: self.history[-1]))
-    lessons, soft_targets = [], None
+    lessons, soft_targets = None, None
     if distilled:
         lessons = [Lesson(tiny_task / "train.parquet", tmp_path / "outputs.parquet")]
         teacher_outputs(tiny_teacher, *lessons[0][:2])
         soft_targets = SoftTargets()
-    manifest = _prune(tiny_teacher, tiny_task, tmp_path, lessons, soft_targets, finetune_epochs=1)
+    manifest = _prune(tiny_teacher, tiny_task, tmp_path, soft_targets, lessons, finetune_epochs=1)
     before, after = _weights(tiny_teacher), _weights(tmp_path / "model")
-    masks = magnitude_masks(before, 0.4, "global")
+    masks = sparsity_masks(_magnitudes(before), 0.4, "global")
     assert manifest.details["recovered"]
     assert not (tmp_path / "checkpoints").exists()
     for name in before:
@@ -58,19 +91,34 @@ def test_zeros_stay_through_recovery_while_the_rest_moves(tiny_teacher, tiny_tas
         assert not torch.equal(after[name][masks[name]], before[name][masks[name]]), name
 
 
+def test_wandas_zeros_stay_through_recovery(tiny_teacher, tiny_task, tmp_path, monkeypatch):
+    monkeypatch.setattr("constrictor.training.callbacks.Validation.best", property(lambda self: self.history[-1]))
+    common = {"method": Wanda, "sparsity": 0.5, "calibration_size": 32}
+    _prune(tiny_teacher, tiny_task, tmp_path / "bare", **common)
+    manifest = _prune(tiny_teacher, tiny_task, tmp_path / "recovered", finetune_epochs=1, **common)
+    assert manifest.details == {"pruned": {"weights": 32768, "sparsity": 0.5}, "recovered": True}
+    after = _weights(tmp_path / "recovered/model")
+    for name, bare in _weights(tmp_path / "bare/model").items():
+        assert torch.equal(after[name] == 0, bare == 0), name
+        assert not torch.equal(after[name], bare), name
+
+
 def test_recovery_that_only_harms_is_not_taken(tiny_teacher, tiny_task, tmp_path):
     manifest = _prune(tiny_teacher, tiny_task, tmp_path, sparsity=0.05, finetune_epochs=1, lr=5.0)
     before = _weights(tiny_teacher)
     after = _weights(tmp_path / "model")
     assert not manifest.details["recovered"]
-    for name, mask in magnitude_masks(before, 0.05, "global").items():
+    for name, mask in sparsity_masks(_magnitudes(before), 0.05, "global").items():
         assert torch.equal(after[name], before[name] * mask), name
 
 
-def test_only_linears_inside_the_encoders_layers_are_pruned(tiny_teacher):
-    names = set(_weights(tiny_teacher))
-    assert len(names) == 4 * 6
-    assert all(name.startswith("bert.encoder.layer.") for name in names)
+def test_only_the_encoders_matrices_are_pruned(tiny_teacher, tiny_task, tmp_path):
+    _prune(tiny_teacher, tiny_task, tmp_path)
+    before, after = load_file(tiny_teacher / "model.safetensors"), load_file(tmp_path / "model/model.safetensors")
+    pruned = set(_weights(tiny_teacher))
+    assert len(pruned) == 4 * 6
+    for key in before:
+        assert torch.equal(before[key], after[key]) == (key.removesuffix(".weight") not in pruned), key
 
 
 def test_sparsity_counts_zeros():

@@ -1,0 +1,46 @@
+"""Movement pruning: what shrinks while the model is fine-tuned matters least (Sanh et al., 2020).
+
+Each weight ``W`` has a score ``S`` that is learned with it. The layer computes with ``W' = W * M``, where the mask ``M``
+keeps the highest scores of each matrix. The mask is treated as if it were the score (straight-through), so that
+
+    dL/dS = dL/dW' * W        dL/dW = dL/dW' * M
+
+A score falls where the loss pushes the weight towards zero. A masked weight stands still, its score goes on moving, and
+with it the weight may come back. Masks are made anew after each step, on the cubic schedule of gradual pruning.
+
+Scores start at zero and are trained by the same AdamW as the weights. They need no learning rate of their own: Adam's
+steps do not depend on the size of the gradients, so another rate scales all scores alike and leaves their order as it is.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from transformers import PreTrainedModel
+
+from constrictor.artifacts.architecture import encoder_linears
+from constrictor.compression.pruning.masked import Mask, mask_gradually
+from constrictor.compression.pruning.method import Pruned, Sample
+from constrictor.study.steps.prune import Movement
+
+
+class MovementMask(Mask):
+    """A mask by scores that are learned."""
+
+    def __init__(self, weight: Tensor) -> None:
+        """Start with a mask that keeps all of a weight, and scores of zero."""
+        super().__init__(weight)
+        self.scores = nn.Parameter(torch.zeros_like(weight))
+
+    def forward(self, weight: Tensor) -> Tensor:
+        """The masked weight; the difference is zero and hands the mask's gradient to the scores."""
+        return weight * (self.kept + (self.scores - self.scores.detach()))
+
+    def importance(self, weight: Tensor) -> Tensor:
+        """The scores."""
+        return self.scores
+
+
+def prune_by_movement(model: PreTrainedModel, settings: Movement, sample: Sample | None) -> Pruned:
+    """Give the encoder's linear weights scores; the masks follow from them while the model recovers."""
+    return mask_gradually(encoder_linears(model), MovementMask, settings.sparsity, "layer")

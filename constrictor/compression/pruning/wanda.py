@@ -1,0 +1,68 @@
+"""Wanda: a weight matters by its size times the size of what it is multiplied with (Sun et al., 2024).
+
+The score of the weight from input ``j`` to neuron ``i`` is ``|W_ij| * ||X_j||_2``, where ``X_j`` are the values of input ``j``
+over all tokens of the calibration examples. Scores are compared within each neuron.
+
+All norms are those of the dense model, taken in one pass. The original prunes layer after layer, and takes each layer's
+norms when the layers below are pruned. Measured on a MiniLM with six layers, without recovery, that costs six passes and
+is no better: half a point of accuracy more at 50 %, two points less at 70 %, about the same with 2:4 (standard error 1.3).
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+import torch
+from torch import Tensor, nn
+from transformers import PreTrainedModel
+
+from constrictor.artifacts.architecture import encoder_linears
+from constrictor.compression.pruning.masks import pattern_masks, row_masks
+from constrictor.compression.pruning.method import Pruned, Sample, keep_zeros
+from constrictor.study.steps.prune import Wanda
+
+
+def prune_by_wanda(model: PreTrainedModel, settings: Wanda, sample: Sample | None) -> Pruned:
+    """Zero the encoder's linear weights of lowest score, in place.
+
+    Raises:
+        ConstrictorError: if a pattern does not fit the matrices.
+    """
+    assert sample is not None, "the settings ask for calibration examples"
+    linears = encoder_linears(model)
+    norms = input_norms(model, linears, sample)
+    scores = {name: module.weight.detach().abs() * norms[name] for name, module in linears.items()}
+    if settings.pattern is not None:
+        return keep_zeros(linears, pattern_masks(scores, settings.pattern))
+    assert settings.sparsity is not None, "the settings have one of the two"
+    return keep_zeros(linears, row_masks(scores, settings.sparsity))
+
+
+@torch.inference_mode()
+def input_norms(model: PreTrainedModel, linears: dict[str, nn.Linear], sample: Sample) -> dict[str, Tensor]:
+    """L2 norm of each input of some layers, over all tokens of the calibration examples but the padding.
+
+    Sums of squares are gathered batch by batch while the model runs, so no activations are kept.
+
+    Args:
+        model: the model; it is left in evaluation mode.
+        linears: layers of the model, by name.
+        sample: the calibration examples.
+
+    Returns:
+        ``(inputs,)`` norms by the layer's name.
+    """
+    squares = {name: torch.zeros(module.in_features, dtype=torch.float64) for name, module in linears.items()}
+    is_token = torch.empty(0)
+
+    def add(name: str, module: nn.Module, inputs: tuple[Tensor]) -> None:
+        squares[name] += inputs[0][is_token].square().sum(0, dtype=torch.float64)
+
+    hooks = [module.register_forward_pre_hook(partial(add, name)) for name, module in linears.items()]
+    model.eval()
+    for batch in sample.batches():
+        is_token = batch["attention_mask"].bool()
+        model(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"])
+    for hook in hooks:
+        hook.remove()
+    return {name: total.sqrt().float() for name, total in squares.items()}
