@@ -5,15 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-
 from constrictor.artifacts.manifest import Manifest, read_manifest
 from constrictor.artifacts.torch_model import load_classifier
 from constrictor.compression.pruning.magnitude import prune_by_magnitude
 from constrictor.compression.pruning.method import Method, Sample
-from constrictor.data.examples import read_examples
+from constrictor.data.calibration import draw_examples
 from constrictor.data.tokenization import Tokenizer
-from constrictor.errors import ConstrictorError
 from constrictor.study.steps.distil import SoftTargets
 from constrictor.study.steps.prune import AnyPrune
 from constrictor.study.steps.recovery import Calibration
@@ -72,18 +69,10 @@ def prune(
 
 
 def draw_sample(settings: Calibration, file: Path | None, tokenizer: Tokenizer) -> Sample:
-    """The calibration examples of a step, drawn by a fixed seed.
+    """The calibration examples of a step as a method looks at them.
 
     Raises:
         ConstrictorError: if there are fewer examples than the step wants to look at.
     """
-    assert file is not None, "the rule hands calibration examples to every method that looks at some"
-    examples = read_examples(file)
-    if len(examples) < settings.calibration_size:
-        raise ConstrictorError(
-            f"'{settings.calibration}' has {len(examples)} examples and the step wants to look at "
-            f"{settings.calibration_size}. Lower 'calibration_size'."
-        )
-    rows = np.random.default_rng(0).choice(len(examples), settings.calibration_size, replace=False)
-    chosen = examples.take(np.sort(rows))
+    chosen = draw_examples(settings, file)
     return Sample(tokenizer.encode(chosen.texts), chosen.labels, tokenizer.pad_id)
