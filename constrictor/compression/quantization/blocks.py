@@ -1,4 +1,4 @@
-"""Round weights block by block: neighbours share a scale and a zero point, so that 4 bits suffice (Dettmers et al., 2023).
+"""Round weights block by block: neighbours share a scale and a zero point, so that 4 bits do (Dettmers and Zettlemoyer, 2023).
 
 ``w ~ scale * (q - zero)`` with ``q`` and ``zero`` in ``[0, 2^bits - 1]``. The range of a block always holds zero, so that
 zero is exact.

@@ -37,8 +37,8 @@ def load_onnx(file: Path) -> ModelProto:
         ConstrictorError: if the file is not a whole ONNX model.
     """
     try:
+        onnx.checker.check_model(file)
         model = onnx.load(file)
-        onnx.checker.check_model(model, skip_opset_compatibility_check=True)
     except Exception as error:  # protobuf, the checker and the file system raise exceptions of their own
         raise ConstrictorError(
             f"{file} is no whole ONNX model ({str(error).splitlines()[0]}). Delete its folder and run snakemake again."
@@ -48,9 +48,14 @@ def load_onnx(file: Path) -> ModelProto:
     return model
 
 
+def needs_external_data(model: ModelProto) -> bool:
+    """Whether a model's weights are too large for one file."""
+    return sum(len(tensor.raw_data) for tensor in model.graph.initializer) > LARGEST_MESSAGE
+
+
 def save_onnx(model: ModelProto, file: Path) -> None:
     """Write an ONNX file; what is too large for one file goes into ``<name>.data`` beside it."""
-    onnx.save(model, file, save_as_external_data=model.ByteSize() > LARGEST_MESSAGE, location=f"{file.name}.data")
+    onnx.save(model, file, save_as_external_data=needs_external_data(model), location=f"{file.name}.data")
 
 
 def float_matrices(model: ModelProto) -> list[Weight]:
@@ -73,13 +78,17 @@ def _float_weights(model: ModelProto, operator: str, position: int) -> Iterator[
 
 
 def split_gemms(model: ModelProto) -> None:
-    """Write every Gemm with a constant matrix as MatMul and Add, in place, so that there is one kind of product."""
+    """Write every Gemm with constants as a MatMul and a bias, in place, so that there is one kind of product.
+
+    The bias is subtracted with its sign turned: the runtime would join a MatMul and an Add to a Gemm again when it loads
+    the model, and then no longer find the int8 product.
+    """
     constants = {tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
 
     def split(node: NodeProto) -> list[NodeProto]:
         settings = {part.name: helper.get_attribute_value(part) for part in node.attribute}
         plain = settings.get("alpha", 1) == settings.get("beta", 1) == 1 and not settings.get("transA", 0)
-        if node.op_type != "Gemm" or not plain or node.input[1] not in constants:
+        if node.op_type != "Gemm" or not plain or not constants.keys() >= set(node.input[1:]):
             return [node]
         matrix, weight = node.input[1], f"{node.input[1]}_in_out"
         if settings.get("transB", 0):
@@ -88,10 +97,11 @@ def split_gemms(model: ModelProto) -> None:
             weight = matrix
         if len(node.input) < 3:
             return [helper.make_node("MatMul", [node.input[0], weight], node.output, node.name)]
-        product = f"{node.output[0]}_product"
+        product, bias = f"{node.output[0]}_product", f"{node.input[2]}_negative"
+        add_constants(model, {bias: -constants[node.input[2]]})
         return [
             helper.make_node("MatMul", [node.input[0], weight], [product], node.name),
-            helper.make_node("Add", [product, node.input[2]], node.output, f"{node.name}_bias"),
+            helper.make_node("Sub", [product, bias], node.output, f"{node.name}_bias"),
         ]
 
     replace_nodes(model, split)

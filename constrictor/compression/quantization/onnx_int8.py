@@ -1,4 +1,9 @@
-"""Dynamic int8 of an ONNX model with ONNX Runtime: int8 weights, and ranges of activations taken from each input."""
+"""Dynamic int8 of an ONNX model with ONNX Runtime: int8 weights, and ranges of activations taken from each input.
+
+ONNX Runtime's optimiser for transformers is left out on purpose. Measured on the MiniLM teacher on one core, int8 is x2.55
+(1 x 32 tokens) and x2.44 (32 x 128) as fast as ONNX in float32; with the optimiser before it x2.32 and x2.15, after it
+x2.33 and x2.18: what the runtime fuses by itself when it loads the file is better.
+"""
 
 from __future__ import annotations
 
@@ -11,8 +16,8 @@ import onnx
 from onnx import ModelProto, TensorProto
 from onnxruntime.quantization import QuantType, quantize_dynamic
 
-from constrictor.compression.quantization.onnx_graph import float_tables
-from constrictor.compression.quantization.onnx_method import Rewritten
+from constrictor.compression.quantization.onnx_graph import needs_external_data
+from constrictor.compression.quantization.onnx_method import Rewritten, refused_tables
 from constrictor.machine import has_int8_dot_product
 
 if TYPE_CHECKING:
@@ -20,26 +25,27 @@ if TYPE_CHECKING:
 
 
 def dynamic(model: ModelProto, work: Work) -> Rewritten:
-    reasons = {}
-    operators = ["MatMul", "Gemm"]
-    if work.settings.embeddings:
-        operators.append("Gather")
-    else:
-        reasons = {table.name: "the step says 'embeddings: false'" for table in float_tables(model)}
+    """Round matrices and, if the step wants it, embedding tables to 8 bits."""
+    tables = work.settings.embeddings
     # Without VNNI, two int8 products can overflow the 16 bits that they are added up in; 7 bits cannot.
     reduce_range = not has_int8_dot_product()
-    logging.getLogger("root").setLevel(logging.WARNING)
-    with TemporaryDirectory(dir=work.staging.parent) as folder:
+    with TemporaryDirectory(dir=work.staging) as folder:
         file = Path(folder) / "model.onnx"
-        quantize_dynamic(
-            model,
-            file,
-            op_types_to_quantize=operators,
-            per_channel=work.settings.per_channel,
-            reduce_range=reduce_range,
-            weight_type=QuantType.QInt8,
-            # ONNX knows no types behind ONNX Runtime's own operators, such as a 4-bit embedding table.
-            extra_options={"DefaultTensorType": TensorProto.FLOAT},
-        )
+        logging.disable(logging.WARNING)  # it advises a preparation that changes nothing here
+        try:
+            quantize_dynamic(
+                model,
+                file,
+                op_types_to_quantize=["MatMul", "Gemm", *(["Gather"] if tables else [])],
+                per_channel=work.settings.per_channel,
+                reduce_range=reduce_range,
+                weight_type=QuantType.QInt8,
+                use_external_data_format=needs_external_data(model),
+                # ONNX cannot infer types behind the runtime's own operators, such as a 4-bit embedding table.
+                extra_options={"DefaultTensorType": TensorProto.FLOAT},
+            )
+        finally:
+            logging.disable(logging.NOTSET)
         quantized = onnx.load(file)
+    reasons = {} if tables else refused_tables(quantized)
     return Rewritten(quantized, "int8", reasons, {"reduced_range": reduce_range})

@@ -26,6 +26,14 @@ if TYPE_CHECKING:
 _PACKED = {"MatMulNBits": (1, 3), "GatherBlockQuantized": (0, 3)}
 
 
+HEAD = "the classification head: it is small, and every answer depends on it"
+
+
+def refused_tables(model: ModelProto) -> dict[str, str]:
+    """The reason why the embedding tables stay in float32, where the step wants it so."""
+    return {table.name: "the step says 'embeddings: false'" for table in float_tables(model)}
+
+
 @dataclass(frozen=True)
 class Rewritten:
     """What a method made of a model.
@@ -35,14 +43,14 @@ class Rewritten:
         precision: what the manifest calls it.
         reasons: why a matrix or an embedding table stayed in float32, by name.
         details: what else the manifest says.
-        check: compares the parent's logits of a batch with the new ones, and raises where they are too far apart.
+        max_difference: how far a logit may be from the parent's, for a method that should change next to nothing.
     """
 
     model: ModelProto
     precision: str
     reasons: dict[str, str] = field(default_factory=dict)
     details: dict[str, Any] = field(default_factory=dict)
-    check: Callable[[np.ndarray, np.ndarray], None] = lambda before, after: None
+    max_difference: float | None = None
 
 
 def on_onnx(method: Callable[[ModelProto, Work], Rewritten]) -> Callable[[Work], Changes]:
@@ -54,7 +62,9 @@ def on_onnx(method: Callable[[ModelProto, Work], Rewritten]) -> Callable[[Work],
         rewritten = method(load_onnx(source), work)
         save_onnx(rewritten.model, target)
         tokenizer = Tokenizer(work.parent, max_length)
-        rewritten.check(try_out(source, tokenizer, len(labels)), try_out(target, tokenizer, len(labels)))
+        after = try_out(target, tokenizer, len(labels))
+        if rewritten.max_difference is not None:
+            refuse_difference(try_out(source, tokenizer, len(labels)), after, rewritten)
         copy_tokenizer(work.parent, work.staging)
         return {
             "precision": rewritten.precision,
@@ -79,17 +89,34 @@ def try_out(file: Path, tokenizer: Tokenizer, classes: int) -> np.ndarray:
     Raises:
         ConstrictorError: if the runtime cannot open or run it, or a logit is not a finite number.
     """
-    what = f"the quantized model does not run in ONNX Runtime {onnxruntime.__version__} on this machine"
+    what = f"{file.name} does not run in ONNX Runtime {onnxruntime.__version__} on this machine"
     texts = tokenizer.encode(["yes", "a few words more, so that one of the two is padded"])
     try:
         session = open_session(file)
         batch = next(fitting_batches(session, texts, tokenizer.pad_id))
         logits = run_session(session, batch)
     except Exception as error:  # the runtime raises exceptions of its own
-        raise ConstrictorError(f"{what}; nothing was written. It says: {error}") from None
+        raise ConstrictorError(
+            f"{what}, and nothing was written. Quantize by another method, or install a newer onnxruntime. It says: {error}"
+        ) from None
     if logits.shape != (len(batch["input_ids"]), classes) or not np.isfinite(logits).all():
-        raise ConstrictorError(f"{what} as it should; nothing was written. Its logits are {logits.tolist()}.")
+        raise ConstrictorError(f"{what} as it should, and nothing was written: its logits are {logits.tolist()}.")
     return logits
+
+
+def refuse_difference(before: np.ndarray, after: np.ndarray, rewritten: Rewritten) -> None:
+    """Stop when a method that should change next to nothing has changed more.
+
+    Raises:
+        ConstrictorError: saying by how much a logit has moved.
+    """
+    assert rewritten.max_difference is not None
+    difference = float(np.abs(before - after).max())
+    if difference > rewritten.max_difference:
+        raise ConstrictorError(
+            f"in {rewritten.precision} a logit moves by {difference:.2g}, and {rewritten.max_difference:g} is allowed: some "
+            "number of the model lies outside the range of the format. Nothing was written. Quantize by another method."
+        )
 
 
 def fitting_batches(
@@ -124,8 +151,8 @@ def stored_numbers(model: ModelProto, reasons: dict[str, str]) -> dict[str, Any]
         reasons: why a matrix or table stayed in float, by name.
 
     Returns:
-        ``numbers``, the share of all stored numbers by their type, and ``kept_float``, the reason for each matrix or
-        table that is still in float32. Biases, norms and scales are vectors: they always stay.
+        ``numbers``, the share of all stored numbers by their type, and ``kept_float``, the matrices and tables that are
+        still in float32, by the reason. Biases, norms and scales are vectors: they always stay.
     """
     bits = {
         node.input[position]: next(part.i for part in node.attribute if part.name == "bits")
@@ -140,8 +167,10 @@ def stored_numbers(model: ModelProto, reasons: dict[str, str]) -> dict[str, Any]
         name = TensorProto.DataType.Name(tensor.data_type).lower().replace("float", "fp")
         sizes[f"int{width}" if width else {"fp": "fp32"}.get(name, name)] += count * 8 // width if width else count
     total = sum(sizes.values())
-    left = [*float_matrices(model), *float_tables(model)]
+    kept: dict[str, list[str]] = {}
+    for weight in (*float_matrices(model), *float_tables(model)):
+        kept.setdefault(reasons.get(weight.name, "too small to matter"), []).append(weight.name)
     return {
         "numbers": {name: round(count / total, 6) for name, count in sizes.most_common()},
-        "kept_float": {weight.name: reasons.get(weight.name, "too small to matter") for weight in left},
+        "kept_float": kept,
     }

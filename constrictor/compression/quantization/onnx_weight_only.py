@@ -16,20 +16,25 @@ from constrictor.compression.quantization.onnx_graph import (
     split_gemms,
     use_contrib_operators,
 )
-from constrictor.compression.quantization.onnx_method import Rewritten
+from constrictor.compression.quantization.onnx_method import HEAD, Rewritten, refused_tables
 
 if TYPE_CHECKING:
     from constrictor.compression.quantization.quantize import Work
 
+# Inside the product, the runtime may round activations to int8, block by block. Against float32 activations that is on the
+# MiniLM teacher, one core: 8 bits x0.45 -> x1.62 (1 x 32 tokens), x0.92 -> x1.20 (32 x 128) the speed of float32; 4 bits
+# x1.11 -> x1.53, x1.34 -> x1.15; agreement with float32 .994 -> .993 and .973 -> .971.
+INT8_PRODUCTS = 4
+
 
 def weight_only(model: ModelProto, work: Work) -> Rewritten:
-    """Round matrices and embedding tables block by block; activations stay in float32."""
+    """Round matrices and embedding tables block by block; activations stay in float32 between the products."""
     bits, block = work.settings.bits, work.settings.block
     split_gemms(model)
     use_contrib_operators(model)
     matrices, tables = float_matrices(model), float_tables(model)
     new: dict[str, list[NodeProto]] = {}
-    reasons = {matrices[-1].name: "the classification head: small, and every answer depends on it"}
+    reasons = {matrices[-1].name: HEAD}
     if work.settings.matrices:
         new |= {matrix.node.output[0]: [matmul_blocks(model, matrix, bits, block)] for matrix in matrices[:-1]}
     else:
@@ -38,10 +43,10 @@ def weight_only(model: ModelProto, work: Work) -> Rewritten:
         for table in tables:
             if table.values.shape[1] * bits % 8:
                 reasons[table.name] = "its rows do not fill whole bytes"
-            elif len(table.values) > 2: 
+            else:
                 new[table.node.output[0]] = [gather_blocks(model, table, bits, block)]
     else:
-        reasons |= {table.name: "the step says 'embeddings: false'" for table in tables}
+        reasons |= refused_tables(model)
     replace_nodes(model, lambda node: new.get(node.output[0], [node]))
     return Rewritten(model, f"int{bits}" if work.settings.matrices else f"int{bits} embeddings", reasons)
 
@@ -68,6 +73,7 @@ def matmul_blocks(model: ModelProto, matrix: Weight, bits: int, block: int) -> N
         N=outputs,
         bits=bits,
         block_size=block,
+        accuracy_level=INT8_PRODUCTS,
     )
 
 

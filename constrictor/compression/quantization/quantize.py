@@ -15,6 +15,7 @@ from constrictor.artifacts.writing import artifact_folder, seal
 from constrictor.compression.quantization.onnx_half import half
 from constrictor.compression.quantization.onnx_int8 import dynamic
 from constrictor.compression.quantization.onnx_method import on_onnx
+from constrictor.compression.quantization.onnx_static import static
 from constrictor.compression.quantization.onnx_weight_only import weight_only
 from constrictor.compression.quantization.torch_int8 import save_int8
 from constrictor.study.steps.distil import SoftTargets
@@ -78,6 +79,7 @@ METHODS: dict[tuple[str, str], Callable[[Work], Changes]] = {
     ("dynamic", "torch"): _dynamic_torch,
     ("fp16", "onnx"): on_onnx(half),
     ("dynamic", "onnx"): on_onnx(dynamic),
+    ("static", "onnx"): on_onnx(static),
     ("weight_only", "onnx"): on_onnx(weight_only),
 }
 """By method and format of the parent."""
