@@ -1,3 +1,4 @@
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -6,6 +7,8 @@ import onnx
 import pytest
 from onnx import ModelProto, TensorProto, helper, numpy_helper
 
+from constrictor.artifacts.manifest import read_manifest
+from constrictor.artifacts.writing import seal
 from constrictor.compression.quantization.quantize import quantize
 from constrictor.data.examples import read_examples
 from constrictor.study.steps.quantize import AnyQuantize
@@ -23,6 +26,19 @@ def quantized(tmp_path: Path) -> Callable:
         return quantize(step, parent, node, calibration=calibration), node.model
 
     return run
+
+
+@pytest.fixture
+def edited(tiny_onnx: Path, tmp_path: Path) -> Callable[..., Path]:
+    """A copy of the tiny ONNX artifact, changed by a function of its folder, whole by its manifest."""
+
+    def edit(change: Callable[[Path], object]) -> Path:
+        folder = shutil.copytree(tiny_onnx, tmp_path / "edited")
+        change(folder)
+        seal(folder, read_manifest(tiny_onnx))
+        return folder
+
+    return edit
 
 
 @pytest.fixture

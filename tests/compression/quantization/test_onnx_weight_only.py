@@ -7,7 +7,13 @@ from onnx import numpy_helper
 from pydantic import ValidationError
 
 from constrictor.artifacts.onnx_model import open_session, run_session
-from constrictor.compression.quantization.onnx_graph import float_matrices, float_tables, load_onnx, save_onnx, split_gemms
+from constrictor.compression.quantization.onnx_graph import (
+    float_matrices,
+    float_tables,
+    load_onnx,
+    save_onnx,
+    split_gemms,
+)
 from constrictor.compression.quantization.onnx_method import HEAD
 from constrictor.compression.quantization.onnx_weight_only import weight_only
 from constrictor.data.tokenization import Tokenizer, predict_logits
@@ -28,7 +34,9 @@ def _restored(rows: np.ndarray, bits: int, block: int) -> np.ndarray:
             low, high = min(part.min(), 0), max(part.max(), 0)
             step = (high - low) / (2**bits - 1) or np.float32(1)
             zero = np.round(-low / step)
-            restored[number, start : start + block] = step * (np.clip(np.round(part / step) + zero, 0, 2**bits - 1) - zero)
+            restored[number, start : start + block] = step * (
+                np.clip(np.round(part / step) + zero, 0, 2**bits - 1) - zero
+            )
     return restored
 
 
@@ -53,7 +61,7 @@ def test_what_the_runtime_computes_with_are_the_weights_rounded_by_hand(graph, o
 def _run_from(model, start: str, values: np.ndarray, end: str) -> list[np.ndarray]:
     """Run the part of a model from one tensor to another."""
     import onnxruntime
-    from onnx import TensorProto, helper, utils
+    from onnx import TensorProto, helper
 
     (node,) = [node for node in model.graph.node if end in node.output]
     inputs = [helper.make_tensor_value_info(start, TensorProto.FLOAT, None)]
