@@ -2,7 +2,8 @@
 
 It imports only what its artifact's runtime needs, so that its memory and its start are those of a service. Protocol:
 one JSON object a line. In: ``{"texts": [...]}`` once, then ``{"batch": 1, "length": 32, "seconds": 0.2}`` any number of
-times; the length `task` means the texts as they are. Out: ``{"ready": true}`` after the first answer, ``{"ms": [...], "peak_bytes": ...}`` after each timing.
+times; the length `task` means the texts as they are. Out: ``{"ready": true}`` after the first answer,
+``{"ms": [...], "peak_bytes": ...}`` after each timing.
 """
 
 from __future__ import annotations

@@ -243,7 +243,9 @@ def _advance_quantize(study: Study, name: str, parent: Shape | None) -> Shape | 
     assert isinstance(step, Quantize)
     if parent is None:
         return _needs_parent("quantizes", name)
-    if parent.precision != "fp32" and not (isinstance(step, Dynamic) and parent.precision == "int4 embeddings"):
+    # A model with only its embedding tables in few bits has its matrices left to round.
+    goes_on = parent.precision.endswith(" embeddings") and isinstance(step, Dynamic | Static)
+    if parent.precision != "fp32" and not goes_on:
         return f"'{name}' quantizes a model that is {parent.precision} already. Keep one of the two steps."
     formats = _QUANTIZED[type(step)]
     if parent.format not in formats or (step.method == "bf16" and parent.format != "torch"):

@@ -9,16 +9,7 @@ from collections.abc import Iterable
 
 # What lies in a node's folder beside its children, so no step may be called so.
 RESERVED = frozenset(
-    {
-        "model",
-        "outputs",
-        "logs",
-        "checkpoints",
-        "metrics.json",
-        "predictions.parquet",
-        "latency.json",
-        "fair_baseline.json",
-    }
+    "model outputs logs checkpoints training.json metrics.json predictions.parquet latency.json fair_baseline.json".split()
 )
 
 

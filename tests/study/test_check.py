@@ -55,7 +55,6 @@ def test_names_and_layers_that_do_not_exist(changed, changes, message):
         ("teacher/fp16/mag", "'mag' prunes, and its parent is a quantized model (torch, fp16)."),
         ("teacher/onnx/mag", "'mag' prunes, and its parent is an ONNX model (onnx, fp32)."),
         ("teacher/onnx/kd", "'kd' takes its student's layers from its teacher, and its parent is an ONNX model"),
-        ("teacher/onnx/fp16", "'fp16' stores a torch model in fp16, and its parent is ONNX. Use 'method: dynamic'"),
         ("teacher/int8/int8", "'int8' quantizes a model that is int8 already."),
         ("teacher/fp16/int8", "'int8' quantizes a model that is fp16 already."),
         ("teacher/onnx/onnx", "'onnx' exports, and its parent is an ONNX model"),
@@ -73,6 +72,7 @@ def test_chains_that_make_no_sense_are_refused_with_the_reason(changed, lineage,
     "lineage",
     [
         "teacher/onnx/int8",
+        "teacher/onnx/fp16",
         "teacher/kd/mag/fp16",
         "teacher/mag/kd/onnx",
         "teacher/onnx/kd_wide",
@@ -82,6 +82,138 @@ def test_chains_that_make_no_sense_are_refused_with_the_reason(changed, lineage,
 )
 def test_chains_that_make_sense_are_accepted(changed, lineage):
     assert chain_problem(read_study(changed({"recipes.cpu": lineage})), lineage) is None
+
+
+QUANTIZE = {
+    "steps.bf16": {"stage": "quantize", "method": "bf16"},
+    "steps.static": {"stage": "quantize", "method": "static"},
+    "steps.blocks": {"stage": "quantize", "method": "weight_only", "bits": 8},
+    "steps.table": {"stage": "quantize", "method": "weight_only", "matrices": False},
+    "steps.nf4": {"stage": "quantize", "method": "nf4"},
+    "steps.qat": {"stage": "quantize", "method": "qat"},
+    "steps.mobile": {"stage": "export", "format": "ort"},
+}
+
+
+@pytest.mark.parametrize(
+    ("lineage", "reason"),
+    [
+        (
+            "teacher/onnx/bf16",
+            "'bf16' quantizes by 'bf16', which does not know the format onnx. Put it before the export.",
+        ),
+        (
+            "teacher/blocks",
+            "'blocks' quantizes by 'weight_only', which does not know the format torch. Put 'export' before it.",
+        ),
+        (
+            "teacher/onnx/nf4",
+            "'nf4' quantizes by 'nf4', which does not know the format onnx. Put it before the export.",
+        ),
+        (
+            "teacher/onnx/qat",
+            "'qat' quantizes by 'qat', which does not know the format onnx. Put it before the export.",
+        ),
+        ("teacher/onnx/mobile/int8", "'int8' quantizes by 'dynamic', which does not know the format ort."),
+        ("teacher/onnx/blocks/int8", "'int8' quantizes a model that is int8 already. Keep one of the two steps."),
+        ("teacher/onnx/table/table", "'table' quantizes a model that is int4 embeddings already."),
+        ("teacher/onnx/table/blocks", "'blocks' quantizes a model that is int4 embeddings already."),
+        ("teacher/onnx/table/fp16", "'fp16' quantizes a model that is int4 embeddings already."),
+        ("teacher/onnx/table/int8/static", "'static' quantizes a model that is int8 already."),
+        ("teacher/onnx/table/onnx", "'onnx' exports, and its parent is an ONNX model (onnx, int4 embeddings)."),
+    ],
+)
+def test_quantizations_that_cannot_work_are_refused_with_the_reason(changed, lineage, reason):
+    found = _mistake(changed, {**QUANTIZE, "recipes.cpu": lineage})
+    assert found.startswith(f"recipes.cpu: '{lineage}' cannot be built: {reason}")
+
+
+@pytest.mark.parametrize(
+    "lineage",
+    [
+        "teacher/bf16",
+        "teacher/static",
+        "teacher/nf4",
+        "teacher/onnx/static",
+        "teacher/onnx/blocks",
+        "teacher/onnx/table/int8",
+        "teacher/onnx/table/static",
+        "teacher/qat/onnx/int8",
+        "teacher/qat/mag",
+        "teacher/onnx/int8/mobile",
+    ],
+)
+def test_quantizations_that_make_sense_are_accepted(changed, lineage):
+    assert chain_problem(read_study(changed({**QUANTIZE, "recipes.cpu": lineage})), lineage) is None
+
+
+def _with(step, recipe="teacher/step", **changes):
+    return {"steps.step": {"stage": "prune", "finetune_epochs": 1, **step}, "recipes.cpu": recipe, **changes}
+
+
+LABELLED = {"subsets.few": {"of": "reviews", "size": 100}}
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (
+            _with({"method": "wanda", "sparsity": 0.5, "calibration": "sme"}),
+            "steps.step.calibration: no subset is called 'sme'. Did you mean 'some'?",
+        ),
+        (
+            _with({"method": "vocabulary", "text": ["train", "sme"]}),
+            "steps.step.text: no subset is called 'sme'. Did you mean 'some'?",
+        ),
+        (
+            _with({"method": "wanda", "sparsity": 0.5, "calibration": "few"}, **LABELLED),
+            "steps.step.calibration_size: 'few' has 100 examples and the step wants to look at 256.",
+        ),
+        (
+            {"steps.static": {"stage": "quantize", "method": "static", "calibration": "some"}},
+            "steps.static.calibration_size: 'some' has 100 examples and the step wants to look at 256.",
+        ),
+        (
+            _with({"method": "structured", "heads": 0.5, "calibration": "some", "calibration_size": 64}),
+            "steps.step.calibration: the score 'taylor' needs labels, and 'some' is unlabelled text.",
+        ),
+        (
+            _with({"method": "layers", "keep": [0, 6]}),
+            "recipes.cpu: 'teacher/step' cannot be built: the model that 'step' prunes has no layer 6: it has 6 layers",
+        ),
+        (
+            _with({"method": "layers", "keep": [0, 2]}, "teacher/kd/step"),
+            "recipes.cpu: 'teacher/kd/step' cannot be built: the model that 'step' prunes has no layer 2: it has 2 layers",
+        ),
+        (
+            _with({"method": "magnitude", "sparsity": 0.4, "on": ["train", "some"]}),
+            "recipes.cpu: 'teacher/step' cannot be built: 'step' recovers on 'some', which has no labels, and nothing "
+            "teaches it. Name the teacher: 'teacher: teacher'.",
+        ),
+        (
+            _with({"method": "magnitude", "sparsity": 0.4, "teacher": "teachr"}),
+            "recipes.cpu: 'teacher/step' cannot be built: the teacher 'teachr' of 'step' does not come before it. "
+            "Did you mean 'teacher'?",
+        ),
+    ],
+)  # fmt: skip
+def test_calibration_and_recovery_that_cannot_work(changed, changes, message):
+    assert _mistake(changed, changes).startswith(message)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        _with({"method": "wanda", "sparsity": 0.5, "calibration": "some", "calibration_size": 100}),
+        _with({"method": "structured", "heads": 0.5, "score": "activation", "calibration": "some", "calibration_size": 64}),
+        _with({"method": "structured", "heads": 0.5, "calibration": "few", "calibration_size": 64}, **LABELLED),
+        _with({"method": "magnitude", "sparsity": 0.4, "on": ["train", "some"]}, "teacher/kd/step"),
+        _with({"method": "magnitude", "sparsity": 0.4, "on": ["some"], "teacher": "teacher"}),
+        _with({"method": "layers", "keep": [0, 1]}, "teacher/kd/step"),
+    ],
+)  # fmt: skip
+def test_calibration_and_recovery_that_can_work(changed, changes):
+    assert read_study(changed(changes))
 
 
 def test_finetune_without_a_model_continues_a_recipe_and_cannot_begin_one(changed):

@@ -83,7 +83,7 @@ def test_a_module_that_is_imported_from_its_package_counts(digest):
         ("finetune", "constrictor.training.engine", "constrictor.compression.quantization.int8_linear"),
         ("export", "constrictor.compression.export.onnx", "constrictor.training.losses"),
         ("compare", "constrictor.comparison.bootstrap", "constrictor.runtimes.load"),
-        ("quantize", "constrictor.artifacts.writing", "constrictor.training.engine"),
+        ("quantize", "constrictor.compression.quantization.onnx_static", "constrictor.compression.pruning.prune"),
     ],
 )
 def test_what_a_real_script_reaches(script, reaches, not_):

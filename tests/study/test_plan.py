@@ -36,13 +36,46 @@ def test_where_a_step_starts(plan):
     assert plan.start_model("teacher/kd/mag") is None
 
 
-def test_who_taught_a_model(plan):
-    assert plan.teaching("teacher") is None
-    for lineage in ("teacher/kd", "teacher/kd/mag/onnx"):
-        assert plan.teaching(lineage).teacher == "teacher"
-        assert plan.teaching(lineage).step is plan.study.steps["kd"]
-    assert plan.teaching("teacher/kd/mag/kd_wide").teacher == "teacher/kd/mag"
-    assert plan.teaching("teacher/kd").soft_targets.model_dump() == {"alpha": 0.5, "temperature": 2.0}
+@pytest.fixture
+def recovering(changed) -> Plan:
+    """A plan in which steps recover after the damage, with and without a teacher."""
+    mag = {"stage": "prune", "method": "magnitude", "sparsity": 0.4, "finetune_epochs": 1}
+    return Plan(
+        read_study(
+            changed(
+                {
+                    "steps.mag": mag,
+                    "steps.taught": {**mag, "teacher": "teacher", "alpha": 0.9},
+                    "steps.damaged": {**mag, "finetune_epochs": 0},
+                    "steps.qat": {"stage": "quantize", "method": "qat"},
+                    "steps.kd_wide.alpha": 0.8,
+                    "steps.kd_wide.temperature": 4,
+                }
+            )
+        )
+    )
+
+
+@pytest.mark.parametrize(
+    ("lineage", "teacher", "alpha", "temperature"),
+    [
+        ("teacher/kd/mag", "teacher", 0.5, 2),
+        ("teacher/mag/kd_wide/mag", "teacher/mag", 0.8, 4),  # the last distillation's teacher and mixture
+        ("teacher/taught", "teacher", 0.9, 2),
+        ("teacher/mag/kd_wide/taught", "teacher", 0.9, 4),
+        ("teacher/mag/qat", "teacher/mag", 0.5, 2),  # the unquantized parent
+        ("teacher/mag/kd_wide/qat", "teacher/mag/kd_wide", 0.8, 4),
+    ],
+)
+def test_who_teaches_a_recovery(recovering, lineage, teacher, alpha, temperature):
+    teaching = recovering.teaching(lineage)
+    assert teaching.teacher == teacher
+    assert teaching.mixture.model_dump() == {"alpha": alpha, "temperature": temperature}
+
+
+@pytest.mark.parametrize("lineage", ["teacher", "teacher/mag", "teacher/kd/damaged", "teacher/kd/mag/fp16"])
+def test_labels_teach_alone_or_nobody_does(recovering, lineage):
+    assert recovering.teaching(lineage) is None
 
 
 def test_speed_baselines_are_the_baseline_and_its_export(plan, changed):

@@ -16,9 +16,9 @@ from constrictor.compression.pruning.movement import prune_by_movement
 from constrictor.compression.pruning.structured import prune_structured
 from constrictor.compression.pruning.vocabulary import prune_vocabulary
 from constrictor.compression.pruning.wanda import prune_by_wanda
+from constrictor.data.calibration import draw_examples
 from constrictor.data.examples import read_examples
 from constrictor.data.tokenization import TOKENIZER, Tokenizer
-from constrictor.errors import ConstrictorError
 from constrictor.study.steps.distil import SoftTargets
 from constrictor.study.steps.prune import AnyPrune, Vocabulary
 from constrictor.study.steps.recovery import Calibration
@@ -92,21 +92,7 @@ def _look_at(settings: AnyPrune, files: Sequence[Path], parent: Path, max_length
         encoded = [ids for part in parts for ids in tokenizer.encode(part.texts)]
         labels = np.concatenate([part.labels for part in parts])
         return Sample(encoded, labels, tokenizer.pad_id, (parent / TOKENIZER).read_text(encoding="utf-8"))
-    return draw_sample(settings, files[0], Tokenizer(parent, max_length)) if isinstance(settings, Calibration) else None
-
-
-def draw_sample(settings: Calibration, file: Path, tokenizer: Tokenizer) -> Sample:
-    """The calibration examples of a step, drawn by a fixed seed.
-
-    Raises:
-        ConstrictorError: if there are fewer examples than the step wants to look at.
-    """
-    examples = read_examples(file)
-    if len(examples) < settings.calibration_size:
-        raise ConstrictorError(
-            f"'{settings.calibration}' has {len(examples)} examples and the step wants to look at "
-            f"{settings.calibration_size}. Lower 'calibration_size'."
-        )
-    rows = np.random.default_rng(0).choice(len(examples), settings.calibration_size, replace=False)
-    chosen = examples.take(np.sort(rows))
-    return Sample(tokenizer.encode(chosen.texts), chosen.labels, tokenizer.pad_id)
+    if isinstance(settings, Calibration):
+        chosen, tokenizer = draw_examples(settings, files[0]), Tokenizer(parent, max_length)
+        return Sample(tokenizer.encode(chosen.texts), chosen.labels, tokenizer.pad_id)
+    return None

@@ -1,40 +1,51 @@
-"""Dynamic int8 of an ONNX model with ONNX Runtime: matrices and embedding tables."""
+"""Dynamic int8 of an ONNX model with ONNX Runtime: int8 weights, and ranges of activations taken from each input.
+
+ONNX Runtime's optimiser for transformers is left out on purpose. Measured on the MiniLM teacher on one core, int8 is x2.55
+(1 x 32 tokens) and x2.44 (32 x 128) as fast as ONNX in float32; with the optimiser before it x2.32 and x2.15, after it
+x2.33 and x2.18: what the runtime fuses by itself when it loads the file is better.
+"""
 
 from __future__ import annotations
 
 import logging
-from collections import Counter
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
 import onnx
+from onnx import ModelProto, TensorProto
 from onnxruntime.quantization import QuantType, quantize_dynamic
 
+from constrictor.compression.quantization.onnx_graph import needs_external_data
+from constrictor.compression.quantization.onnx_method import Rewritten, refused_tables
 from constrictor.machine import has_int8_dot_product
 
+if TYPE_CHECKING:
+    from constrictor.compression.quantization.quantize import Work
 
-def quantize_onnx(source: Path, target: Path, per_channel: bool) -> dict[str, float]:
-    """Write an int8 version of an ONNX file.
 
-    Args:
-        source: the float32 model.
-        target: where to write.
-        per_channel: one scale an output column instead of one a matrix.
-
-    Returns:
-        Share of the stored numbers that are int8, and whether weights have 7 bits.
-    """
-    model = onnx.load(source)
-    # The exporter's notes on inner shapes contradict the quantizer's own and would stop it.
-    del model.graph.value_info[:]
+def dynamic(model: ModelProto, work: Work) -> Rewritten:
+    """Round matrices and, if the step wants it, embedding tables to 8 bits."""
+    tables = work.settings.embeddings
     # Without VNNI, two int8 products can overflow the 16 bits that they are added up in; 7 bits cannot.
     reduce_range = not has_int8_dot_product()
-    logging.getLogger("root").setLevel(logging.WARNING)
-    quantize_dynamic(model, target, per_channel=per_channel, reduce_range=reduce_range, weight_type=QuantType.QInt8)
-    sizes = Counter[int]()
-    for tensor in onnx.load(target).graph.initializer:
-        count = 1
-        for dimension in tensor.dims:
-            count *= dimension
-        sizes[tensor.data_type] += count
-    int8 = sizes[onnx.TensorProto.INT8] + sizes[onnx.TensorProto.UINT8]
-    return {"int8_share": round(int8 / sum(sizes.values()), 6), "reduced_range": reduce_range}
+    with TemporaryDirectory(dir=work.staging) as folder:
+        file = Path(folder) / "model.onnx"
+        logging.disable(logging.WARNING)  # it advises a preparation that changes nothing here
+        try:
+            quantize_dynamic(
+                model,
+                file,
+                op_types_to_quantize=["MatMul", "Gemm", *(["Gather"] if tables else [])],
+                per_channel=work.settings.per_channel,
+                reduce_range=reduce_range,
+                weight_type=QuantType.QInt8,
+                use_external_data_format=needs_external_data(model),
+                # ONNX cannot infer types behind the runtime's own operators, such as a 4-bit embedding table.
+                extra_options={"DefaultTensorType": TensorProto.FLOAT},
+            )
+        finally:
+            logging.disable(logging.NOTSET)
+        quantized = onnx.load(file)
+    reasons = {} if tables else refused_tables(quantized)
+    return Rewritten(quantized, "int8", reasons, {"reduced_range": reduce_range})

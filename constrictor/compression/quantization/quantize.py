@@ -10,9 +10,13 @@ from typing import Any
 import torch
 
 from constrictor.artifacts.manifest import Manifest, installed_versions, read_manifest
-from constrictor.artifacts.torch_model import copy_tokenizer, load_classifier, save_classifier
+from constrictor.artifacts.torch_model import load_classifier, save_classifier
 from constrictor.artifacts.writing import artifact_folder, seal
-from constrictor.compression.quantization.onnx_int8 import quantize_onnx
+from constrictor.compression.quantization.onnx_half import half
+from constrictor.compression.quantization.onnx_int8 import dynamic
+from constrictor.compression.quantization.onnx_method import on_onnx
+from constrictor.compression.quantization.onnx_static import static
+from constrictor.compression.quantization.onnx_weight_only import weight_only
 from constrictor.compression.quantization.torch_int8 import save_int8
 from constrictor.study.steps.distil import SoftTargets
 from constrictor.study.steps.quantize import AnyQuantize
@@ -69,17 +73,14 @@ def _dynamic_torch(work: Work) -> Changes:
     }
 
 
-def _dynamic_onnx(work: Work) -> Changes:
-    details = quantize_onnx(work.parent / "model.onnx", work.staging / "model.onnx", work.settings.per_channel)
-    copy_tokenizer(work.parent, work.staging)
-    return {"precision": "int8", "details": details, "versions": installed_versions("onnx", "onnxruntime")}
-
-
 METHODS: dict[tuple[str, str], Callable[[Work], Changes]] = {
     ("fp16", "torch"): _half,
     ("bf16", "torch"): _half,
     ("dynamic", "torch"): _dynamic_torch,
-    ("dynamic", "onnx"): _dynamic_onnx,
+    ("fp16", "onnx"): on_onnx(half),
+    ("dynamic", "onnx"): on_onnx(dynamic),
+    ("static", "onnx"): on_onnx(static),
+    ("weight_only", "onnx"): on_onnx(weight_only),
 }
 """By method and format of the parent."""
 

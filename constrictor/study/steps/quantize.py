@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from constrictor.study.steps.recovery import Calibration, Recovery
 from constrictor.study.steps.step import Step
@@ -45,13 +45,19 @@ class Static(Calibration, Quantize):
 
 
 class WeightOnly(Quantize):
-    """Weights of an ONNX model in blocks of 4 or 8 bits; activations stay in float32."""
+    """Weights of an ONNX model in blocks of 4 or 8 bits; activations stay in float32 between the products."""
 
     method: Literal["weight_only"] = Field(description="The method.")
     bits: Literal[4, 8] = Field(4, description="Bits a weight.")
     block: Literal[16, 32, 64, 128] = Field(32, description="Neighbouring weights that share a scale.")
     matrices: bool = Field(True, description="Quantize the matrices.")
-    embeddings: bool = Field(True, description="Quantize the word embeddings.")
+    embeddings: bool = Field(True, description="Quantize the embedding tables.")
+
+    @model_validator(mode="after")
+    def _something(self) -> WeightOnly:
+        if not self.matrices and not self.embeddings:
+            raise ValueError("'matrices: false' and 'embeddings: false' leave nothing to quantize: drop one of them")
+        return self
 
 
 class BitsAndBytes(Quantize):

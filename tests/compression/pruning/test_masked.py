@@ -53,7 +53,7 @@ def run(method, tiny_teacher, tiny_task, tmp_path, monkeypatch):
         monkeypatch.setitem(stage.METHODS, method, watched)
         settings, node = SETTINGS[method].model_copy(update=changes), Node(tmp_path / folder, "gradual", seed=2)
         lessons = [Lesson(tiny_task / "train.parquet")]
-        return stage.prune(settings, tiny_teacher, None, lessons, None, TaskFolder(tiny_task), node)
+        return stage.prune(settings, tiny_teacher, [], lessons, None, TaskFolder(tiny_task), node)
 
     once.folder = tmp_path
     return once

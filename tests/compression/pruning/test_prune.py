@@ -34,7 +34,7 @@ def _prune(parent, task, folder, soft_targets=None, lessons=None, method=Magnitu
     step = method(**{**named, **amount, **settings})
     lessons = [Lesson(task / "train.parquet")] if lessons is None else lessons
     node = Node(folder, "mag", seed=2)
-    return prune(step, parent, task / "train.parquet", lessons, soft_targets, TaskFolder(task), node)
+    return prune(step, parent, [task / "train.parquet"], lessons, soft_targets, TaskFolder(task), node)
 
 
 @pytest.mark.parametrize("scope", ["global", "layer"])

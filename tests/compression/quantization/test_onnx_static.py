@@ -1,0 +1,141 @@
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from onnx import numpy_helper
+
+from constrictor.compression.quantization import onnx_calibration, onnx_static
+from constrictor.compression.quantization.int8_linear import quantize_symmetric
+from constrictor.compression.quantization.onnx_graph import load_onnx, save_onnx, split_gemms
+from constrictor.compression.quantization.onnx_static import round_matrix, static
+from constrictor.data.calibration import draw_examples
+from constrictor.data.tokenization import Tokenizer
+from constrictor.errors import ConstrictorError
+from constrictor.runtimes.load import load
+from constrictor.study.steps.quantize import Static
+
+
+def _settings(**changes) -> Static:
+    return Static(stage="quantize", method="static", **{"calibration_size": 64, **changes})
+
+
+@pytest.fixture
+def work(tiny_onnx, tiny_task, tmp_path):
+    """What the method is handed, for the tiny ONNX model and its training texts."""
+    before = SimpleNamespace(trained_for=lambda: (["bad", "good"], 32))
+    return lambda **changes: SimpleNamespace(
+        settings=_settings(**changes), parent=tiny_onnx, before=before, staging=tmp_path,
+        calibration=tiny_task / "train.parquet",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("per_channel", [True, False])
+def test_matrix_is_rounded_as_torch_linears_are(per_channel):
+    matrix = np.random.default_rng(0).normal(size=(30, 20)).astype(np.float32)
+    values, scales = round_matrix(matrix, per_channel, 127)
+    expected, expected_scales = quantize_symmetric(torch.from_numpy(matrix.T.copy()), per_channel)
+    np.testing.assert_array_equal(values.T, expected.numpy())
+    np.testing.assert_allclose(scales.ravel(), expected_scales.numpy(), rtol=1e-6)
+
+
+def test_ranges_are_the_extremes_of_what_the_runtime_computes(tiny_onnx, tiny_task, work, outputs):
+    model = load_onnx(tiny_onnx / "model.onnx")
+    split_gemms(model)
+    name = next(node.input[0] for node in model.graph.node if node.op_type == "MatMul")
+    found = onnx_calibration.calibrate(model, [name], work())[name]
+    drawn = draw_examples(_settings(), tiny_task / "train.parquet")
+    values = [
+        outputs(model, [name], input_ids=ids[None], attention_mask=np.ones_like(ids[None]))[0]
+        for ids in Tokenizer(tiny_onnx, 32).encode(drawn.texts)
+    ]
+    extremes = min(part.min() for part in values), max(part.max() for part in values)
+    assert found == pytest.approx(extremes, abs=1e-5)  # padding does not count
+
+
+@pytest.mark.parametrize("per_channel", [True, False])
+@pytest.mark.parametrize("dot_product", [True, False])
+def test_model_computes_with_weights_and_activations_rounded_by_hand(
+    graph, outputs, arrays, monkeypatch, per_channel, dot_product
+):
+    monkeypatch.setattr(onnx_static, "has_int8_dot_product", lambda: dot_product)
+    spans = {"masked": (-2.0, 3.0), "mean": (-4.0, 6.0)}
+    monkeypatch.setattr(onnx_static, "calibrate", lambda model, tensors, work: {name: spans[name] for name in tensors})
+    model = graph()
+    before = arrays(model)
+    done = static(model, SimpleNamespace(settings=_settings(per_channel=per_channel)))
+    assert done.details["reduced_range"] is not dot_product
+    largest = 127 if dot_product else 63
+    assert np.abs(arrays(done.model)["matrix_int8"]).max() == largest
+
+    ids = np.random.default_rng(1).integers(0, 50, (6, 5))
+    rows, product = outputs(done.model, ["rows", "product"], input_ids=ids, attention_mask=np.ones_like(ids))
+    step = np.abs(before["table"]).max() / 127
+    np.testing.assert_allclose(rows, step * np.round(before["table"] / step)[ids], atol=1e-5)
+    scale, zero = 5 / 255, round(2 / (5 / 255))
+    activations = scale * (np.clip(np.round(rows / scale) + zero, 0, 255) - zero)
+    steps = np.abs(before["matrix"]).max(axis=0 if per_channel else None) / largest
+    expected = activations @ (steps * np.round(before["matrix"] / steps))
+    np.testing.assert_allclose(product, expected, atol=1e-3)
+
+
+def test_attention_and_head_stay_in_float_and_the_rest_is_fused_to_int8(tiny_onnx, work, tmp_path):
+    import onnx
+    import onnxruntime
+
+    done = static(load_onnx(tiny_onnx / "model.onnx"), work())
+    save_onnx(done.model, tmp_path / "model.onnx")
+    options = onnxruntime.SessionOptions()
+    options.optimized_model_filepath = str(tmp_path / "fused.onnx")
+    options.log_severity_level = 3
+    onnxruntime.InferenceSession(tmp_path / "model.onnx", options)
+    kinds = [node.op_type for node in onnx.load(tmp_path / "fused.onnx").graph.node]
+    # Four layers of six matrices, and the pooler; scores and context of each layer, and the head.
+    assert kinds.count("MatMulIntegerToFloat") == 4 * 6 + 1
+    assert sum(kind in ("MatMul", "FusedMatMul", "Gemm") for kind in kinds) == 4 * 2 + 1
+    assert [tensor.name for tensor in done.model.graph.initializer if tensor.name in done.reasons]
+
+
+@pytest.mark.parametrize("ranges", ["minmax", "percentile", "entropy"])
+def test_predictions_agree_with_the_parent(tiny_onnx, tiny_task, texts, quantized, ranges):
+    settings = {"method": "static", "ranges": ranges, "calibration_size": 64}
+    manifest, folder = quantized(tiny_onnx, calibration=tiny_task / "train.parquet", **settings)
+    full, small = load(tiny_onnx).logits_of(texts), load(folder).logits_of(texts)
+    assert (full.argmax(1) == small.argmax(1)).mean() >= 0.9
+    assert (manifest.format, manifest.precision) == ("onnx", "int8")
+    assert manifest.details["numbers"]["int8"] > 0.9
+    assert manifest.files.keys() & {"calibration.onnx"} == set()
+
+
+def test_embeddings_stay_in_float_where_the_step_says_so(graph, monkeypatch):
+    monkeypatch.setattr(onnx_static, "calibrate", lambda model, tensors, work: dict.fromkeys(tensors, (-1.0, 1.0)))
+    done = static(graph(), SimpleNamespace(settings=_settings(embeddings=False)))
+    assert done.reasons["table"] == "the step says 'embeddings: false'"
+    assert "table" in {tensor.name for tensor in done.model.graph.initializer}
+
+
+def test_size_on_disk_is_a_byte_a_weight(graph, monkeypatch, tmp_path):
+    monkeypatch.setattr(onnx_static, "calibrate", lambda model, tensors, work: dict.fromkeys(tensors, (-1.0, 1.0)))
+    done = static(graph(rows=4000, width=256, hidden=512), SimpleNamespace(settings=_settings()))
+    save_onnx(done.model, tmp_path / "model.onnx")
+    expected = 4000 * 256 + 256 * 512 + 512 * 512 + 2 * 512 * 5 + 3 * 512 * 4
+    assert (tmp_path / "model.onnx").stat().st_size == pytest.approx(expected, rel=0.02)
+
+
+def test_too_few_calibration_examples_are_refused_and_nothing_is_written(tiny_onnx, tiny_task, quantized, tmp_path):
+    with pytest.raises(ConstrictorError, match=r"'train' has 72 examples and the step wants to look at 256"):
+        quantized(tiny_onnx, calibration=tiny_task / "train.parquet", method="static")
+    assert not list(tmp_path.rglob("*.onnx"))
+
+
+def test_equal_input_gives_equal_files(tiny_onnx, tiny_task, quantized):
+    settings = {"method": "static", "calibration_size": 32}
+    found = [quantized(tiny_onnx, name, tiny_task / "train.parquet", **settings)[0] for name in ("a", "b")]
+    assert found[0].files == found[1].files
+
+
+def test_numbers_stay_whole_where_a_column_is_zero():
+    values, scales = round_matrix(np.zeros((3, 2), np.float32), True, 127)
+    assert not values.any()
+    assert np.isfinite(scales).all()
+    assert numpy_helper.from_array(values).data_type == 3

@@ -1,0 +1,148 @@
+from functools import partial
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from onnx import numpy_helper
+from pydantic import ValidationError
+
+from constrictor.artifacts.onnx_model import open_session, run_session
+from constrictor.compression.quantization.onnx_graph import (
+    float_matrices,
+    float_tables,
+    load_onnx,
+    save_onnx,
+    split_gemms,
+)
+from constrictor.compression.quantization.onnx_method import HEAD
+from constrictor.compression.quantization.onnx_weight_only import weight_only
+from constrictor.data.tokenization import Tokenizer, predict_logits
+from constrictor.runtimes.load import load
+from constrictor.study.steps.quantize import WeightOnly
+
+
+def _work(**settings):
+    return SimpleNamespace(settings=WeightOnly(stage="quantize", method="weight_only", **settings))
+
+
+def _restored(rows: np.ndarray, bits: int, block: int) -> np.ndarray:
+    """Rows rounded by plain loops."""
+    restored = np.zeros_like(rows)
+    for number, row in enumerate(rows):
+        for start in range(0, len(row), block):
+            part = row[start : start + block]
+            low, high = min(part.min(), 0), max(part.max(), 0)
+            step = (high - low) / (2**bits - 1) or np.float32(1)
+            zero = np.round(-low / step)
+            restored[number, start : start + block] = step * (
+                np.clip(np.round(part / step) + zero, 0, 2**bits - 1) - zero
+            )
+    return restored
+
+
+@pytest.mark.parametrize("bits", [4, 8])
+@pytest.mark.parametrize("block", [16, 32, 64])  # 48 inputs: full blocks, a last one half full, one not full
+def test_what_the_runtime_computes_with_are_the_weights_rounded_by_hand(graph, outputs, arrays, bits, block):
+    model = graph()
+    before = arrays(model)
+    after = weight_only(model, _work(bits=bits, block=block)).model
+    ids = np.arange(50)[:, None]
+    (rows,) = outputs(after, ["rows"], input_ids=ids, attention_mask=np.ones_like(ids))
+    np.testing.assert_allclose(rows[:, 0], _restored(before["table"], bits, block), atol=2e-6)
+    # Rows of the identity are exact in the runtime's int8 too, so they read the matrix.
+    eye = np.eye(48, dtype=np.float32)
+    for tensor in after.graph.initializer:
+        if tensor.name == "table_scales":
+            tensor.raw_data = np.zeros(tensor.dims, np.float32).tobytes()
+    (product,) = _run_from(after, "masked", eye[:, None], "product")
+    np.testing.assert_allclose(product[:, 0], _restored(before["matrix"].T, bits, block).T, atol=2e-6)
+
+
+def _run_from(model, start: str, values: np.ndarray, end: str) -> list[np.ndarray]:
+    """Run the part of a model from one tensor to another."""
+    import onnxruntime
+    from onnx import TensorProto, helper
+
+    (node,) = [node for node in model.graph.node if end in node.output]
+    inputs = [helper.make_tensor_value_info(start, TensorProto.FLOAT, None)]
+    part = helper.make_graph(
+        [node], "part", inputs, [helper.make_tensor_value_info(end, TensorProto.FLOAT, None)],
+        [tensor for tensor in model.graph.initializer if tensor.name in node.input],
+    )  # fmt: skip
+    alone = helper.make_model(part, opset_imports=model.opset_import, ir_version=10)
+    return onnxruntime.InferenceSession(alone.SerializeToString()).run([end], {start: values})
+
+
+@pytest.mark.parametrize(
+    ("settings", "kinds", "stayed"),
+    [
+        ({}, {"MatMulNBits": 2, "GatherBlockQuantized": 1, "MatMul": 1}, {"head_in_out"}),
+        ({"embeddings": False}, {"MatMulNBits": 2, "Gather": 1, "MatMul": 1}, {"table", "head_in_out"}),
+        ({"matrices": False}, {"GatherBlockQuantized": 1, "MatMul": 3}, {"matrix", "gemm", "head_in_out"}),
+    ],
+)
+def test_switches_say_what_is_rounded(graph, settings, kinds, stayed):
+    done = weight_only(graph(), _work(**settings))
+    found = [node.op_type for node in done.model.graph.node]
+    for kind, count in kinds.items():
+        assert found.count(kind) == count, kind
+    assert set(done.reasons) == stayed
+    assert done.precision == ("int4 embeddings" if settings.get("matrices") is False else "int4")
+
+
+@pytest.mark.parametrize("bits", [4, 8])
+@pytest.mark.parametrize("block", [32, 128])
+def test_size_on_disk_is_that_of_the_bits_and_scales(graph, tmp_path, bits, block):
+    model = graph(rows=4000, width=256, hidden=512)
+    weights = 4000 * 256 + 256 * 512 + 512 * 512
+    save_onnx(weight_only(model, _work(bits=bits, block=block)).model, tmp_path / "model.onnx")
+    expected = weights * (bits + (32 + bits) / block) / 8
+    assert (tmp_path / "model.onnx").stat().st_size == pytest.approx(expected, rel=0.02)
+
+
+def test_rows_that_do_not_fill_bytes_stay_in_float(graph):
+    done = weight_only(graph(width=49), _work(bits=4))
+    assert done.reasons["table"] == "its rows do not fill whole bytes"
+    assert weight_only(graph(width=49), _work(bits=8)).reasons.keys() == {"head_in_out"}
+
+
+@pytest.mark.parametrize("bits", [4, 8])
+def test_logits_are_those_of_the_parent_with_rounded_weights(tiny_onnx, texts, quantized, tmp_path, bits):
+    manifest, folder = quantized(tiny_onnx, method="weight_only", bits=bits, block=16)
+    assert manifest.precision == f"int{bits}"
+    assert manifest.details["numbers"][f"int{bits}"] > 0.8
+    (reason,) = manifest.details["kept_float"]
+    assert "classification head" in reason
+
+    model = load_onnx(tiny_onnx / "model.onnx")
+    split_gemms(model)
+    rounded = {name: _restored(values.T, bits, 16).T for _, name, values in float_matrices(model)[:-1]}
+    rounded |= {name: _restored(values, bits, 16) for _, name, values in float_tables(model)}
+    for tensor in model.graph.initializer:
+        if tensor.name in rounded:
+            tensor.CopyFrom(numpy_helper.from_array(np.ascontiguousarray(rounded[tensor.name]), tensor.name))
+    save_onnx(model, tmp_path / "rounded.onnx")
+    tokenizer = Tokenizer(tiny_onnx, 32)
+    predict = partial(run_session, open_session(tmp_path / "rounded.onnx"))
+    expected = predict_logits(predict, tokenizer.encode(texts), tokenizer.pad_id)
+    found = load(folder).logits_of(texts)
+    # The runtime rounds activations to int8 inside the products.
+    assert np.abs(found - expected).mean() < 0.02 * np.abs(expected).mean()
+
+
+@pytest.mark.parametrize("bits", [4, 8])
+@pytest.mark.parametrize("method", ["dynamic", "static"])
+def test_int8_goes_on_where_only_the_embeddings_are_rounded(tiny_onnx, tiny_task, texts, quantized, bits, method):
+    first, embeddings = quantized(tiny_onnx, "first", method="weight_only", matrices=False, block=16, bits=bits)
+    assert first.precision == f"int{bits} embeddings"
+    further = {"calibration_size": 64} if method == "static" else {}
+    manifest, folder = quantized(embeddings, "second", tiny_task / "train.parquet", method=method, **further)
+    before, after = load(embeddings).logits_of(texts), load(folder).logits_of(texts)
+    assert (before.argmax(1) == after.argmax(1)).mean() >= 0.9
+    assert manifest.details["numbers"].keys() >= {f"int{bits}", "int8"}
+    assert set(manifest.details["kept_float"]) <= {HEAD}
+
+
+def test_nothing_to_round_is_refused():
+    with pytest.raises(ValidationError, match="leave nothing to quantize"):
+        _work(matrices=False, embeddings=False)
