@@ -9,7 +9,7 @@ from constrictor.artifacts.manifest import read_manifest
 from constrictor.artifacts.onnx_model import open_session, run_session
 from constrictor.artifacts.torch_model import forward, load_classifier
 from constrictor.compression.export.export import export
-from constrictor.compression.export.onnx import compare_logits, refuse_difference
+from constrictor.compression.export.parity import compare_logits, refuse_difference
 from constrictor.errors import ConstrictorError
 from constrictor.study.steps.export import Export
 
@@ -44,11 +44,11 @@ def test_export_is_repeatable_and_names_no_path_of_this_machine(tiny_onnx, tiny_
 def test_a_model_that_says_something_else_is_refused_and_nothing_is_left(
     tiny_onnx, tiny_teacher, tiny_task, tmp_path, monkeypatch
 ):
-    def copy(model, file, opset):
+    def copy(model, file, opset, max_length, shape):
         shutil.copyfile(tiny_onnx / "model.onnx", file)
 
     monkeypatch.setattr("constrictor.compression.export.export.export_onnx", copy)
-    with pytest.raises(ConstrictorError, match=r"model\.onnx differs from the torch model.*24 texts"):
+    with pytest.raises(ConstrictorError, match=r"model\.onnx differs from its parent.*24 texts"):
         export(Export(stage="export", max_difference=1e-12), tiny_teacher, tiny_task, tmp_path / "model", "onnx")
     assert list(tmp_path.iterdir()) == []
 
