@@ -52,6 +52,8 @@ class LeanClassifier(nn.Module):
 
 
 class _Embeddings(nn.Module):
+    positions: Tensor
+
     def __init__(self, parts: EncoderParts, max_length: int) -> None:
         super().__init__()
         self.words = parts.embeddings.word_embeddings

@@ -64,7 +64,7 @@ def export_onnx(
                 dynamic_shapes=None if shape else (free, free),
                 verbose=False,
             )
-        except (torch.onnx.OnnxExporterError, torch.onnx.errors.UnsupportedOperatorError) as error:
+        except torch.onnx.OnnxExporterError as error:
             raise ConstrictorError(f"the model cannot be written as ONNX with opset {opset}: {error}") from error
     assert program is not None
     proto = program.model_proto

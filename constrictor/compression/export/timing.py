@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
@@ -12,7 +12,7 @@ SETTLE_SECONDS = 0.03
 VISIT_SECONDS = 0.05
 
 
-def milliseconds_in_turn(calls: dict[str, Callable[[], object]], rounds: int) -> dict[str, np.ndarray]:
+def milliseconds_in_turn(calls: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, np.ndarray]:
     """Time several calls in turn, so that a drift of the machine meets all of them alike.
 
     Args:
