@@ -35,7 +35,12 @@ def write_openvino(work: Work) -> Changes:
             f"{source} is {work.before.precision}, which OpenVINO runs slowly. Export its float32 parent instead."
         )
     try:
-        openvino.save_model(openvino.Core().read_model(source), target, compress_to_fp16=False)
+        model = openvino.Core().read_model(source)
+        # Operations without a name are numbered through the life of the process; the file should not depend on it.
+        for number, operation in enumerate(model.get_ordered_ops()):
+            if operation.get_type_name() not in ("Parameter", "Result"):
+                operation.set_friendly_name(f"{operation.get_type_name()}_{number}")
+        openvino.save_model(model, target, compress_to_fp16=False)
     except RuntimeError as error:
         raise ConstrictorError(f"{source} cannot be read by OpenVINO: {error}") from None
     compiled = open_openvino(target, work.settings.precision)

@@ -15,6 +15,8 @@ from constrictor.compression.export.work import Changes, Work
 def write_ort(work: Work) -> Changes:
     """Write `model.ort` from an ONNX artifact of any precision.
 
+    ONNX Runtime puts the parts of the file in another order in each run, so two exports differ by bytes and not by content.
+
     Raises:
         ConstrictorError: if the model cannot be opened or is too large for the format (2 GB), or the two say different
             things.

@@ -34,7 +34,8 @@ class Export(Step):
     )
     precision: Literal["fp32", "bf16"] = Field(
         "fp32",
-        description="`openvino`: arithmetic of the matrix products; bf16 only where the processor has it, else fp32; the manifest says which.",
+        description="`openvino`: arithmetic of the matrix products; bf16 only where the processor has it, else fp32: "
+        "the manifest says which.",
     )
     max_difference: float = Field(
         1e-3,

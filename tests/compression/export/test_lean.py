@@ -84,17 +84,14 @@ def test_positions_of_roberta_skip_padding_wherever_it_stands():
         torch.testing.assert_close(LeanClassifier(model, 5)(ids, mask), expected, atol=1e-5, rtol=0)
 
 
-def test_last_layer_sees_one_token_only_where_that_is_asked_for():
-    model = _classifier(CONFIGS["bert"])
-    ids, mask = _batch(model, [6, 6])
-    for first_token, tokens in ((True, 1), (False, 6)):
-        lean, seen = LeanClassifier(model, LENGTH, first_token=first_token), []
-        handles = [
-            layer.up.register_forward_pre_hook(lambda _, args: seen.append(args[0].shape[1])) for layer in lean.layers
-        ]
-        lean(ids, mask)
-        [handle.remove() for handle in handles]
-        assert seen == [6, 6, tokens]
+@pytest.mark.parametrize(("first_token", "tokens"), [(True, 1), (False, 6)])
+def test_last_layer_sees_one_token_only_where_that_is_asked_for(first_token, tokens):
+    model, seen = _classifier(CONFIGS["bert"]), []
+    lean = LeanClassifier(model, LENGTH, first_token=first_token)
+    for layer in lean.layers:
+        layer.up.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].shape[1]))
+    lean(*_batch(model, [6, 6]))
+    assert seen == [6, 6, tokens]
 
 
 @pytest.mark.parametrize(("merged", "products"), [(False, [3, 3, 2]), (True, [1, 1, 1])])
