@@ -25,8 +25,7 @@ def write_ort(work: Work) -> Changes:
     options = session_options()
     # Above this level, layouts are chosen that only processors like this one can read.
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_EXTENDED
-    options.add_session_config_entry("session.save_model_format", "ORT")
-    options.optimized_model_filepath = str(target)
+    options.optimized_model_filepath = str(target)  # its ending decides the format
     start_session(source, options)
     parity = compare_logits(
         work.logits(partial(run_session, open_session(source))), work.logits(partial(run_session, open_session(target)))

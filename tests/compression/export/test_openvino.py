@@ -47,6 +47,13 @@ def test_manifest_names_the_precision_that_it_runs_in(fp32, tiny_onnx, tiny_task
     assert (np.abs(rounded - exact).max() > 1e-4) == has_bf16
 
 
+def test_processor_without_bf16_makes_a_float32_model_of_it(tiny_onnx, tiny_task, tmp_path, monkeypatch):
+    monkeypatch.setattr("constrictor.compression.export.openvino.real_precision", lambda compiled: "fp32")
+    settings = _settings("bf16").model_copy(update={"max_difference": 1.0})
+    manifest = export(settings, tiny_onnx, tiny_task, tmp_path / "model", "ov")
+    assert (manifest.precision, manifest.details["precision_asked"]) == ("fp32", "bf16")
+
+
 @pytest.mark.parametrize("threads", [1, 2])
 def test_threads_and_precision_are_set_when_a_model_is_opened(fp32, threads):
     compiled = open_openvino(fp32[0] / "model.xml", "fp32", threads)
