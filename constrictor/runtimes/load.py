@@ -11,6 +11,7 @@ import numpy as np
 
 from constrictor.artifacts.manifest import Manifest, read_manifest
 from constrictor.data.tokenization import Batch, Tokenizer, predict_logits
+from constrictor.progress import log
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,23 @@ def _open_torch_int8(folder: Path, manifest: Manifest, threads: int, bf16: bool)
 def _open_onnx(folder: Path, manifest: Manifest, threads: int, bf16: bool) -> Callable[[Batch], np.ndarray]:
     from constrictor.artifacts.onnx_model import open_session, run_session
 
-    return partial(run_session, open_session(folder / "model.onnx", threads))
+    return partial(run_session, open_session(folder / f"model.{manifest.format}", threads))
 
 
-_OPENERS = {"torch": _open_torch, "torch-int8": _open_torch_int8, "onnx": _open_onnx}
+def _open_openvino(folder: Path, manifest: Manifest, threads: int, bf16: bool) -> Callable[[Batch], np.ndarray]:
+    from constrictor.artifacts.openvino_model import open_openvino, real_precision, run_openvino
+
+    compiled = open_openvino(folder / "model.xml", manifest.precision, threads)
+    if (precision := real_precision(compiled)) != manifest.precision:
+        # Not on standard output, where the process that times artifacts answers.
+        log.warning("%s was exported for %s; this processor runs it in %s", folder, manifest.precision, precision)
+    return partial(run_openvino, compiled)
+
+
+_OPENERS = {
+    "torch": _open_torch,
+    "torch-int8": _open_torch_int8,
+    "onnx": _open_onnx,
+    "ort": _open_onnx,
+    "openvino": _open_openvino,
+}

@@ -271,7 +271,13 @@ def _advance_export(study: Study, name: str, parent: Shape | None) -> Shape | st
         return parent._replace(format="onnx") if _is_float32(parent) else _needs_float32("exports", name, parent)
     if parent.format != "onnx":
         return f"'{name}' exports to {step.format}, which starts from an ONNX model. Put an export to ONNX before it."
-    return parent._replace(format=step.format)
+    if step.format == "ort":
+        return parent._replace(format="ort")
+    if parent.precision != "fp32":
+        return (
+            f"'{name}' exports to openvino, which runs {parent.precision} ONNX models slowly. Export the float32 one."
+        )
+    return parent._replace(format="openvino", precision=step.precision)
 
 
 def _recovery_problem(study: Study, lineage: str) -> str | None:

@@ -19,6 +19,7 @@ STUDY: dict[str, Any] = {
         "mag": {"stage": "prune", "method": "magnitude", "sparsity": 0.4},
         "fp16": {"stage": "quantize", "method": "fp16"},
         "onnx": {"stage": "export"},
+        "ov": {"stage": "export", "format": "openvino"},
         "int8": {"stage": "quantize", "method": "dynamic"},
     },
     "recipes": {"baseline": "teacher", "cpu": "teacher/kd/mag/onnx/int8", "wide": "teacher/kd_wide/fp16"},

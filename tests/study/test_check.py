@@ -59,6 +59,8 @@ def test_names_and_layers_that_do_not_exist(changed, changes, message):
         ("teacher/fp16/int8", "'int8' quantizes a model that is fp16 already."),
         ("teacher/onnx/onnx", "'onnx' exports, and its parent is an ONNX model"),
         ("teacher/int8/onnx", "'onnx' exports, and its parent is a quantized model"),
+        ("teacher/onnx/int8/ov", "'ov' exports to openvino, which runs int8 ONNX models slowly. Export the float32 one."),
+        ("teacher/ov", "'ov' exports to openvino, which starts from an ONNX model. Put an export to ONNX before it."),
         ("teacher/teacher", "'teacher' starts from the model 'minilm' and can only begin a recipe."),
         ("teacher/kd/kd", "the teacher of 'kd' has no layer 2: it has 2 layers, counted 0 to 1."),
     ],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, PositiveInt, model_validator
 
 from constrictor.study.steps.step import Step
 
@@ -21,23 +21,33 @@ class Export(Step):
     optimize: bool = Field(
         False,
         description="`onnx`: rewrite the encoder exactly (last layer for the first token only, merged projections, folded "
-        "scales and token types, cropped positions); each rewrite stays only where it measures faster.",
+        "scales and token types, cropped positions); a rewrite stays only where it measures faster. BERT, RoBERTa, XLM-R, "
+        "ELECTRA, DistilBERT; others are exported as they are.",
     )
     optimize_for: Literal["fp32", "int8"] = Field(
         "fp32", description="Precision in which the rewrites are timed: the one that the recipe ends in."
     )
-    shape: tuple[int, int] | None = Field(
-        None, description="`onnx`: a fixed batch size and length in tokens instead of free ones.", examples=[[1, 128]]
+    shape: tuple[PositiveInt, PositiveInt] | None = Field(
+        None,
+        description="`onnx`: a fixed batch size and length in tokens instead of free ones; longer texts are cut.",
+        examples=[[1, 128]],
     )
     precision: Literal["fp32", "bf16"] = Field(
-        "fp32", description="`openvino`: arithmetic of the matrix products; bf16 only where the processor has it."
+        "fp32",
+        description="`openvino`: arithmetic of the matrix products; bf16 only where the processor has it, else fp32: "
+        "the manifest says which.",
     )
     max_difference: float = Field(
-        1e-3, gt=0, description="Largest allowed difference of a logit from the parent's; above it the step fails."
+        1e-3,
+        gt=0,
+        description="Largest allowed difference of a logit from the parent's; above it the step fails. For bf16 the logits may "
+        "move by 5 % of their spread on average instead.",
     )
 
     @model_validator(mode="after")
     def _only_where_it_means_something(self) -> Export:
         if self.format != "onnx" and (self.optimize or self.shape):
             raise ValueError(f"'optimize' and 'shape' belong to the export to ONNX, and the format is {self.format}")
+        if self.format != "openvino" and self.precision != "fp32":
+            raise ValueError(f"'precision' belongs to the export to openvino, and the format is {self.format}")
         return self

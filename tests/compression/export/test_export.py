@@ -9,8 +9,11 @@ from constrictor.artifacts.manifest import read_manifest
 from constrictor.artifacts.onnx_model import open_session, run_session
 from constrictor.artifacts.torch_model import forward, load_classifier
 from constrictor.compression.export.export import export
-from constrictor.compression.export.onnx import compare_logits, refuse_difference
+from constrictor.compression.export.onnx import _refuse_other_opset, export_onnx, save_onnx
+from constrictor.compression.export.parity import compare_logits, refuse_difference
+from constrictor.compression.quantization.onnx_int8 import quantize_onnx
 from constrictor.errors import ConstrictorError
+from constrictor.runtimes.load import load
 from constrictor.study.steps.export import Export
 
 
@@ -44,11 +47,11 @@ def test_export_is_repeatable_and_names_no_path_of_this_machine(tiny_onnx, tiny_
 def test_a_model_that_says_something_else_is_refused_and_nothing_is_left(
     tiny_onnx, tiny_teacher, tiny_task, tmp_path, monkeypatch
 ):
-    def copy(model, file, opset):
+    def copy(model, file, opset, max_length, shape):
         shutil.copyfile(tiny_onnx / "model.onnx", file)
 
     monkeypatch.setattr("constrictor.compression.export.export.export_onnx", copy)
-    with pytest.raises(ConstrictorError, match=r"model\.onnx differs from the torch model.*24 texts"):
+    with pytest.raises(ConstrictorError, match=r"model\.onnx differs from its parent.*24 texts"):
         export(Export(stage="export", max_difference=1e-12), tiny_teacher, tiny_task, tmp_path / "model", "onnx")
     assert list(tmp_path.iterdir()) == []
 
@@ -76,3 +79,73 @@ def test_torch_model_is_not_in_training_mode_when_it_answers(tiny_teacher):
     assert np.array_equal(forward(model, batch), forward(model, batch))
     assert model.training
     assert torch.is_grad_enabled()
+
+
+@pytest.mark.parametrize("opset", [18, 23])
+def test_both_ends_of_the_operator_sets_work(tiny_teacher, tiny_task, tmp_path, opset):
+    manifest = export(Export(stage="export", opset=opset), tiny_teacher, tiny_task, tmp_path / "model", "onnx")
+    assert manifest.details["parity"]["max_difference"] < 1e-4
+    model = onnx.load(tmp_path / "model" / "model.onnx")
+    assert [entry.version for entry in model.opset_import if entry.domain == ""] == [opset]
+
+
+def test_another_operator_set_than_asked_for_is_refused(tiny_onnx):
+    with pytest.raises(ConstrictorError, match=r"cannot write this model with opset 17\. Set 'opset: 20'"):
+        _refuse_other_opset(onnx.load(tiny_onnx / "model.onnx"), 17)
+
+
+def test_model_that_the_exporter_cannot_write_is_a_message(tmp_path):
+    class Odd(torch.nn.Module):
+        def forward(self, input_ids, attention_mask):
+            return input_ids if attention_mask.sum() > 3 else attention_mask
+
+    with pytest.raises(ConstrictorError, match="cannot be written as ONNX with opset 20"):
+        export_onnx(Odd(), tmp_path / "model.onnx", 20, 32)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_fixed_shape_answers_batches_of_any_size_and_cuts_longer_texts(tiny_teacher, tiny_task, tmp_path):
+    manifest = export(Export(stage="export", shape=(4, 6)), tiny_teacher, tiny_task, tmp_path / "model", "onnx")
+    assert manifest.max_length == 6
+    assert manifest.details["parity"]["max_difference"] < 1e-4
+    graph = onnx.load(tmp_path / "model" / "model.onnx").graph
+    assert [[side.dim_value for side in entry.type.tensor_type.shape.dim] for entry in graph.input] == [[4, 6]] * 2
+    texts = [
+        "a film",
+        "the film was great",
+        "the plot was awful",
+        "the story was lovely from start to finish",
+        "indeed",
+    ]
+    encoded = [
+        [*ids[:5].tolist(), ids[-1]] if len(ids) > 6 else ids for ids in load(tiny_teacher).tokenizer.encode(texts)
+    ]
+    model = load_classifier(tiny_teacher, ["bad", "good"], 32)
+    expected = [
+        forward(model, {"input_ids": np.array([ids]), "attention_mask": np.ones((1, len(ids)), int)}) for ids in encoded
+    ]
+    np.testing.assert_allclose(load(tmp_path / "model").logits_of(texts), np.concatenate(expected), atol=1e-4)
+
+
+def test_fixed_length_above_the_tasks_is_refused(tiny_teacher, tiny_task, tmp_path):
+    with pytest.raises(ConstrictorError, match=r"no text of the task has more than 32. Set 'shape: \[2, 32\]'"):
+        export(Export(stage="export", shape=(2, 64)), tiny_teacher, tiny_task, tmp_path / "model", "onnx")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_tensors_of_a_large_model_lie_beside_it_and_are_found(tiny_onnx, tmp_path, monkeypatch):
+    monkeypatch.setattr("constrictor.compression.export.onnx.MAX_INLINE_BYTES", 10_000)
+    file = tmp_path / "large" / "model.onnx"
+    file.parent.mkdir()
+    save_onnx(onnx.load(tiny_onnx / "model.onnx"), file)
+    assert {path.name for path in file.parent.iterdir()} == {"model.onnx", "model.onnx.data"}
+    assert file.stat().st_size < (tiny_onnx / "model.onnx").stat().st_size / 2
+    batch = {"input_ids": np.full((2, 5), 6), "attention_mask": np.ones((2, 5), np.int64)}
+    expected = run_session(open_session(tiny_onnx / "model.onnx"), batch)
+    assert np.array_equal(run_session(open_session(file), batch), expected)
+    for source, name in ((file, "large.onnx"), (tiny_onnx / "model.onnx", "small.onnx")):
+        quantize_onnx(source, tmp_path / name, per_channel=True)
+    assert np.array_equal(
+        run_session(open_session(tmp_path / "large.onnx"), batch),
+        run_session(open_session(tmp_path / "small.onnx"), batch),
+    )

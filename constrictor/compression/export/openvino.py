@@ -1,0 +1,77 @@
+"""OpenVINO's intermediate representation, with the precision that it is to run in said aloud."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from constrictor.artifacts.manifest import installed_versions
+from constrictor.artifacts.onnx_model import open_session, run_session
+from constrictor.artifacts.openvino_model import import_openvino, open_openvino, real_precision, run_openvino
+from constrictor.compression.export.parity import compare_logits, refuse_difference
+from constrictor.compression.export.work import Changes, Work
+from constrictor.errors import ConstrictorError
+
+# bf16 keeps 8 bits of a number, so single logits move; their mean may move by this share of the logits' spread.
+MAX_SHIFT_BF16 = 0.05
+
+
+def write_openvino(work: Work) -> Changes:
+    """Write `model.xml` and `model.bin` from a float32 ONNX artifact.
+
+    The weights stay in float32. The precision is a hint at run time; the manifest names the one that this processor
+    really runs in, which is fp32 where it has no bf16.
+
+    Raises:
+        ConstrictorError: if the package is missing, OpenVINO cannot read the model, or the two say different things.
+    """
+    openvino = import_openvino()
+    source, target = work.parent / "model.onnx", work.staging / "model.xml"
+    if work.before.precision != "fp32":
+        raise ConstrictorError(
+            f"{source} is {work.before.precision}, which OpenVINO runs slowly. Export its float32 parent instead."
+        )
+    try:
+        model = openvino.Core().read_model(source)
+        # Operations without a name are numbered through the life of the process; the file should not depend on it.
+        for number, operation in enumerate(model.get_ordered_ops()):
+            if operation.get_type_name() not in ("Parameter", "Result"):
+                operation.set_friendly_name(f"{operation.get_type_name()}_{number}")
+        openvino.save_model(model, target, compress_to_fp16=False)
+    except RuntimeError as error:
+        raise ConstrictorError(f"{source} cannot be read by OpenVINO: {error}") from None
+    compiled = open_openvino(target, work.settings.precision)
+    precision = real_precision(compiled)
+    reference = work.logits(partial(run_session, open_session(source)))
+    parity = compare_logits(reference, work.logits(partial(run_openvino, compiled)))
+    if precision == "fp32":
+        refuse_difference(parity, work.settings.max_difference, target)
+    else:
+        refuse_shift(parity, float(np.std(reference)), target)
+    return {
+        "precision": precision,
+        "details": {"parity": parity, "precision_asked": work.settings.precision},
+        "versions": installed_versions("openvino", "onnxruntime"),
+    }
+
+
+def refuse_shift(parity: dict[str, Any], spread: float, file: Path) -> None:
+    """Stop when 16-bit arithmetic moves the logits by more than its rounding explains.
+
+    Args:
+        parity: what :func:`compare_logits` found.
+        spread: standard deviation of the parent's logits.
+        file: the model, for the message.
+
+    Raises:
+        ConstrictorError: saying by how much.
+    """
+    if not parity["mean_difference"] <= MAX_SHIFT_BF16 * spread:
+        raise ConstrictorError(
+            f"{file.name} differs from its parent: logits move by {parity['mean_difference']:.2e} on average where they "
+            f"spread by {spread:.2e} ({parity['equal_predictions']:.1%} equal predictions on {parity['texts']} texts). "
+            "Set 'precision: fp32'."
+        )
