@@ -18,7 +18,6 @@ from constrictor.metrics.classification import METRICS
 from constrictor.study.lineage import ancestry, parent_of, steps_of
 from constrictor.study.settings import Settings
 
-
 MASKING = frozenset({"magnitude", "wanda", "movement"})
 
 

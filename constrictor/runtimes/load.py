@@ -71,7 +71,18 @@ def _open_torch_int8(folder: Path, manifest: Manifest, threads: int, bf16: bool)
 
     if threads:
         torch.set_num_threads(threads)
-    return partial(forward, load_int8(folder, manifest))
+    return partial(forward, load_int8(folder, manifest.shape))
+
+
+def _open_bitsandbytes(folder: Path, manifest: Manifest, threads: int, bf16: bool) -> Callable[[Batch], np.ndarray]:
+    import torch
+
+    from constrictor.artifacts.torch_model import forward
+    from constrictor.compression.quantization.bnb import load_bnb
+
+    if threads:
+        torch.set_num_threads(threads)
+    return partial(forward, load_bnb(folder, manifest.shape))
 
 
 def _open_onnx(folder: Path, manifest: Manifest, threads: int, bf16: bool) -> Callable[[Batch], np.ndarray]:
@@ -80,4 +91,9 @@ def _open_onnx(folder: Path, manifest: Manifest, threads: int, bf16: bool) -> Ca
     return partial(run_session, open_session(folder / "model.onnx", threads))
 
 
-_OPENERS = {"torch": _open_torch, "torch-int8": _open_torch_int8, "onnx": _open_onnx}
+_OPENERS = {
+    "torch": _open_torch,
+    "torch-int8": _open_torch_int8,
+    "bitsandbytes": _open_bitsandbytes,
+    "onnx": _open_onnx,
+}
