@@ -159,6 +159,7 @@ def _filled(linear: nn.Linear, name: str, tensors: dict[str, Tensor]) -> nn.Modu
         return _int8_layer(weight, taken["SCB"], bias)
     state = {key: tensor for key, tensor in taken.items() if key not in ("weight", "bias")}
     found = _library().nn.Params4bit.from_prequantized(weight, state, device="cpu")
-    layer = _4bit_layer(*found.quant_state.shape, bias)
+    outputs, inputs = found.quant_state.shape
+    layer = _4bit_layer(outputs, inputs, bias)
     layer.weight, layer.quant_state, found.module = found, found.quant_state, layer
     return layer

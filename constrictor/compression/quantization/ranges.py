@@ -67,7 +67,7 @@ def entropy_range(counts: np.ndarray, edges: np.ndarray, levels: int = LEVELS, c
 
 
 def _divergence(counts: np.ndarray, first: int, end: int, levels: int) -> float:
-    """KL(P || Q) of the bins from one up to another; infinite where Q has nothing and P has something."""
+    """KL(P || Q) of the bins from one up to another."""
     inside = counts[first:end].astype(np.float64)
     p = inside.copy()
     p[0] += counts[:first].sum()
@@ -77,8 +77,7 @@ def _divergence(counts: np.ndarray, first: int, end: int, levels: int) -> float:
     members = np.bincount(level, filled, minlength=levels)
     mass = np.bincount(level, inside, minlength=levels)
     q = np.where(filled, (mass / np.maximum(members, 1))[level], 0.0)
-    if (q[filled] == 0).any():
-        return np.inf
+    q[filled & (q == 0)] = 0.5  # a level that only outliers reach
     p, q = p[filled] / p.sum(), q[filled] / q.sum()
     return float((p * np.log(p / q)).sum())
 

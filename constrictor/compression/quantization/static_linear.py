@@ -20,8 +20,8 @@ def affine_parameters(low: float, high: float, levels: int) -> tuple[float, int]
 
     The range is widened to hold 0, which must be exact: it is what padding and ReLU give.
 
-    >>> affine_parameters(-1.0, 1.55, 255)
-    (0.01, 100)
+    >>> affine_parameters(-2.0, 253.0, 255)
+    (1.0, 2)
     """
     low, high = min(low, 0.0), max(high, 0.0)
     scale = (high - low) / levels or 1.0
