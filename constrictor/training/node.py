@@ -64,7 +64,7 @@ class Node:
         trained: Trained | None,
         tokenizer: str | None = None,
     ) -> Manifest:
-"""Write ``training.json`` and, last, the artifact.
+        """Write ``training.json`` and, last, the artifact.
 
         Args:
             model: the model.

@@ -7,8 +7,9 @@ from safetensors.torch import load_file
 from torch import nn
 from transformers import AutoModelForSequenceClassification
 
+from constrictor.artifacts.architecture import encoder_linears
 from constrictor.artifacts.manifest import read_manifest
-from constrictor.artifacts.torch_model import encoder_linears, load_classifier
+from constrictor.artifacts.torch_model import load_classifier
 from constrictor.compression.quantization.bnb import load_bnb, quantize_bnb, save_bnb
 from constrictor.compression.quantization.quantize import quantize
 from constrictor.errors import ConstrictorError

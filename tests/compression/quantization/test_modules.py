@@ -1,9 +1,10 @@
 import torch
 from torch import nn
+from transformers.pytorch_utils import Conv1D
 
 from constrictor.compression.quantization.int8_embedding import Int8Embedding
 from constrictor.compression.quantization.int8_linear import Int8Linear
-from constrictor.compression.quantization.modules import named, precisions, replace
+from constrictor.compression.quantization.modules import linears_of, named, precisions, replace
 
 
 def _model() -> nn.Module:
@@ -28,3 +29,14 @@ def test_every_precision_is_counted_and_exceptions_are_named():
         "modules": {"bf16": {"norm": 1}, "fp32": {"linear": 2}, "int8": {"embedding": 1}},
         "kept": {"why": ["3", "1.inner"]},
     }
+
+
+def test_matrices_that_stand_the_other_way_round_are_turned():
+    model = nn.Sequential(Conv1D(6, 4), nn.Linear(6, 2))
+    x = torch.randn(3, 4)
+    before = model(x)
+    assert {name: tuple(linear.weight.shape) for name, linear in linears_of(model).items()} == {
+        "0": (6, 4),
+        "1": (2, 6),
+    }
+    torch.testing.assert_close(model(x), before)

@@ -9,8 +9,9 @@ from onnx import TensorProto, helper
 from safetensors.torch import load_file
 from torch import nn
 
+from constrictor.artifacts.architecture import encoder_linears
 from constrictor.artifacts.manifest import read_manifest
-from constrictor.artifacts.torch_model import encoder_linears, load_classifier
+from constrictor.artifacts.torch_model import load_classifier
 from constrictor.compression.quantization.int8_linear import quantize_symmetric
 from constrictor.compression.quantization.qat import FakeInt8Linear, fold, simulate_int8
 from constrictor.compression.quantization.quantize import quantize

@@ -100,3 +100,17 @@ def test_what_the_machine_is_slow_at_is_said_in_log_and_manifest(tiny_teacher, t
     assert manifest.details["slow_here"] == "('fp16', 'torch') is slow"
     assert read_manifest(tmp_path / "model") == manifest
     assert "small is slow on this machine: ('fp16', 'torch') is slow" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("method", ["fp16", "dynamic", "static", "llm_int8", "nf4"])
+def test_cut_model_is_quantized_and_opened_again(wide_teacher, tiny_task, cut, tmp_path, method):
+    model = load_classifier(wide_teacher, ["bad", "good"], 32)
+    cut(model, 192)
+    node = Node(tmp_path / "slim", "slim", 1)
+    node.save(model, wide_teacher, read_manifest(wide_teacher), None)
+    manifest = _quantize(node.model, tmp_path / "small", tiny_task, method=method)
+    assert manifest.shape == read_manifest(node.model).shape
+    assert manifest.shape is not None
+    texts = _texts(tiny_task)
+    small, full = load(tmp_path / "small/model").logits_of(texts), load(node.model).logits_of(texts)
+    assert np.abs(small - full).max() < 0.25 * np.abs(full).max()
