@@ -13,11 +13,12 @@ import resource
 import sys
 import time
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 
 from constrictor.data.tokenization import Batch, Tokenizer, pad
-from constrictor.runtimes.load import load
+from constrictor.runtimes.load import Variant, load
 
 LONG_CALL_MS = 100
 
@@ -59,7 +60,7 @@ def peak_bytes() -> int:
 def main() -> None:
     """Load, answer once, then time what is asked for until standard input ends."""
     folder, threads, variant = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
-    runtime = load(folder, threads=threads, variant=variant)  # type: ignore[arg-type]
+    runtime = load(folder, threads=threads, variant=cast(Variant, variant))
     texts = json.loads(sys.stdin.readline())["texts"]
     runtime.logits_of(texts[:1])
     print(json.dumps({"ready": True}), flush=True)

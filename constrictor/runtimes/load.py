@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Literal, NamedTuple
 
 import numpy as np
 
@@ -34,57 +35,85 @@ class Runtime:
         return predict_logits(self.predict, encoded, self.tokenizer.pad_id, batch_size=batch_size)
 
 
-def load(folder: Path, *, threads: int = 0, bf16: bool = False) -> Runtime:
+Variant = Literal["sdpa", "eager", "compiled"]
+"""How a torch model computes: with fused attention, with plain attention, or compiled for each shape."""
+
+
+class Options(NamedTuple):
+    """What :func:`load` was asked for."""
+
+    threads: int
+    bf16: bool
+    variant: Variant
+
+
+def load(folder: Path, *, threads: int = 0, bf16: bool = False, variant: Variant = "sdpa") -> Runtime:
     """Open an artifact.
 
     Args:
         folder: the artifact's folder.
         threads: threads to compute with; 0 takes all cores.
         bf16: let a float32 torch model compute its matrix products in bf16 where the device does so natively.
+        variant: how a torch model computes.
 
     Raises:
         ConstrictorError: if the artifact is damaged or unfinished, or has no classes yet.
     """
     manifest = read_manifest(folder)
     tokenizer = Tokenizer(folder, manifest.trained_for()[1])
-    return Runtime(manifest, tokenizer, _OPENERS[manifest.format](folder, manifest, threads, bf16))
+    return Runtime(manifest, tokenizer, _OPENERS[manifest.format](folder, manifest, Options(threads, bf16, variant)))
 
 
-def _open_torch(folder: Path, manifest: Manifest, threads: int, bf16: bool) -> Callable[[Batch], np.ndarray]:
+def _open_torch(folder: Path, manifest: Manifest, options: Options) -> Callable[[Batch], np.ndarray]:
     import torch
 
     from constrictor.artifacts.torch_model import forward, load_classifier
     from constrictor.training.device import has_native_bf16
 
-    if threads:
-        torch.set_num_threads(threads)
+    if options.threads:
+        torch.set_num_threads(options.threads)
     dtype = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}[manifest.precision]
     model = load_classifier(folder, *manifest.trained_for(), dtype=dtype).eval()
     model.to("cuda" if torch.cuda.is_available() else "cpu")
-    return partial(forward, model, bf16=bf16 and manifest.precision == "fp32" and has_native_bf16())
+    if options.variant == "eager":
+        model.set_attn_implementation("eager")
+    elif options.variant == "compiled":
+        model.forward = torch.compile(model.forward)  # type: ignore[method-assign]
+    return partial(forward, model, bf16=options.bf16 and manifest.precision == "fp32" and has_native_bf16())
 
 
-def _open_torch_int8(folder: Path, manifest: Manifest, threads: int, bf16: bool) -> Callable[[Batch], np.ndarray]:
+def _open_torch_int8(folder: Path, manifest: Manifest, options: Options) -> Callable[[Batch], np.ndarray]:
     import torch
 
     from constrictor.artifacts.torch_model import forward
     from constrictor.compression.quantization.torch_int8 import load_int8
 
-    if threads:
-        torch.set_num_threads(threads)
-    return partial(forward, load_int8(folder, manifest))
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    return partial(forward, load_int8(folder, manifest.shape))
 
 
-def _open_onnx(folder: Path, manifest: Manifest, threads: int, bf16: bool) -> Callable[[Batch], np.ndarray]:
+def _open_bitsandbytes(folder: Path, manifest: Manifest, options: Options) -> Callable[[Batch], np.ndarray]:
+    import torch
+
+    from constrictor.artifacts.torch_model import forward
+    from constrictor.compression.quantization.bnb import load_bnb
+
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    return partial(forward, load_bnb(folder, manifest.shape))
+
+
+def _open_onnx(folder: Path, manifest: Manifest, options: Options) -> Callable[[Batch], np.ndarray]:
     from constrictor.artifacts.onnx_model import open_session, run_session
 
-    return partial(run_session, open_session(folder / f"model.{manifest.format}", threads))
+    return partial(run_session, open_session(folder / f"model.{manifest.format}", options.threads))
 
 
-def _open_openvino(folder: Path, manifest: Manifest, threads: int, bf16: bool) -> Callable[[Batch], np.ndarray]:
+def _open_openvino(folder: Path, manifest: Manifest, options: Options) -> Callable[[Batch], np.ndarray]:
     from constrictor.artifacts.openvino_model import open_openvino, real_precision, run_openvino
 
-    compiled = open_openvino(folder / "model.xml", manifest.precision, threads)
+    compiled = open_openvino(folder / "model.xml", manifest.precision, options.threads)
     if (precision := real_precision(compiled)) != manifest.precision:
         # Not on standard output, where the process that times artifacts answers.
         log.warning("%s was exported for %s; this processor runs it in %s", folder, manifest.precision, precision)
@@ -94,6 +123,7 @@ def _open_openvino(folder: Path, manifest: Manifest, threads: int, bf16: bool) -
 _OPENERS = {
     "torch": _open_torch,
     "torch-int8": _open_torch_int8,
+    "bitsandbytes": _open_bitsandbytes,
     "onnx": _open_onnx,
     "ort": _open_onnx,
     "openvino": _open_openvino,

@@ -64,7 +64,7 @@ class Node:
         trained: Trained | None,
         tokenizer: str | None = None,
     ) -> Manifest:
-        """Write ``training.json`` and, last, the artifact; say what came out.
+        """Write ``training.json`` and, last, the artifact.
 
         Args:
             model: the model.
@@ -73,8 +73,7 @@ class Node:
             trained: what came of its training, if it was trained.
             tokenizer: content of ``tokenizer.json`` where it is not that folder's any more.
         """
-        record = trained.summary() if trained else {"history": []}
-        write_text(self.folder / "training.json", json.dumps(record, indent=2) + "\n")
+        self.write_training(trained)
         shape = note_shape(model)  # may write into the configuration, so it goes before the saving
         with artifact_folder(self.model) as staging:
             save_classifier(model, tokenizer_from, staging)
@@ -91,12 +90,17 @@ class Node:
                     }
                 ),
             )
+        return sealed
+
+    def write_training(self, trained: Trained | None) -> None:
+        """Write ``training.json`` and say what came out; None where nothing was trained."""
+        record = trained.summary() if trained else {"history": []}
+        write_text(self.folder / "training.json", json.dumps(record, indent=2) + "\n")
         if trained:
             announce(
                 f"{self.step}: best epoch {trained.best_epoch:g}, {spell_seconds(trained.seconds)}, "
                 f"{record['examples_per_second']:.0f} examples/s"
             )
-        return sealed
 
 
 @dataclass(frozen=True)

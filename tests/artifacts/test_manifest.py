@@ -5,7 +5,7 @@ import pytest
 
 from constrictor.artifacts.manifest import MANIFEST, Manifest, hash_files, read_manifest
 from constrictor.errors import ConstrictorError
-from constrictor.study.steps.quantize import Quantize
+from constrictor.study.steps.quantize import Dynamic
 
 
 @pytest.fixture
@@ -49,9 +49,14 @@ def test_folder_without_a_manifest_is_no_model(tmp_path):
 
 def test_child_inherits_what_its_step_does_not_change(artifact):
     parent = read_manifest(artifact)
-    child = parent.descend("int8", Quantize(stage="quantize", method="dynamic"), precision="int8")
+    child = parent.descend("int8", Dynamic(stage="quantize", method="dynamic"), precision="int8")
     assert [record.step for record in child.lineage] == ["teacher", "int8"]
-    assert child.lineage[-1].settings == {"stage": "quantize", "method": "dynamic", "per_channel": True}
+    assert child.lineage[-1].settings == {
+        "stage": "quantize",
+        "method": "dynamic",
+        "per_channel": True,
+        "embeddings": True,
+    }
     assert (child.labels, child.parameters, child.precision) == (parent.labels, parent.parameters, "int8")
     assert (child.files, child.details) == ({}, {})
     assert parent.precision == "fp32"

@@ -14,7 +14,8 @@ from constrictor.compression.quantization.quantize import quantize
 from constrictor.data.examples import unlabelled, write_examples
 from constrictor.data.outputs import Outputs, write_outputs
 from constrictor.errors import ConstrictorError
-from constrictor.study.steps.quantize import Quantize
+from constrictor.study.steps.quantize import Dynamic
+from constrictor.training.node import Node
 
 MANIFEST = Manifest(format="torch", precision="fp32", parameters=1, nonzero_parameters=1)
 
@@ -137,7 +138,7 @@ def test_full_disk_in_the_middle_of_a_stage_keeps_the_old_artifact(small_disk, t
     _artifact(disk / "model", "old")
     (disk / "ballast").write_bytes(bytes(shutil.disk_usage(disk).free - 24_000))
     with pytest.raises(ConstrictorError, match="the disk is full"):
-        quantize(Quantize(stage="quantize", method="dynamic"), tiny_teacher, disk / "model", "int8")
+        quantize(Dynamic(stage="quantize", method="dynamic"), tiny_teacher, Node(disk, "int8", 1))
     assert read_manifest(disk / "model").files["file"].bytes == 3
     assert {path.name for path in disk.iterdir()} == {"model", "ballast"}
 

@@ -9,22 +9,25 @@ from constrictor.compression.quantization.quantize import quantize
 from constrictor.data.examples import read_examples
 from constrictor.errors import ConstrictorError
 from constrictor.runtimes.load import load
-from constrictor.study.steps.quantize import Quantize
+from constrictor.study.steps.quantize import BitsAndBytes, Dynamic, Half
+from constrictor.training.node import Node
 
 
 @pytest.fixture(scope="module")
 def artifacts(tiny_teacher, tiny_onnx, tmp_path_factory):
     folder = tmp_path_factory.mktemp("formats")
-    for name, parent, method in (
-        ("int8", tiny_teacher, "dynamic"),
-        ("bf16", tiny_teacher, "bf16"),
-        ("onnx8", tiny_onnx, "dynamic"),
-    ):
-        quantize(Quantize(stage="quantize", method=method), parent, folder / name, name)
-    return {"torch": tiny_teacher, "onnx": tiny_onnx, **{name: folder / name for name in ("int8", "bf16", "onnx8")}}
+    steps = {
+        "int8": (tiny_teacher, Dynamic(stage="quantize", method="dynamic")),
+        "bf16": (tiny_teacher, Half(stage="quantize", method="bf16")),
+        "bnb8": (tiny_teacher, BitsAndBytes(stage="quantize", method="llm_int8")),
+        "onnx8": (tiny_onnx, Dynamic(stage="quantize", method="dynamic")),
+    }
+    for name, (parent, step) in steps.items():
+        quantize(step, parent, Node(folder / name, name, 1))
+    return {"torch": tiny_teacher, "onnx": tiny_onnx, **{name: folder / name / "model" for name in steps}}
 
 
-@pytest.mark.parametrize("kind", ["torch", "onnx", "int8", "bf16", "onnx8"])
+@pytest.mark.parametrize("kind", ["torch", "onnx", "int8", "bf16", "bnb8", "onnx8"])
 def test_every_format_answers_alike_and_in_order(artifacts, tiny_task, kind):
     examples = read_examples(tiny_task / "test.parquet")
     runtime = load(artifacts[kind], threads=1)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from constrictor.errors import ConstrictorError
-from constrictor.study.steps.prune import Prune
+from constrictor.study.steps.prune import Magnitude
 from workflow_scripts._script import json_of, node_folder, run
 from workflow_scripts._training import lessons_of
 
@@ -34,19 +34,19 @@ def test_mistake_of_ours_keeps_its_traceback():
 
 
 def test_settings_are_read_from_json():
-    settings = Prune(stage="prune", method="magnitude", sparsity=0.3)
-    assert json_of(Prune)(settings.canonical()) == settings
+    settings = Magnitude(stage="prune", method="magnitude", sparsity=0.3)
+    assert json_of(Magnitude)(settings.canonical()) == settings
 
 
 def test_lessons_pair_examples_with_outputs_and_passes():
     one, two, three, four = map(Path, "abcd")
-    assert [tuple(lesson) for lesson in lessons_of([one, two], [three, four], [3, 1])] == [
+    assert [tuple(lesson) for lesson in lessons_of([one, two], [three, four], {"imdb_60k": 3, "train": 1})] == [
         (one, three, 3),
         (two, four, 1),
     ]
-    assert [lesson.passes for lesson in lessons_of([one], [three])] == [1]
+    assert [lesson.passes for lesson in lessons_of([one], [], {"train": 1})] == [1]
     with pytest.raises(ValueError, match=r"shorter|longer"):
-        lessons_of([one, two], [three])
+        lessons_of([one, two], [three], {"imdb_60k": 3, "train": 1})
 
 
 def test_node_of_a_manifest():

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from constrictor.artifacts.torch_model import encoder_layers
+from constrictor.artifacts.architecture import encoder_layers
 from constrictor.errors import ConstrictorError
 
 

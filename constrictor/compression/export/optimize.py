@@ -18,7 +18,8 @@ from constrictor.compression.export.lean import LeanClassifier
 from constrictor.compression.export.onnx import PlainClassifier, export_onnx
 from constrictor.compression.export.parity import refuse_difference
 from constrictor.compression.export.timing import milliseconds_in_turn, speed_ratio
-from constrictor.compression.quantization.onnx_int8 import quantize_onnx
+from constrictor.compression.quantization.onnx_graph import load_onnx, save_onnx
+from constrictor.compression.quantization.onnx_int8 import to_int8
 from constrictor.data.tokenization import Batch, Encoded
 from constrictor.errors import ConstrictorError
 from constrictor.study.steps.export import Export
@@ -114,7 +115,7 @@ def _speed_ratios(files: dict[str, Path], settings: Export, max_length: int, tex
 def _int8(file: Path) -> Path:
     target = file.parent / "int8" / "model.onnx"
     target.parent.mkdir()
-    quantize_onnx(file, target, per_channel=True)
+    save_onnx(to_int8(load_onnx(file), per_channel=True, tables=True, scratch=target.parent), target)
     return target
 
 

@@ -17,7 +17,7 @@ from transformers import PreTrainedModel
 from transformers.pytorch_utils import Conv1D
 
 from constrictor.artifacts.architecture import Block, Matrix, blocks_of
-from constrictor.compression.pruning.method import Sample
+from constrictor.compression.sample import Sample
 from constrictor.data.examples import UNLABELLED
 from constrictor.errors import ConstrictorError
 

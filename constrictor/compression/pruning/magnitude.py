@@ -8,7 +8,8 @@ from transformers import PreTrainedModel
 from constrictor.artifacts.architecture import encoder_linears
 from constrictor.compression.pruning.masked import Mask, mask_gradually
 from constrictor.compression.pruning.masks import pattern_masks, sparsity_masks
-from constrictor.compression.pruning.method import Pruned, Sample, keep_zeros
+from constrictor.compression.pruning.method import Pruned, keep_zeros
+from constrictor.compression.sample import Sample
 from constrictor.study.steps.prune import Magnitude
 
 

@@ -6,39 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from constrictor.data.tokenization import Encoded, pad
-
-
-@dataclass(frozen=True)
-class Sample:
-    """Calibration examples as a method looks at them.
-
-    Attributes:
-        encoded: token ids of each example.
-        labels: ``(examples,)`` class numbers, :data:`~constrictor.data.examples.UNLABELLED` where there is none.
-        pad_id: id of the padding token.
-        tokenizer: content of the parent's ``tokenizer.json``.
-    """
-
-    encoded: Encoded
-    labels: np.ndarray
-    pad_id: int
-    tokenizer: str = ""
-
-    def batches(self, size: int = 32) -> list[dict[str, Tensor]]:
-        """``input_ids``, ``attention_mask`` and ``labels`` of batches of similar length."""
-        order = np.argsort([len(ids) for ids in self.encoded], kind="stable")
-        found = []
-        for start in range(0, len(order), size):
-            rows = order[start : start + size]
-            arrays = {**pad([self.encoded[row] for row in rows], self.pad_id), "labels": self.labels[rows]}
-            found.append({name: torch.from_numpy(values) for name, values in arrays.items()})
-        return found
+from constrictor.compression.sample import Sample
 
 
 @dataclass

@@ -20,7 +20,8 @@ from transformers import PreTrainedModel
 
 from constrictor.artifacts.architecture import encoder_linears
 from constrictor.compression.pruning.masked import Mask, mask_gradually
-from constrictor.compression.pruning.method import Pruned, Sample
+from constrictor.compression.pruning.method import Pruned
+from constrictor.compression.sample import Sample
 from constrictor.study.steps.prune import Movement
 
 

@@ -11,12 +11,12 @@ from constrictor.artifacts.manifest import Manifest, read_manifest
 from constrictor.artifacts.torch_model import load_classifier
 from constrictor.compression.pruning.layers import prune_layers
 from constrictor.compression.pruning.magnitude import prune_by_magnitude
-from constrictor.compression.pruning.method import Method, Sample
+from constrictor.compression.pruning.method import Method
 from constrictor.compression.pruning.movement import prune_by_movement
 from constrictor.compression.pruning.structured import prune_structured
 from constrictor.compression.pruning.vocabulary import prune_vocabulary
 from constrictor.compression.pruning.wanda import prune_by_wanda
-from constrictor.data.calibration import draw_examples
+from constrictor.compression.sample import Sample, draw_sample
 from constrictor.data.examples import read_examples
 from constrictor.data.tokenization import TOKENIZER, Tokenizer
 from constrictor.study.steps.distil import SoftTargets
@@ -93,6 +93,5 @@ def _look_at(settings: AnyPrune, files: Sequence[Path], parent: Path, max_length
         labels = np.concatenate([part.labels for part in parts])
         return Sample(encoded, labels, tokenizer.pad_id, (parent / TOKENIZER).read_text(encoding="utf-8"))
     if isinstance(settings, Calibration):
-        chosen, tokenizer = draw_examples(settings, files[0]), Tokenizer(parent, max_length)
-        return Sample(tokenizer.encode(chosen.texts), chosen.labels, tokenizer.pad_id)
+        return draw_sample(settings, files[0], Tokenizer(parent, max_length))
     return None

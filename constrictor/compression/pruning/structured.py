@@ -11,7 +11,8 @@ from constrictor.artifacts.architecture import Block, blocks_of, family_of, keep
 from constrictor.compression.pruning.budget import Part, keep_alike, keep_budget, keep_share, most_important
 from constrictor.compression.pruning.cost_table import measure_costs
 from constrictor.compression.pruning.importance import Importance, importance_of
-from constrictor.compression.pruning.method import Pruned, Sample
+from constrictor.compression.pruning.method import Pruned
+from constrictor.compression.sample import Sample
 from constrictor.errors import ConstrictorError
 from constrictor.study.steps.prune import Structured
 

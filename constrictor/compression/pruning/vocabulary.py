@@ -15,7 +15,8 @@ import torch
 from torch import nn
 from transformers import PreTrainedModel
 
-from constrictor.compression.pruning.method import Pruned, Sample
+from constrictor.compression.pruning.method import Pruned
+from constrictor.compression.sample import Sample
 from constrictor.errors import ConstrictorError
 from constrictor.study.steps.prune import Vocabulary
 

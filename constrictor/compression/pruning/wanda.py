@@ -18,7 +18,8 @@ from transformers import PreTrainedModel
 
 from constrictor.artifacts.architecture import encoder_linears
 from constrictor.compression.pruning.masks import pattern_masks, row_masks
-from constrictor.compression.pruning.method import Pruned, Sample, keep_zeros
+from constrictor.compression.pruning.method import Pruned, keep_zeros
+from constrictor.compression.sample import Sample
 from constrictor.study.steps.prune import Wanda
 
 

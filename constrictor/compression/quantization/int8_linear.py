@@ -50,12 +50,6 @@ class Int8Linear(nn.Module):
         self._reduce_range = not torch.cpu._is_vnni_supported()
 
     @classmethod
-    def empty(cls, linear: nn.Linear, per_channel: bool) -> Int8Linear:
-        """A layer of the same shape, to be filled by ``load_state_dict``."""
-        scales = linear.out_features if per_channel else 1
-        return cls(torch.empty(linear.weight.shape, dtype=torch.int8), torch.ones(scales), linear.bias)
-
-    @classmethod
     def from_linear(cls, linear: nn.Linear, per_channel: bool) -> Int8Linear:
         """Quantize a linear layer."""
         weight, scale = quantize_symmetric(linear.weight.detach().float(), per_channel)
@@ -74,12 +68,3 @@ class Int8Linear(nn.Module):
         if self._packed is None:
             self._packed = self._pack()
         return torch.ops.quantized.linear_dynamic(x, self._packed, reduce_range=self._reduce_range)
-
-
-def replace_linears(model: nn.Module, make: Any) -> list[str]:
-    """Replace every linear layer of a model, in place, by what ``make(linear)`` gives; returns their names."""
-    names = [name for name, module in model.named_modules() if isinstance(module, nn.Linear)]
-    for name in names:
-        parent_name, _, attribute = name.rpartition(".")
-        setattr(model.get_submodule(parent_name), attribute, make(model.get_submodule(name)))
-    return names

@@ -11,14 +11,10 @@ from onnx import ModelProto, TensorProto, helper
 from constrictor.artifacts.onnx_model import open_session
 from constrictor.compression.quantization.onnx_graph import save_onnx
 from constrictor.compression.quantization.onnx_method import fitting_batches
-from constrictor.compression.quantization.ranges import Observed, entropy_range, extreme_range, percentile_range
-from constrictor.data.calibration import draw_examples
-from constrictor.data.tokenization import Tokenizer
+from constrictor.compression.quantization.ranges import RANGES, Observed, looks
 
 if TYPE_CHECKING:
-    from constrictor.compression.quantization.quantize import Work
-
-RANGES = {"minmax": extreme_range, "percentile": percentile_range, "entropy": entropy_range}
+    from constrictor.compression.quantization.work import Work
 
 
 def calibrate(model: ModelProto, tensors: list[str], work: Work) -> dict[str, tuple[float, float]]:
@@ -34,8 +30,7 @@ def calibrate(model: ModelProto, tensors: list[str], work: Work) -> dict[str, tu
     Raises:
         ConstrictorError: if there are fewer examples than the step wants to look at.
     """
-    tokenizer = Tokenizer(work.parent, work.before.trained_for()[1])
-    encoded = tokenizer.encode(draw_examples(work.settings, work.calibration).texts)
+    sample = work.sample()
     watched = ModelProto()
     watched.CopyFrom(model)
     watched.graph.output.extend(helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in tensors)
@@ -45,8 +40,8 @@ def calibrate(model: ModelProto, tensors: list[str], work: Work) -> dict[str, tu
         session = open_session(file)
     seen = {name: Observed() for name in tensors}
     choose = RANGES[work.settings.ranges]
-    for look in (Observed.extend, Observed.count)[: 1 if choose is extreme_range else 2]:
-        for batch in fitting_batches(session, encoded, tokenizer.pad_id):
+    for look in looks(choose):
+        for batch in fitting_batches(session, sample.encoded, sample.pad_id):
             inputs = {part.name: batch[part.name] for part in session.get_inputs()}
             for name, values in zip(tensors, session.run(tensors, inputs), strict=True):
                 # Nobody reads what is computed at padded positions.

@@ -13,7 +13,7 @@ from onnxruntime.transformers.float16 import convert_float_to_float16
 from constrictor.compression.quantization.onnx_method import Rewritten
 
 if TYPE_CHECKING:
-    from constrictor.compression.quantization.quantize import Work
+    from constrictor.compression.quantization.work import Work
 
 # A good conversion moves a logit by hundredths at most; a number beyond the range of fp16 moves it by much more.
 MAX_DIFFERENCE = 0.1

@@ -20,16 +20,31 @@ from constrictor.compression.quantization.onnx_graph import needs_external_data
 from constrictor.compression.quantization.onnx_method import Rewritten, refused_tables
 from constrictor.machine import has_int8_dot_product
 
+# Without VNNI, two int8 products can overflow the 16 bits that they are added up in; 7 bits cannot.
+REDUCED_RANGE = not has_int8_dot_product()
+
 if TYPE_CHECKING:
-    from constrictor.compression.quantization.quantize import Work
+    from constrictor.compression.quantization.work import Work
 
 
 def dynamic(model: ModelProto, work: Work) -> Rewritten:
     """Round matrices and, if the step wants it, embedding tables to 8 bits."""
     tables = work.settings.embeddings
-    # Without VNNI, two int8 products can overflow the 16 bits that they are added up in; 7 bits cannot.
-    reduce_range = not has_int8_dot_product()
-    with TemporaryDirectory(dir=work.staging) as folder:
+    quantized = to_int8(model, per_channel=work.settings.per_channel, tables=tables, scratch=work.staging)
+    reasons = {} if tables else refused_tables(quantized)
+    return Rewritten(quantized, "int8", reasons, {"reduced_range": REDUCED_RANGE})
+
+
+def to_int8(model: ModelProto, *, per_channel: bool, tables: bool, scratch: Path) -> ModelProto:
+    """An int8 version of a float32 model.
+
+    Args:
+        model: the model.
+        per_channel: one scale for each output of a matrix instead of one for all.
+        tables: round the embedding tables too.
+        scratch: folder for a temporary file.
+    """
+    with TemporaryDirectory(dir=scratch) as folder:
         file = Path(folder) / "model.onnx"
         logging.disable(logging.WARNING)  # it advises a preparation that changes nothing here
         try:
@@ -37,8 +52,8 @@ def dynamic(model: ModelProto, work: Work) -> Rewritten:
                 model,
                 file,
                 op_types_to_quantize=["MatMul", "Gemm", *(["Gather"] if tables else [])],
-                per_channel=work.settings.per_channel,
-                reduce_range=reduce_range,
+                per_channel=per_channel,
+                reduce_range=REDUCED_RANGE,
                 weight_type=QuantType.QInt8,
                 use_external_data_format=needs_external_data(model),
                 # ONNX cannot infer types behind the runtime's own operators, such as a 4-bit embedding table.
@@ -46,6 +61,4 @@ def dynamic(model: ModelProto, work: Work) -> Rewritten:
             )
         finally:
             logging.disable(logging.NOTSET)
-        quantized = onnx.load(file)
-    reasons = {} if tables else refused_tables(quantized)
-    return Rewritten(quantized, "int8", reasons, {"reduced_range": reduce_range})
+        return onnx.load(file)

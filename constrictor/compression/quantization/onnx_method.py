@@ -20,7 +20,7 @@ from constrictor.data.tokenization import Batch, Encoded, Tokenizer, batches_by_
 from constrictor.errors import ConstrictorError
 
 if TYPE_CHECKING:
-    from constrictor.compression.quantization.quantize import Changes, Work
+    from constrictor.compression.quantization.work import Changes, Work
 
 # Operators that hold several numbers in a byte, and which of their inputs are packed so.
 _PACKED = {"MatMulNBits": (1, 3), "GatherBlockQuantized": (0, 3)}

@@ -26,7 +26,7 @@ from constrictor.compression.quantization.onnx_method import HEAD, Rewritten, re
 from constrictor.machine import has_int8_dot_product
 
 if TYPE_CHECKING:
-    from constrictor.compression.quantization.quantize import Work
+    from constrictor.compression.quantization.work import Work
 
 
 def static(model: ModelProto, work: Work) -> Rewritten:

@@ -19,7 +19,7 @@ from constrictor.compression.quantization.onnx_graph import (
 from constrictor.compression.quantization.onnx_method import HEAD, Rewritten, refused_tables
 
 if TYPE_CHECKING:
-    from constrictor.compression.quantization.quantize import Work
+    from constrictor.compression.quantization.work import Work
 
 # Inside the product, the runtime may round activations to int8, block by block. Against float32 activations that is on the
 # MiniLM teacher, one core: 8 bits x0.45 -> x1.62 (1 x 32 tokens), x0.92 -> x1.20 (32 x 128) the speed of float32; 4 bits

@@ -2,85 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import torch
-
-from constrictor.artifacts.manifest import Manifest, installed_versions, read_manifest
-from constrictor.artifacts.torch_model import load_classifier, save_classifier
+from constrictor.artifacts.manifest import Manifest, read_manifest
 from constrictor.artifacts.writing import artifact_folder, seal
-from constrictor.compression.quantization.onnx_half import half
-from constrictor.compression.quantization.onnx_int8 import dynamic
+from constrictor.compression.quantization import onnx_half, onnx_int8, onnx_static, onnx_weight_only, torch_methods
 from constrictor.compression.quantization.onnx_method import on_onnx
-from constrictor.compression.quantization.onnx_static import static
-from constrictor.compression.quantization.onnx_weight_only import weight_only
-from constrictor.compression.quantization.torch_int8 import save_int8
-from constrictor.study.steps.distil import SoftTargets
+from constrictor.compression.quantization.speed import slow_here
+from constrictor.compression.quantization.work import Changes, Work
+from constrictor.progress import announce
 from constrictor.study.steps.quantize import AnyQuantize
-from constrictor.training.distil import Lesson
-from constrictor.training.node import Node, TaskFolder
-
-
-@dataclass(frozen=True)
-class Work:
-    """What a method of quantization works with.
-
-    Attributes:
-        settings: the step.
-        parent: the artifact to quantize.
-        before: its manifest.
-        staging: folder to write the new artifact's files to.
-        calibration: examples to look at, for the methods that look at some.
-        lessons: what a quantization-aware training reads.
-        soft_targets: how teacher and labels are mixed in it.
-        task: the prepared task, for the methods that calibrate or train.
-        node: where to work.
-    """
-
-    settings: Any
-    parent: Path
-    before: Manifest
-    staging: Path
-    node: Node
-    calibration: Path | None = None
-    lessons: Sequence[Lesson] = ()
-    soft_targets: SoftTargets | None = None
-    task: TaskFolder | None = None
-
-
-Changes = dict[str, Any]
-"""Fields of the manifest that a method changes: `precision`, `details`, `versions` and, if need be, `format`."""
-
-
-def _half(work: Work) -> Changes:
-    model = load_classifier(work.parent, *work.before.trained_for())
-    model.to({"fp16": torch.float16, "bf16": torch.bfloat16}[work.settings.method])  # type: ignore[arg-type]
-    save_classifier(model, work.parent, work.staging)
-    return {"precision": work.settings.method, "versions": installed_versions("torch", "transformers")}
-
-
-def _dynamic_torch(work: Work) -> Changes:
-    model = load_classifier(work.parent, *work.before.trained_for())
-    layers = save_int8(model, work.settings.per_channel, work.parent, work.staging)
-    return {
-        "precision": "int8",
-        "format": "torch-int8",
-        "details": {"int8_layers": len(layers)},
-        "versions": installed_versions("torch", "transformers"),
-    }
-
+from constrictor.training.node import Node
 
 METHODS: dict[tuple[str, str], Callable[[Work], Changes]] = {
-    ("fp16", "torch"): _half,
-    ("bf16", "torch"): _half,
-    ("dynamic", "torch"): _dynamic_torch,
-    ("fp16", "onnx"): on_onnx(half),
-    ("dynamic", "onnx"): on_onnx(dynamic),
-    ("static", "onnx"): on_onnx(static),
-    ("weight_only", "onnx"): on_onnx(weight_only),
+    ("fp16", "torch"): torch_methods.half,
+    ("bf16", "torch"): torch_methods.half,
+    ("dynamic", "torch"): torch_methods.dynamic,
+    ("static", "torch"): torch_methods.static,
+    ("llm_int8", "torch"): torch_methods.bitsandbytes,
+    ("nf4", "torch"): torch_methods.bitsandbytes,
+    ("fp4", "torch"): torch_methods.bitsandbytes,
+    ("qat", "torch"): torch_methods.quantization_aware,
+    ("fp16", "onnx"): on_onnx(onnx_half.half),
+    ("dynamic", "onnx"): on_onnx(onnx_int8.dynamic),
+    ("static", "onnx"): on_onnx(onnx_static.static),
+    ("weight_only", "onnx"): on_onnx(onnx_weight_only.weight_only),
 }
 """By method and format of the parent."""
 
@@ -100,5 +48,8 @@ def quantize(settings: AnyQuantize, parent: Path, node: Node, **further: Any) ->
     before = read_manifest(parent)
     with artifact_folder(node.model) as staging:
         work = Work(settings, parent, before, staging, node, **further)
-        changes = METHODS[settings.method, before.format](work)
-        return seal(staging, before.descend(node.step, settings, **changes))
+        after = before.descend(node.step, settings, **METHODS[settings.method, before.format](work))
+        if slow := slow_here(after.precision, after.format):
+            announce(f"{node.step} is slow on this machine: {slow}")
+            after.details["slow_here"] = slow
+        return seal(staging, after)

@@ -6,6 +6,7 @@ bins between them.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -90,3 +91,14 @@ def rounding_divergence(counts: np.ndarray, start: int, end: int) -> float:
     rounded = np.where(seen, mean[level], 0)
     p, q = clipped[seen] / clipped.sum(), np.maximum(rounded[seen], 1e-4) / max(rounded.sum(), 1e-4)
     return float((p * np.log(p / q)).sum())
+
+
+Choice = Callable[[Observed], tuple[float, float]]
+
+RANGES: dict[str, Choice] = {"minmax": extreme_range, "percentile": percentile_range, "entropy": entropy_range}
+"""By their names in a step's settings."""
+
+
+def looks(choose: Choice) -> list[Callable[[Observed, np.ndarray], None]]:
+    """What to do with a tensor's values in each pass over the examples; the extremes need no second one."""
+    return [Observed.extend] if choose is extreme_range else [Observed.extend, Observed.count]

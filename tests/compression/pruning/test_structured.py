@@ -39,8 +39,8 @@ from constrictor.compression.pruning.importance import (
     magnitude_importance,
     taylor_importance,
 )
-from constrictor.compression.pruning.method import Sample
 from constrictor.compression.pruning.prune import prune
+from constrictor.compression.sample import Sample
 from constrictor.data.examples import UNLABELLED, read_examples, unlabelled, write_examples
 from constrictor.errors import ConstrictorError
 from constrictor.runtimes.load import load

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from constrictor.compression.quantization.int8_linear import Int8Linear, quantize_symmetric, replace_linears
+from constrictor.compression.quantization.int8_linear import Int8Linear, quantize_symmetric
 
 
 @given(seed=st.integers(0, 10_000), size=st.sampled_from([1e-6, 0.05, 1.0, 300.0]), per_channel=st.booleans())
@@ -50,19 +50,3 @@ def test_layer_equals_dequantized_weights_within_activation_rounding(per_channel
     assert found.shape == (5, 7, 24)
     assert ((found - expected).abs() <= step * weight.abs().sum(dim=1) + 1e-4).all()
     assert (found - expected).abs().mean() < 0.05 * expected.abs().mean()
-
-
-@pytest.mark.parametrize("per_channel", [True, False])
-@pytest.mark.parametrize("bias", [True, False])
-def test_state_goes_into_an_empty_layer(per_channel, bias):
-    linear, x = nn.Linear(8, 4, bias=bias), torch.randn(3, 8)
-    full = Int8Linear.from_linear(linear, per_channel)
-    empty = Int8Linear.empty(nn.Linear(8, 4, bias=bias), per_channel)
-    empty.load_state_dict({name: tensor.clone() for name, tensor in full.state_dict().items()}, assign=True)
-    assert torch.equal(empty(x), full(x))
-
-
-def test_every_linear_of_a_model_is_replaced():
-    model = nn.Sequential(nn.Linear(3, 4), nn.ModuleDict({"inner": nn.Linear(4, 2)}), nn.LayerNorm(2))
-    assert replace_linears(model, lambda linear: Int8Linear.from_linear(linear, True)) == ["0", "1.inner"]
-    assert not any(isinstance(module, nn.Linear) for module in model.modules())

@@ -2,52 +2,51 @@ import numpy as np
 import onnx
 import pytest
 import torch
+from pydantic import TypeAdapter
 from transformers import AutoModelForSequenceClassification
 
 from constrictor.artifacts.manifest import read_manifest
 from constrictor.artifacts.torch_model import load_classifier
-from constrictor.compression.quantization.int8_linear import Int8Linear, replace_linears
 from constrictor.compression.quantization.quantize import quantize
+from constrictor.compression.quantization.ranges import RANGES
 from constrictor.data.examples import read_examples
-from constrictor.data.tokenization import Tokenizer, pad
+from constrictor.data.tokenization import Tokenizer
+from constrictor.errors import ConstrictorError
 from constrictor.runtimes.load import load
-from constrictor.study.steps.quantize import Quantize
+from constrictor.study.steps.quantize import AnyQuantize, Static
+from constrictor.training.node import Node
+
+TORCH_INT8 = [{"method": "dynamic"}, *({"method": "static", "ranges": name} for name in RANGES)]
 
 
-def _quantize(parent, target, **settings):
-    return quantize(Quantize(stage="quantize", **settings), parent, target, "small")
+def _quantize(parent, folder, task=None, **settings):
+    if settings["method"] == "static":
+        settings["calibration_size"] = 64
+    step = TypeAdapter(AnyQuantize).validate_python({"stage": "quantize", **settings})
+    calibration = None if task is None else task / "train.parquet"
+    return quantize(step, parent, Node(folder, "small", 1), calibration=calibration)
 
 
 def _texts(task) -> list[str]:
     return read_examples(task / "test.parquet").texts
 
 
-@pytest.mark.parametrize("per_channel", [True, False])
-def test_int8_model_on_disk_says_what_it_said_in_memory(tiny_teacher, tiny_task, tmp_path, per_channel):
-    manifest = _quantize(tiny_teacher, tmp_path / "model", method="dynamic", per_channel=per_channel)
-    model = load_classifier(tiny_teacher, ["bad", "good"], 32).eval()
-    replace_linears(model, lambda linear: Int8Linear.from_linear(linear, per_channel))
-    runtime = load(tmp_path / "model")
-    batch = pad(runtime.tokenizer.encode(_texts(tiny_task)), runtime.tokenizer.pad_id)
-    with torch.inference_mode():
-        expected = model(**{name: torch.from_numpy(values) for name, values in batch.items()}).logits.numpy()
-    np.testing.assert_array_equal(runtime.predict(batch), expected)
-    assert (manifest.format, manifest.precision) == ("torch-int8", "int8")
-    assert manifest.details == {"int8_layers": 4 * 6 + 2}
-
-
-def test_int8_predictions_agree_with_the_teacher_in_less_space(tiny_teacher, tiny_task, tmp_path):
-    manifest = _quantize(tiny_teacher, tmp_path / "model", method="dynamic")
+@pytest.mark.parametrize("settings", TORCH_INT8)
+def test_torch_int8_agrees_with_the_teacher_and_says_what_is_in_it(tiny_teacher, tiny_task, tmp_path, settings):
+    manifest = _quantize(tiny_teacher, tmp_path, tiny_task, **settings)
     teacher, small = load(tiny_teacher), load(tmp_path / "model")
     texts = _texts(tiny_task)
     assert (teacher.logits_of(texts).argmax(1) == small.logits_of(texts).argmax(1)).mean() > 0.9
+    assert (manifest.format, manifest.precision) == ("torch-int8", "int8")
+    assert manifest.details["modules"] == {"fp32": {"norm": 9}, "int8": {"embedding": 3, "linear": 4 * 6 + 2}}
+    assert manifest.parameters == teacher.manifest.parameters
     old, new = teacher.manifest.files["model.safetensors"].bytes, manifest.files["model-int8.safetensors"].bytes
-    assert new < 0.7 * old
+    assert new < 0.5 * old
 
 
 @pytest.mark.parametrize(("method", "dtype"), [("fp16", torch.float16), ("bf16", torch.bfloat16)])
 def test_half_precision_is_stored_rounded_and_opens_without_us(tiny_teacher, tiny_task, tmp_path, method, dtype):
-    manifest = _quantize(tiny_teacher, tmp_path / "model", method=method)
+    manifest = _quantize(tiny_teacher, tmp_path, method=method)
     assert manifest.precision == method
     assert (
         manifest.files["model.safetensors"].bytes < 0.6 * read_manifest(tiny_teacher).files["model.safetensors"].bytes
@@ -64,7 +63,7 @@ def test_half_precision_is_stored_rounded_and_opens_without_us(tiny_teacher, tin
 
 
 def test_int8_onnx_agrees_with_its_parent(tiny_onnx, tiny_task, tmp_path):
-    manifest = _quantize(tiny_onnx, tmp_path / "model", method="dynamic")
+    manifest = _quantize(tiny_onnx, tmp_path, method="dynamic")
     texts = _texts(tiny_task)
     full, small = load(tiny_onnx).logits_of(texts), load(tmp_path / "model").logits_of(texts)
     assert (full.argmax(1) == small.argmax(1)).mean() > 0.9
@@ -82,7 +81,36 @@ def test_quantizing_twice_gives_equal_manifests(tiny_teacher, tiny_onnx, tmp_pat
 
 
 def test_tokenizer_comes_along(tiny_teacher, tmp_path):
-    _quantize(tiny_teacher, tmp_path / "model", method="fp16")
+    _quantize(tiny_teacher, tmp_path, method="fp16")
     assert Tokenizer(tmp_path / "model", 32).encode(["a film"])[0].tolist() == (
         Tokenizer(tiny_teacher, 32).encode(["a film"])[0].tolist()
     )
+
+
+def test_static_needs_as_many_examples_as_it_wants_to_look_at(tiny_teacher, tiny_task, tmp_path):
+    step = Static(stage="quantize", method="static", calibration_size=1000)
+    with pytest.raises(ConstrictorError, match=r"has 72 examples and the step wants to look at 1000\. Lower"):
+        quantize(step, tiny_teacher, Node(tmp_path / "node", "small", 1), calibration=tiny_task / "train.parquet")
+    assert not list((tmp_path / "node").iterdir())
+
+
+def test_what_the_machine_is_slow_at_is_said_in_log_and_manifest(tiny_teacher, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("constrictor.compression.quantization.quantize.slow_here", lambda *what: f"{what} is slow")
+    manifest = _quantize(tiny_teacher, tmp_path, method="fp16")
+    assert manifest.details["slow_here"] == "('fp16', 'torch') is slow"
+    assert read_manifest(tmp_path / "model") == manifest
+    assert "small is slow on this machine: ('fp16', 'torch') is slow" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("method", ["fp16", "dynamic", "static", "llm_int8", "nf4"])
+def test_cut_model_is_quantized_and_opened_again(wide_teacher, tiny_task, cut, tmp_path, method):
+    model = load_classifier(wide_teacher, ["bad", "good"], 32)
+    cut(model, 192)
+    node = Node(tmp_path / "slim", "slim", 1)
+    node.save(model, wide_teacher, read_manifest(wide_teacher), None)
+    manifest = _quantize(node.model, tmp_path / "small", tiny_task, method=method)
+    assert manifest.shape == read_manifest(node.model).shape
+    assert manifest.shape is not None
+    texts = _texts(tiny_task)
+    small, full = load(tmp_path / "small/model").logits_of(texts), load(node.model).logits_of(texts)
+    assert np.abs(small - full).max() < 0.25 * np.abs(full).max()

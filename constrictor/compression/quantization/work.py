@@ -1,0 +1,66 @@
+"""What every method of quantization is given and gives back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from transformers import PreTrainedModel
+
+from constrictor.artifacts.manifest import Manifest
+from constrictor.artifacts.torch_model import load_classifier
+from constrictor.compression.sample import Sample, draw_sample
+from constrictor.data.tokenization import Tokenizer
+from constrictor.study.steps.distil import SoftTargets
+from constrictor.training.distil import Lesson
+from constrictor.training.node import Node, TaskFolder
+
+
+@dataclass(frozen=True)
+class Work:
+    """What a method of quantization works with.
+
+    Attributes:
+        settings: the step.
+        parent: the artifact to quantize.
+        before: its manifest.
+        staging: folder to write the new artifact's files to.
+        calibration: examples to look at, for the methods that look at some.
+        lessons: what a quantization-aware training reads.
+        soft_targets: how teacher and labels are mixed in it.
+        task: the prepared task, for the methods that calibrate or train.
+        node: where to work.
+    """
+
+    settings: Any
+    parent: Path
+    before: Manifest
+    staging: Path
+    node: Node
+    calibration: Path | None = None
+    lessons: Sequence[Lesson] = ()
+    soft_targets: SoftTargets | None = None
+    task: TaskFolder | None = None
+
+    def model(self) -> PreTrainedModel:
+        """The torch model to quantize, in float32."""
+        return load_classifier(self.parent, *self.before.trained_for(), seed=self.node.seed)
+
+    def tokenizer(self) -> Tokenizer:
+        """Its tokenizer."""
+        return Tokenizer(self.parent, self.before.trained_for()[1])
+
+    def sample(self) -> Sample:
+        """The calibration examples.
+
+        Raises:
+            ConstrictorError: if there are fewer than the step wants to look at.
+        """
+        assert self.calibration is not None, "the rule hands examples to every method that looks at some"
+        return draw_sample(self.settings, self.calibration, self.tokenizer())
+
+
+Changes = dict[str, Any]
+"""Fields of the manifest that a method changes: `precision`, `details`, `versions` and, if need be, `format`."""
