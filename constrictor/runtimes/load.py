@@ -78,7 +78,7 @@ def _open_torch(folder: Path, manifest: Manifest, options: Options) -> Callable[
     if options.variant == "eager":
         model.set_attn_implementation("eager")
     elif options.variant == "compiled":
-        model.forward = torch.compile(model.forward)  # type: ignore[method-assign]
+        model.forward = torch.compile(model.forward)
     return partial(forward, model, bf16=options.bf16 and manifest.precision == "fp32" and has_native_bf16())
 
 

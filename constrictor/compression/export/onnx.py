@@ -11,11 +11,8 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
+from constrictor.artifacts.onnx_file import save_onnx
 from constrictor.errors import ConstrictorError
-
-# A protobuf message holds less than 2 GiB; above, the tensors go into a file beside it.
-MAX_INLINE_BYTES = 2_000_000_000
-DATA_FILE = "model.onnx.data"
 
 
 class PlainClassifier(nn.Module):
@@ -85,9 +82,3 @@ def _strip_notes(model: onnx.ModelProto) -> None:
     for holder in (model, model.graph, *model.graph.node, *model.graph.value_info, *model.functions):
         del holder.metadata_props[:]
         holder.doc_string = ""
-
-
-def save_onnx(proto: onnx.ModelProto, file: Path) -> None:
-    """Write an ONNX model; the tensors of one that is too large for a single file go into `model.onnx.data`."""
-    size = sum(len(tensor.raw_data) for tensor in proto.graph.initializer)
-    onnx.save(proto, file, save_as_external_data=size > MAX_INLINE_BYTES, location=DATA_FILE)

@@ -13,12 +13,12 @@ import numpy as np
 from torch import nn
 from transformers import PreTrainedModel
 
+from constrictor.artifacts.onnx_file import load_onnx, save_onnx
 from constrictor.artifacts.onnx_model import open_session, run_session
 from constrictor.compression.export.lean import LeanClassifier
 from constrictor.compression.export.onnx import PlainClassifier, export_onnx
 from constrictor.compression.export.parity import refuse_difference
 from constrictor.compression.export.timing import milliseconds_in_turn, speed_ratio
-from constrictor.compression.quantization.onnx_graph import load_onnx, save_onnx
 from constrictor.compression.quantization.onnx_int8 import to_int8
 from constrictor.data.tokenization import Batch, Encoded
 from constrictor.errors import ConstrictorError

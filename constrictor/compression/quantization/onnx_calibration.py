@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from onnx import ModelProto, TensorProto, helper
 
+from constrictor.artifacts.onnx_file import save_onnx
 from constrictor.artifacts.onnx_model import open_session
-from constrictor.compression.quantization.onnx_graph import save_onnx
 from constrictor.compression.quantization.onnx_method import fitting_batches
 from constrictor.compression.quantization.ranges import RANGES, Observed, looks
 

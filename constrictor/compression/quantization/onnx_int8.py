@@ -16,12 +16,9 @@ import onnx
 from onnx import ModelProto, TensorProto
 from onnxruntime.quantization import QuantType, quantize_dynamic
 
-from constrictor.compression.quantization.onnx_graph import needs_external_data
+from constrictor.artifacts.onnx_file import needs_external_data
 from constrictor.compression.quantization.onnx_method import Rewritten, refused_tables
 from constrictor.machine import has_int8_dot_product
-
-# Without VNNI, two int8 products can overflow the 16 bits that they are added up in; 7 bits cannot.
-REDUCED_RANGE = not has_int8_dot_product()
 
 if TYPE_CHECKING:
     from constrictor.compression.quantization.work import Work
@@ -32,7 +29,7 @@ def dynamic(model: ModelProto, work: Work) -> Rewritten:
     tables = work.settings.embeddings
     quantized = to_int8(model, per_channel=work.settings.per_channel, tables=tables, scratch=work.staging)
     reasons = {} if tables else refused_tables(quantized)
-    return Rewritten(quantized, "int8", reasons, {"reduced_range": REDUCED_RANGE})
+    return Rewritten(quantized, "int8", reasons, {"reduced_range": not has_int8_dot_product()})
 
 
 def to_int8(model: ModelProto, *, per_channel: bool, tables: bool, scratch: Path) -> ModelProto:
@@ -53,7 +50,8 @@ def to_int8(model: ModelProto, *, per_channel: bool, tables: bool, scratch: Path
                 file,
                 op_types_to_quantize=["MatMul", "Gemm", *(["Gather"] if tables else [])],
                 per_channel=per_channel,
-                reduce_range=REDUCED_RANGE,
+                # Without VNNI, two int8 products can overflow the 16 bits that they are added up in; 7 bits cannot.
+                reduce_range=not has_int8_dot_product(),
                 weight_type=QuantType.QInt8,
                 use_external_data_format=needs_external_data(model),
                 # ONNX cannot infer types behind the runtime's own operators, such as a 4-bit embedding table.

@@ -6,12 +6,13 @@ import pytest
 import torch
 
 from constrictor.artifacts.manifest import read_manifest
+from constrictor.artifacts.onnx_file import load_onnx, save_onnx
 from constrictor.artifacts.onnx_model import open_session, run_session
 from constrictor.artifacts.torch_model import forward, load_classifier
 from constrictor.compression.export.export import export
-from constrictor.compression.export.onnx import _refuse_other_opset, export_onnx, save_onnx
+from constrictor.compression.export.onnx import _refuse_other_opset, export_onnx
 from constrictor.compression.export.parity import compare_logits, refuse_difference
-from constrictor.compression.quantization.onnx_int8 import quantize_onnx
+from constrictor.compression.quantization.onnx_int8 import to_int8
 from constrictor.errors import ConstrictorError
 from constrictor.runtimes.load import load
 from constrictor.study.steps.export import Export
@@ -134,7 +135,7 @@ def test_fixed_length_above_the_tasks_is_refused(tiny_teacher, tiny_task, tmp_pa
 
 
 def test_tensors_of_a_large_model_lie_beside_it_and_are_found(tiny_onnx, tmp_path, monkeypatch):
-    monkeypatch.setattr("constrictor.compression.export.onnx.MAX_INLINE_BYTES", 10_000)
+    monkeypatch.setattr("constrictor.artifacts.onnx_file.LARGEST_MESSAGE", 10_000)
     file = tmp_path / "large" / "model.onnx"
     file.parent.mkdir()
     save_onnx(onnx.load(tiny_onnx / "model.onnx"), file)
@@ -144,7 +145,8 @@ def test_tensors_of_a_large_model_lie_beside_it_and_are_found(tiny_onnx, tmp_pat
     expected = run_session(open_session(tiny_onnx / "model.onnx"), batch)
     assert np.array_equal(run_session(open_session(file), batch), expected)
     for source, name in ((file, "large.onnx"), (tiny_onnx / "model.onnx", "small.onnx")):
-        quantize_onnx(source, tmp_path / name, per_channel=True)
+        model = to_int8(load_onnx(source), per_channel=True, tables=True, scratch=tmp_path)
+        onnx.save(model, tmp_path / name)
     assert np.array_equal(
         run_session(open_session(tmp_path / "large.onnx"), batch),
         run_session(open_session(tmp_path / "small.onnx"), batch),

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 from constrictor.artifacts.manifest import read_manifest
+from constrictor.artifacts.onnx_file import load_onnx, save_onnx
 from constrictor.artifacts.onnx_model import run_session
 from constrictor.artifacts.writing import seal
 from constrictor.compression.export.export import export
-from constrictor.compression.quantization.onnx_int8 import quantize_onnx
+from constrictor.compression.quantization.onnx_int8 import to_int8
 from constrictor.errors import ConstrictorError
 from constrictor.runtimes.load import load
 from constrictor.study.steps.export import Export
@@ -22,7 +23,8 @@ TEXTS = ["the film was great", "the plot was awful from start to finish", "indee
 def tiny_int8(tiny_onnx, tmp_path_factory):
     """The tiny ONNX model in int8: an artifact's folder."""
     folder = shutil.copytree(tiny_onnx, tmp_path_factory.mktemp("int8") / "model")
-    quantize_onnx(tiny_onnx / "model.onnx", folder / "model.onnx", per_channel=True)
+    model = to_int8(load_onnx(tiny_onnx / "model.onnx"), per_channel=True, tables=True, scratch=folder)
+    save_onnx(model, folder / "model.onnx")
     seal(folder, read_manifest(tiny_onnx).model_copy(update={"precision": "int8"}))
     return folder
 

@@ -4,9 +4,9 @@ import torch
 from torch import nn
 
 from constrictor.artifacts.torch_model import load_classifier
-from constrictor.compression.quantization.calibrate import BINS, input_ranges
+from constrictor.compression.quantization.calibrate import input_ranges
 from constrictor.compression.quantization.modules import named
-from constrictor.compression.quantization.ranges import RANGES
+from constrictor.compression.quantization.ranges import BINS, RANGES, Observed
 from constrictor.compression.sample import Sample
 from constrictor.data.examples import read_examples
 from constrictor.data.tokenization import Tokenizer
@@ -39,9 +39,9 @@ def test_ranges_are_those_of_single_examples_without_padding(seen, ranges):
     assert set(found) == set(inputs)
     for name, parts in inputs.items():
         values = np.concatenate(parts)
-        counts, edges = np.histogram(values, BINS)
-        expected = RANGES[ranges](counts, edges)
-        np.testing.assert_allclose(found[name], expected, atol=3 * (edges[1] - edges[0]) + 1e-5, err_msg=name)
+        low, high = min(0.0, values.min()), max(0.0, values.max())
+        expected = RANGES[ranges](Observed(low, high, np.histogram(values, BINS, (low, high))[0]))
+        np.testing.assert_allclose(found[name], expected, atol=3 * (high - low) / BINS + 1e-5, err_msg=name)
 
 
 def test_nothing_is_left_in_the_model(seen):

@@ -5,9 +5,10 @@ import pytest
 import torch
 from onnx import numpy_helper
 
+from constrictor.artifacts.onnx_file import load_onnx, save_onnx
 from constrictor.compression.quantization import onnx_calibration, onnx_static
 from constrictor.compression.quantization.int8_linear import quantize_symmetric
-from constrictor.compression.quantization.onnx_graph import load_onnx, save_onnx, split_gemms
+from constrictor.compression.quantization.onnx_graph import split_gemms
 from constrictor.compression.quantization.onnx_static import round_matrix, static
 from constrictor.data.calibration import draw_examples
 from constrictor.data.tokenization import Tokenizer

@@ -6,14 +6,9 @@ import pytest
 from onnx import numpy_helper
 from pydantic import ValidationError
 
+from constrictor.artifacts.onnx_file import load_onnx, save_onnx
 from constrictor.artifacts.onnx_model import open_session, run_session
-from constrictor.compression.quantization.onnx_graph import (
-    float_matrices,
-    float_tables,
-    load_onnx,
-    save_onnx,
-    split_gemms,
-)
+from constrictor.compression.quantization.onnx_graph import float_matrices, float_tables, split_gemms
 from constrictor.compression.quantization.onnx_method import HEAD
 from constrictor.compression.quantization.onnx_weight_only import weight_only
 from constrictor.data.tokenization import Tokenizer, predict_logits
