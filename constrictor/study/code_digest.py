@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import hashlib
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
@@ -40,15 +41,24 @@ def _reach(module: str) -> set[str]:
 
 @cache
 def _imports(file: Path) -> frozenset[str]:
-    """The modules of ours that a file imports, wherever in it the import stands."""
+    """The modules of ours that a file imports when it runs, wherever in it the import stands."""
     names: set[str] = set()
-    for node in ast.walk(_parse(file)):
+    for node in _running_nodes(_parse(file)):
         if isinstance(node, ast.Import):
             names.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
             names.add(node.module)
             names.update(f"{node.module}.{alias.name}" for alias in node.names)
     return frozenset(name for name in names if name.split(".")[0] in PACKAGES and _exists(name))
+
+
+def _running_nodes(tree: ast.AST) -> Iterator[ast.AST]:
+    """All nodes but those below `if TYPE_CHECKING:`, which only a type checker reads."""
+    yield tree
+    if isinstance(tree, ast.If) and isinstance(tree.test, ast.Name) and tree.test.id == "TYPE_CHECKING":
+        return
+    for child in ast.iter_child_nodes(tree):
+        yield from _running_nodes(child)
 
 
 def _exists(module: str) -> bool:

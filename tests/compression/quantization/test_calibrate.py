@@ -41,7 +41,9 @@ def test_ranges_are_those_of_single_examples_without_padding(seen, ranges):
         values = np.concatenate(parts)
         low, high = min(0.0, values.min()), max(0.0, values.max())
         expected = RANGES[ranges](Observed(low, high, np.histogram(values, BINS, (low, high))[0]))
-        np.testing.assert_allclose(found[name], expected, atol=3 * (high - low) / BINS + 1e-5, err_msg=name)
+        # The entropy method tries 64 limits, and two next to each other may be equally good.
+        step = max(-low, high) / 64 if ranges == "entropy" else 0
+        np.testing.assert_allclose(found[name], expected, atol=step + 3 * (high - low) / BINS + 1e-5, err_msg=name)
 
 
 def test_nothing_is_left_in_the_model(seen):

@@ -10,6 +10,7 @@ from constrictor.compression.quantization import onnx_calibration, onnx_static
 from constrictor.compression.quantization.int8_linear import quantize_symmetric
 from constrictor.compression.quantization.onnx_graph import split_gemms
 from constrictor.compression.quantization.onnx_static import round_matrix, static
+from constrictor.compression.quantization.work import Work
 from constrictor.data.calibration import draw_examples
 from constrictor.data.tokenization import Tokenizer
 from constrictor.errors import ConstrictorError
@@ -25,10 +26,9 @@ def _settings(**changes) -> Static:
 def work(tiny_onnx, tiny_task, tmp_path):
     """What the method is handed, for the tiny ONNX model and its training texts."""
     before = SimpleNamespace(trained_for=lambda: (["bad", "good"], 32))
-    return lambda **changes: SimpleNamespace(
-        settings=_settings(**changes), parent=tiny_onnx, before=before, staging=tmp_path,
-        calibration=tiny_task / "train.parquet",
-    )  # fmt: skip
+    return lambda **changes: Work(
+        _settings(**changes), tiny_onnx, before, tmp_path, None, calibration=tiny_task / "train.parquet"
+    )
 
 
 @pytest.mark.parametrize("per_channel", [True, False])

@@ -68,7 +68,7 @@ def test_int8_onnx_agrees_with_its_parent(tiny_onnx, tiny_task, tmp_path):
     full, small = load(tiny_onnx).logits_of(texts), load(tmp_path / "model").logits_of(texts)
     assert (full.argmax(1) == small.argmax(1)).mean() > 0.9
     assert (manifest.format, manifest.precision) == ("onnx", "int8")
-    assert manifest.details["int8_share"] > 0.8
+    assert manifest.details["numbers"]["int8"] > 0.8
     assert [record.step for record in manifest.lineage] == ["teacher", "onnx", "small"]
     types = {node.op_type for node in onnx.load(tmp_path / "model" / "model.onnx").graph.node}
     assert types & {"MatMulInteger", "DynamicQuantizeMatMul", "MatMulIntegerToFloat"}
