@@ -1,3 +1,3 @@
 """Constrictor: make transformer models small and fast, and prove it."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

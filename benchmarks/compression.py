@@ -1,0 +1,82 @@
+"""How small and how fast, at which price: the recipes of a finished study against its baseline, in one table.
+
+    snakemake --configfile studies/smallest.yaml
+    python benchmarks/compression.py results/smallest/movie_reviews
+
+Accuracy is that of validation and test together, so that the interval is narrower; the difference from the baseline is
+paired example by example, and the mean over all replicates. Nothing is measured here: the files are those of the study.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+import numpy as np
+
+from constrictor.artifacts.manifest import Manifest
+from constrictor.comparison.bootstrap import Answers, Interval, paired_difference
+from constrictor.data.outputs import read_predictions
+from constrictor.metrics.classification import METRICS
+
+RESAMPLES = 10_000
+WEIGHTS = {".onnx", ".safetensors", ".ort", ".bin", ".data"}
+
+
+def pooled(nodes: list[Path], classes: int) -> Answers:
+    """The answers to validation and test examples, over replicates."""
+    found = [read_predictions(node / "predictions.parquet") for node in nodes]
+    labels = np.concatenate([part.labels for part in found[0].values()])
+    predictions = [np.concatenate([part.logits.argmax(1) for part in splits.values()]) for splits in found]
+    return Answers(labels, np.stack(predictions), classes)
+
+
+def weights_megabytes(manifest: Manifest) -> float:
+    """Size of the files that hold weights; the tokenizer stands beside them."""
+    return sum(entry.bytes for name, entry in manifest.files.items() if Path(name).suffix in WEIGHTS) / 1e6
+
+
+def describe(lineage: str, nodes: list[Path], baseline: Answers, own: Answers) -> str:
+    """One line of the table."""
+    manifest = Manifest.model_validate_json((nodes[0] / "model" / "manifest.json").read_text(encoding="utf-8"))
+    accuracy = 100 * (own.predictions == own.labels).mean()
+    difference = 100 * np.array(paired_difference(METRICS["accuracy"], own, baseline, RESAMPLES))
+    value, low, high = Interval(*difference)
+    agreement = 100 * (own.predictions == baseline.predictions).mean()
+    latency = json.loads((nodes[0] / "latency.json").read_text(encoding="utf-8"))
+    speed = "  ".join(
+        f"{shape['batch']}x{shape['length']}/{shape['threads']}t "
+        + " ".join(f"x{ratio:.1f}" for ratio in shape["speedup"].values())
+        for shape in latency["shapes"]
+    )
+    return (
+        f"{lineage}\n    accuracy {accuracy:.2f}, {value:+.2f} [{low:+.2f}, {high:+.2f}], same answers {agreement:.1f} %, "
+        f"weights {weights_megabytes(manifest):.2f} MB, folder {manifest.bytes / 1e6:.2f} MB\n    {speed}"
+    )
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("results", type=Path, help="results/<study>/<task>")
+    parser.add_argument("--baseline", default="teacher", help="lineage of the baseline")
+    folder = parser.parse_args()
+    replicates = sorted(path for path in folder.results.iterdir() if path.is_dir())
+    baseline_nodes = [replicate / folder.baseline for replicate in replicates]
+    classes = len(Manifest.model_validate_json((baseline_nodes[0] / "model/manifest.json").read_text()).labels or [])
+    baseline = pooled(baseline_nodes, classes)
+    timed = sorted(path.parent for path in replicates[0].rglob("latency.json"))
+    first = json.loads((timed[0] / "latency.json").read_text(encoding="utf-8"))
+    names = " and ".join(first["shapes"][0]["speedup"])
+    print(
+        f"{len(replicates)} replicates, {len(baseline.labels)} examples; {first['processor']['name']}; speed against {names}"
+    )
+    for node in timed:
+        lineage = node.relative_to(replicates[0]).as_posix()
+        nodes = [replicate / lineage for replicate in replicates]
+        print(describe(lineage, nodes, baseline, pooled(nodes, classes)))
+
+
+if __name__ == "__main__":
+    main()
