@@ -30,7 +30,7 @@ class Part(NamedTuple):
 
 
 def keep_share(parts: Sequence[Part], share: float, *, together: bool) -> list[int]:
-    """How many units of each part stay if a share of them goes, rounded up to whole groups, one group at least.
+    """How many units of each part stay if a share of them goes, rounded to whole groups, one group at least.
 
     Args:
         parts: parts of one kind.
@@ -38,11 +38,11 @@ def keep_share(parts: Sequence[Part], share: float, *, together: bool) -> list[i
         together: rank the groups of all parts together instead of cutting each part alike.
 
     >>> part = Part(torch.arange(12.0), group=2, cost=1.0)
-    >>> keep_share([part], 0.4, together=False)
+    >>> keep_share([part], 0.33, together=False)
     [8]
     """
     if not together:
-        return [_units(part, math.ceil((1 - share) * len(part.scores) / part.group - 1e-9)) for part in parts]
+        return [_units(part, math.floor((1 - share) * len(part.scores) / part.group + 0.5)) for part in parts]
     total = sum(len(part.scores) for part in parts)
     return keep_budget([part._replace(cost=1.0) for part in parts], share * total, overshoot=False)
 

@@ -110,8 +110,7 @@ class Structured(Calibration, Prune):
     multiple_of: int = Field(
         64,
         ge=1,
-        description="Widths of what stays are rounded up to this multiple where the layer has as much: 64 is what 4-bit "
-        "kernels and vector units want.",
+        description="Widths of what stays are rounded to this multiple: 64 is what 4-bit kernels and vector units want.",
     )
 
     @model_validator(mode="after")
