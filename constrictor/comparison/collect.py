@@ -95,6 +95,11 @@ class Row:
             return ""
         return f"rejected: {-100 * self.against_parent.value:.2f} below its parent, gate {100 * self.gate:g}"
 
+    def timed_at(self, batch: int, length: int | str) -> dict[str, Any] | None:
+        """What was measured at a shape, on the first number of threads that the study names; None if nothing was."""
+        shapes = self.latency["shapes"] if self.latency else []
+        return next((shape for shape in shapes if (shape["batch"], shape["length"]) == (batch, length)), None)
+
     def verdict(self, margin: float) -> str:
         """Whether the model is within the margin of the baseline: `yes`, `no`, or `open` where the data do not decide."""
         if self.against_baseline is None:

@@ -45,12 +45,13 @@ def plot_quality_latency(rows: Sequence[Row], metric: str, margin: float, file: 
         margin: the non-inferiority margin, drawn below the baseline.
         file: SVG file to write.
     """
-    timed = [row for row in rows if row.latency]
+    found = _at_first_shape(rows)
+    timed = [row for row in rows if row.lineage in found]
     if not timed:
         figure = Figure(figsize=(8.5, 1))
         figure.text(0.05, 0.5, "No model was timed.")
         return _save(figure, file)
-    latencies = [row.latency["shapes"][0]["p50_ms"] for row in timed if row.latency]
+    latencies = [found[row.lineage]["p50_ms"] for row in timed]
     qualities = [100 * row.test.value for row in timed]
     with mpl.rc_context(_STYLE):
         figure = Figure(figsize=(8.5, 5.2), layout="constrained")
@@ -77,14 +78,22 @@ def plot_quality_latency(rows: Sequence[Row], metric: str, margin: float, file: 
         axes.set_xticks(_ticks(min(latencies), max(latencies)))
         axes.set_xlim(min(latencies) / 1.3, max(latencies) * 1.8)
         _label_points(axes, latencies, qualities, [row.recipe or "" for row in timed])
-        shape = timed[0].latency["shapes"][0] if timed[0].latency else {}
-        axes.set_xlabel(
-            f"median latency in ms at batch {shape['batch']}, {shape['length']} tokens (log scale; left is faster)"
-        )
+        shape = found[timed[0].lineage]
+        length = "the task's texts" if shape["length"] == "task" else f"{shape['length']} tokens"
+        axes.set_xlabel(f"median latency in ms at batch {shape['batch']}, {length} (log scale; left is faster)")
         axes.set_ylabel(f"{metric} on test in %, with 95 % interval")
         axes.set_title("Quality against latency; area is the size of the file", loc="left", fontsize=11)
         axes.legend(frameon=False, loc="lower right")
         _save(figure, file)
+
+
+def _at_first_shape(rows: Sequence[Row]) -> dict[str, dict[str, Any]]:
+    """What was measured at the first shape, by lineage; models that do not take that length are left out."""
+    first = next((row.latency["shapes"][0] for row in rows if row.latency), None)
+    if first is None:
+        return {}
+    every = {row.lineage: row.timed_at(first["batch"], first["length"]) for row in rows}
+    return {lineage: shape for lineage, shape in every.items() if shape}
 
 
 def _ticks(low: float, high: float) -> list[float]:
@@ -137,7 +146,8 @@ def plot_stages(rows: Sequence[Row], metric: str, file: Path) -> None:
         quality.set_xlabel(f"{metric} on test in %")
         _bar(size, positions, [row.bytes / 1e6 for row in ordered], "{:.1f}")
         size.set_xlabel("file in MB")
-        ratios = [next(iter(row.latency["shapes"][0]["speedup"].values())) if row.latency else 0 for row in ordered]
+        found = _at_first_shape(rows)
+        ratios = [next(iter(found[row.lineage]["speedup"].values())) if row.lineage in found else 0 for row in ordered]
         _bar(speed, positions, ratios, "×{:.1f}")
         speed.set_xlabel("speed against the baseline")
         figure.suptitle("Stage by stage: what each step changed", x=0.01, ha="left", fontsize=11)

@@ -119,25 +119,14 @@ def _cost_columns(measured: dict[str, Any]) -> list[Column]:
 
 
 def _speed_columns(measured: dict[str, Any]) -> list[Column]:
-    """Latency at the first shape, throughput at the last, and the speed-ups at both; on all threads of the job."""
-    all_threads = [
-        number
-        for number, shape in enumerate(measured["shapes"])
-        if shape["threads"] == measured["shapes"][0]["threads"]
-    ]
-    first, last = all_threads[0], all_threads[-1]
-    at_first, at_last = (_spell(measured["shapes"][number]) for number in (first, last))
+    """Latency at the first shape, throughput at the last, and the speed-ups at both; on the study's first number of threads."""
+    shapes = [shape for shape in measured["shapes"] if shape["threads"] == measured["shapes"][0]["threads"]]
+    first, last = shapes[0], shapes[-1]
     return [
-        (
-            f"p50 / p95 at {at_first}",
-            _of_latency(lambda found: "{p50_ms:.2f} / {p95_ms:.2f} ms".format(**found["shapes"][first])),
-        ),
-        *((f"× {name} at {at_first}", _speedup(first, name)) for name in measured["shapes"][first]["speedup"]),
-        (
-            f"texts/s at {at_last}",
-            _of_latency(lambda found: "{examples_per_second:.0f}".format(**found["shapes"][last])),
-        ),
-        *((f"× {name} at {at_last}", _speedup(last, name)) for name in measured["shapes"][last]["speedup"]),
+        (f"p50 / p95 at {_spell(first)}", _at(first, lambda found: "{p50_ms:.2f} / {p95_ms:.2f} ms".format(**found))),
+        *_speedups(first),
+        (f"texts/s at {_spell(last)}", _at(last, lambda found: "{examples_per_second:.0f}".format(**found))),
+        *_speedups(last),
     ]
 
 
@@ -145,8 +134,21 @@ def _spell(shape: dict[str, Any]) -> str:
     return f"{shape['batch']}×{shape['length']}"
 
 
-def _speedup(position: int, baseline: str) -> Callable[[Row], str]:
-    return _of_latency(lambda found: f"×{found['shapes'][position]['speedup'][baseline]:.2f}")
+def _speedups(shape: dict[str, Any]) -> list[Column]:
+    def column(name: str) -> Column:
+        return f"× {name} at {_spell(shape)}", _at(shape, lambda found: f"×{found['speedup'][name]:.2f}")
+
+    return [column(name) for name in shape["speedup"]]
+
+
+def _at(shape: dict[str, Any], cell: Callable[[dict[str, Any]], str]) -> Callable[[Row], str]:
+    """A cell from what was measured at a shape; empty where it was not, as of a model of a shorter fixed length."""
+
+    def find(row: Row) -> str:
+        found = row.timed_at(shape["batch"], shape["length"])
+        return cell(found) if found else ""
+
+    return find
 
 
 def _of_latency(cell: Callable[[dict[str, Any]], str]) -> Callable[[Row], str]:
@@ -173,10 +175,11 @@ def _quality_legend(settings: Comparison, task: TaskManifest) -> str:
 def _cost_legend(measured: dict[str, Any]) -> str:
     machine = measured["processor"]
     instructions = ", ".join(machine["instructions"]) or "no low-precision instructions"
+    threads = measured["shapes"][0]["threads"]
     return (
-        f"Cost: full batches (batch×tokens) on the file that would be shipped, each model in a process of its own, in turn "
-        f"with its baselines; medians of {measured['rounds']} rounds, {measured['threads']} threads of {machine['name']} "
-        f"({instructions}). Torch models compute as the baseline was found fastest: {measured['torch_variant']}. The baseline "
-        "timed against itself shows the noise. Peak memory and cold start (process start to "
-        "first answer) are those of the whole process."
+        "Cost: full batches (batch×tokens; *task*: validation texts as they are) on the file that would be shipped, each "
+        "model in a process of its own, in turn with its baselines; medians of "
+        f"{measured['rounds']} rounds, {threads} threads of {machine['name']} ({instructions}). Torch models compute as "
+        f"the baseline was found fastest: {measured['torch_variant']}. The baseline timed against itself shows the noise. "
+        "Peak memory and cold start (process start to first answer) are those of the whole process."
     )

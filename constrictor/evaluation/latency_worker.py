@@ -37,11 +37,15 @@ def full_batch(tokenizer: Tokenizer, texts: list[str], batch: int, length: int) 
 
 
 def inputs_of(tokenizer: Tokenizer, texts: list[str], batch: int, length: int | str) -> list[Batch]:
-    """What a shape is timed on: one full batch, or for `task` the texts in their own lengths, a batch after another."""
+    """What a shape is timed on: one full batch, or for `task` the texts in their own lengths, a batch after another.
+
+    Every batch holds as many texts as it should: fewer texts than that are read again, and a remainder is left out.
+    """
     if isinstance(length, int):
         return [full_batch(tokenizer, texts, batch, length)]
     encoded = tokenizer.encode(texts)
-    starts = range(0, max(1, len(encoded) - batch + 1), batch)
+    encoded *= -(-batch // len(encoded))
+    starts = range(0, len(encoded) - batch + 1, batch)
     return [pad(encoded[start : start + batch], tokenizer.pad_id) for start in starts]
 
 

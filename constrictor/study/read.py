@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import types
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -61,8 +60,7 @@ def _with_base(raw: Mapping[str, Any], files: Sequence[str | Path]) -> tuple[Map
     except OSError as error:
         raise ConstrictorError(f"extends: the study {file} cannot be read: {error.strerror}") from None
     below, base_files = _with_base(below, [file])
-    merged = copy.deepcopy(dict(below))
-    _lay_over(merged, {key: value for key, value in raw.items() if key != "extends"})
+    merged = _laid_over(below, {key: value for key, value in raw.items() if key != "extends"})
     return merged, [*base_files, *files]
 
 
@@ -100,16 +98,17 @@ def load_study(*files: str | Path) -> Study:
     raw: dict[str, Any] = {}
     for file in files:
         with open(file, encoding="utf-8") as stream:
-            _lay_over(raw, yaml.safe_load(stream) or {})
+            raw = _laid_over(raw, yaml.safe_load(stream) or {})
     return read_study(raw, files)
 
 
-def _lay_over(below: dict[str, Any], above: Mapping[str, Any]) -> None:
+def _laid_over(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """A new mapping; both stay as they are, since an anchor in YAML (`&long`) is one object in several places."""
+    merged = dict(below)
     for key, value in above.items():
-        if isinstance(value, Mapping) and isinstance(below.get(key), dict):
-            _lay_over(below[key], value)
-        else:
-            below[key] = value
+        under = merged.get(key)
+        merged[key] = _laid_over(under, value) if isinstance(under, Mapping) and isinstance(value, Mapping) else value
+    return merged
 
 
 def _key_path(detail: ErrorDetails, raw: Mapping[str, Any]) -> tuple[str | int, ...]:

@@ -10,7 +10,7 @@ from constrictor.data.tokenization import Tokenizer
 from constrictor.errors import ConstrictorError
 from constrictor.evaluation import latency
 from constrictor.evaluation.latency import Worker, measure_latency, round_ratios
-from constrictor.evaluation.latency_worker import full_batch
+from constrictor.evaluation.latency_worker import full_batch, inputs_of
 from constrictor.study.study import Latency
 
 SETTINGS = Latency(batch_sizes=[1, 4], lengths=[8, 32, 128], rounds=3, seconds=0.01)
@@ -39,6 +39,94 @@ def test_latency_of_a_model_in_turn_with_another(candidate, tiny_teacher, tiny_o
         assert shape["baseline_p50_ms"]["other"] > 0
     if candidate == "onnx":
         assert found["peak_memory_bytes"] < found["baseline_peak_memory_bytes"]["other"]
+
+
+@pytest.fixture
+def started(monkeypatch):
+    """Replaces the processes by ones with known times; the list of those that were started.
+
+    A model that is called ``candidate`` takes one millisecond a token and text on one thread and half of it on two, another
+    twice as long; a text of the task has five tokens.
+    """
+    found = []
+
+    class FakeWorker:
+        cold_start_seconds = 2.0
+
+        def __init__(self, folder, texts, threads, variant):
+            found.append((folder.name, threads, variant))
+            self.slow = (1 if folder.name == "candidate" else 2) / threads
+            self.peak_bytes = threads * 1000
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *error):
+            pass
+
+        def time(self, batch, length, seconds):
+            tokens = 5 if length == "task" else length
+            return [self.slow * batch * tokens] * 2 if seconds else [1e6]
+
+    monkeypatch.setattr(latency, "Worker", FakeWorker)
+    return found
+
+
+@pytest.fixture
+def measured(started, tiny_onnx, tiny_task, tmp_path):
+    """A function that measures a candidate against a baseline by some settings, and gives what was written."""
+    for name in ("candidate", "other"):
+        (tmp_path / name).symlink_to(tiny_onnx)
+
+    def measure(available: int, **settings) -> dict:
+        file, asked = tmp_path / "latency.json", Latency(rounds=3, seconds=0.01, **settings)
+        baselines = {"torch fp32": tmp_path / "other"}
+        measure_latency(tmp_path / "candidate", baselines, tiny_task, asked, file, available, "eager")
+        return json.loads(file.read_text(encoding="utf-8"))
+
+    return measure
+
+
+def test_every_shape_is_timed_on_every_number_of_threads(measured, started):
+    found = measured(2, batch_sizes=[1, 4], lengths=[8, "task"], threads=[0, 1])
+    shapes = {(shape["threads"], shape["batch"], shape["length"]): shape for shape in found["shapes"]}
+    assert list(shapes) == [(count, batch, length) for count in (2, 1) for batch in (1, 4) for length in (8, "task")]
+    for (threads, batch, length), shape in shapes.items():
+        expected = batch * (5 if length == "task" else length) / threads
+        assert (shape["p50_ms"], shape["p95_ms"]) == (expected, expected)
+        assert shape["calls"] == 6
+        assert shape["examples_per_second"] == pytest.approx(1000 * batch / expected, abs=0.05)
+        assert shape["speedup"] == {"torch fp32": 2.0}
+        assert shape["baseline_p50_ms"] == {"torch fp32": 2 * expected}
+    # Two lone starts for the cold start, then the model and its baseline on each number of threads.
+    assert [worker[:2] for worker in started] == [
+        ("candidate", 2), ("candidate", 2), ("candidate", 2), ("other", 2), ("candidate", 1), ("other", 1),
+    ]  # fmt: skip
+    # Memory and cold start are those on the first number of threads.
+    assert (found["peak_memory_bytes"], found["baseline_peak_memory_bytes"]) == (2000, {"torch fp32": 2000})
+    assert (found["threads"], found["cold_start_seconds"]) == (2, 2.0)
+
+
+def test_torch_models_compute_as_the_baseline_does_fastest(measured, started):
+    found = measured(1, batch_sizes=[1], lengths=[8])
+    assert {variant for _, _, variant in started} == {"eager"}
+    assert found["torch_variant"] == "eager"
+
+
+@pytest.mark.parametrize(
+    ("asked", "available", "used"), [([0], 3, [3]), ([0, 1], 1, [1]), ([1, 0], 2, [1, 2]), ([2, 0, 2], 1, [2, 1])]
+)
+def test_each_number_of_threads_is_used_once(measured, asked, available, used):
+    found = measured(available, batch_sizes=[1], lengths=["task"], threads=asked)
+    assert [shape["threads"] for shape in found["shapes"]] == used
+    assert found["threads"] == available
+
+
+def test_a_process_times_texts_in_their_own_lengths(tiny_onnx):
+    with Worker(tiny_onnx, [*TEXTS, TEXTS[0]], 1) as worker:
+        assert len(worker.time(1, "task", 0)) == 3  # every text once
+        assert len(worker.time(2, "task", 0)) == 1  # the third would fill half a batch
+        assert len(worker.time(1, 8, 0)) == 1
 
 
 def test_shapes_above_the_tasks_length_cannot_be_timed(tiny_teacher, tiny_task, tmp_path):
@@ -81,6 +169,26 @@ def test_inputs_are_full_and_of_real_tokens(tiny_teacher):
     assert (batch["input_ids"][:, -1] == 3).all()
     body = np.concatenate([ids[1:-1] for ids in tokenizer.encode(TEXTS)])
     assert batch["input_ids"][0, 1:-1].tolist() == np.resize(body, 14).tolist()
+
+
+def test_texts_of_the_task_keep_their_lengths(tiny_teacher):
+    tokenizer = Tokenizer(tiny_teacher, 32)
+    lengths = [len(ids) for ids in tokenizer.encode(TEXTS)]
+    assert lengths == [6, 7]
+    alone = inputs_of(tokenizer, TEXTS, 1, "task")
+    assert [batch["input_ids"].shape for batch in alone] == [(1, 6), (1, 7)]
+    (both,) = inputs_of(tokenizer, TEXTS, 2, "task")
+    assert both["attention_mask"].sum(axis=1).tolist() == lengths  # padded in their batch
+    assert both["input_ids"].shape == (2, 7)
+    (full,) = inputs_of(tokenizer, TEXTS, 2, 8)
+    assert full["input_ids"].shape == (2, 8)
+    assert full["attention_mask"].all()
+
+
+@pytest.mark.parametrize(("batch", "count"), [(2, 2), (3, 1), (4, 1), (5, 1), (7, 1), (12, 1)])
+def test_a_batch_of_the_tasks_texts_is_always_whole(tiny_teacher, batch, count):
+    found = inputs_of(Tokenizer(tiny_teacher, 32), [*TEXTS, *TEXTS[:1], *TEXTS[:2]], batch, "task")
+    assert [len(inputs["input_ids"]) for inputs in found] == [batch] * count
 
 
 def test_speedup_is_old_over_new_within_a_round():

@@ -4,6 +4,7 @@ import sys
 
 import numpy as np
 import pytest
+import torch
 
 from constrictor.compression.quantization.quantize import quantize
 from constrictor.data.examples import read_examples
@@ -25,6 +26,20 @@ def artifacts(tiny_teacher, tiny_onnx, tmp_path_factory):
     for name, (parent, step) in steps.items():
         quantize(step, parent, Node(folder / name, name, 1))
     return {"torch": tiny_teacher, "onnx": tiny_onnx, **{name: folder / name / "model" for name in steps}}
+
+
+@pytest.mark.parametrize(
+    ("variant", "attention", "compiled"), [("sdpa", "sdpa", 0), ("eager", "eager", 0), ("compiled", "sdpa", 1)]
+)
+def test_a_torch_model_computes_in_the_variant_asked_for(tiny_teacher, monkeypatch, variant, attention, compiled):
+    seen = []
+    monkeypatch.setattr(torch, "compile", lambda function: seen.append(function) or function)
+    runtime = load(tiny_teacher, threads=1, variant=variant)
+    (model,) = runtime.predict.args
+    assert model.config._attn_implementation == attention
+    assert len(seen) == compiled
+    plain = load(tiny_teacher, threads=1).logits_of(["the film was great"])
+    np.testing.assert_allclose(runtime.logits_of(["the film was great"]), plain, atol=1e-5)
 
 
 @pytest.mark.parametrize("kind", ["torch", "onnx", "int8", "bf16", "bnb8", "onnx8"])

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from constrictor.comparison.collect import Comparison
 from constrictor.study.check import chain_problem
 from constrictor.study.plan import Plan
 from constrictor.study.read import read_study
@@ -78,10 +79,49 @@ def test_labels_teach_alone_or_nobody_does(recovering, lineage):
     assert recovering.teaching(lineage) is None
 
 
+@pytest.mark.parametrize(
+    ("lineage", "teacher"),
+    [
+        ("teacher/kd/mag/by_mag", "teacher/kd/mag"),
+        ("teacher/mag/kd/mag/by_mag", "teacher/mag/kd/mag"),  # the nearest of that name
+        ("teacher/kd/by_kd", "teacher/kd"),  # a named teacher goes before the distillation's
+        ("teacher/kd/mag/qat_by_kd", "teacher/kd"),  # and before the parent
+    ],
+)
+def test_a_named_teacher_is_the_nearest_above_of_that_name(changed, lineage, teacher):
+    mag = {"stage": "prune", "method": "magnitude", "sparsity": 0.4, "finetune_epochs": 1}
+    named = {
+        "steps.mag": mag,
+        "steps.by_mag": {**mag, "teacher": "mag"},
+        "steps.by_kd": {**mag, "teacher": "kd"},
+        "steps.qat_by_kd": {"stage": "quantize", "method": "qat", "teacher": "kd"},
+    }
+    study = read_study(changed(named))
+    assert chain_problem(study, lineage) is None
+    assert Plan(study).teaching(lineage).teacher == teacher
+
+
 def test_speed_baselines_are_the_baseline_and_its_export(plan, changed):
     assert plan.speed_baselines == {"torch fp32": "teacher", "ONNX fp32": "teacher/onnx"}
     without = changed({"steps.onnx": ..., "recipes.cpu": "teacher/kd/int8"})
     assert Plan(read_study(without)).speed_baselines == {"torch fp32": "teacher"}
+
+
+@pytest.mark.parametrize(
+    ("exports", "chosen"),
+    [
+        ({"lean": {"optimize": True}, "plain": {}}, "plain"),  # our rewrites do not hide in the baseline
+        ({"fixed": {"shape": [1, 32]}, "plain": {"opset": 18}}, "plain"),
+        ({"ov": {"format": "openvino"}, "ort": {"format": "ort"}, "plain": {}}, "plain"),
+        ({"plain": {}, "second": {}}, "plain"),
+        ({"lean": {"optimize": True}}, "lean"),  # better than none
+        ({"ov": {"format": "openvino"}}, None),
+    ],
+)
+def test_the_plain_export_is_the_onnx_baseline(changed, exports, chosen):
+    steps = {f"steps.{name}": {"stage": "export", **settings} for name, settings in exports.items()}
+    study = changed({"steps.onnx": ..., "steps.ov": ..., "recipes.cpu": "teacher/kd/int8"} | steps)
+    assert Plan(read_study(study)).speed_baselines.get("ONNX fp32") == (chosen and f"teacher/{chosen}")
 
 
 @pytest.mark.parametrize("baseline", ["teacher/onnx", "teacher/fp16", "teacher/int8"])
@@ -94,8 +134,21 @@ def test_speed_baselines_can_be_built_whatever_the_baseline(changed, baseline):
 def test_comparison_reads_its_slice_only(plan):
     assert plan.comparison == {
         "baseline": "baseline", "control": None, "margin": 0.01, "resamples": 10_000,
-        "recipes": plan.study.recipes, "replicates": ["seed3", "seed1"],
+        "recipes": plan.study.recipes, "replicates": ["seed3", "seed1"], "gates": {},
     }  # fmt: skip
+
+
+def test_gates_are_told_to_the_comparison_and_to_no_step(changed):
+    gate = {"max_drop": 0.02}
+    without, gated = (
+        Plan(read_study(changed(changes)))
+        for changes in ({}, {"steps.mag.gate": gate, "steps.fp16.gate": gate, "steps.ov.gate": gate})
+    )
+    # Wherever the step occurs; the export to OpenVINO is in no recipe.
+    assert gated.comparison["gates"] == {"teacher/kd/mag": 0.02, "teacher/kd_wide/fp16": 0.02}
+    assert Comparison.model_validate(gated.comparison).gates == gated.comparison["gates"]
+    for lineage in gated.lineages:
+        assert gated.step(lineage).canonical() == without.step(lineage).canonical()
 
 
 def test_planning_imports_nothing_heavy():

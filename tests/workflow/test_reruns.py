@@ -12,6 +12,7 @@ import pytest
 from expected import (
     COMPARE,
     EVERYTHING,
+    FAIR_BASELINE,
     LABELLING,
     MODEL_JOBS,
     TIMING,
@@ -24,7 +25,7 @@ from workbench import NODES, TEACHER, Job, Workbench
 
 Change = Callable[[Workbench], None]
 MAGNITUDE = "constrictor/compression/pruning/magnitude.py"
-KEEP_LARGEST = "    kept = torch.ones_like(scores, dtype=torch.bool)\n"
+FIRST_LINE = "    linears = encoder_linears(model)\n"
 
 
 def setting(path: str, value: Any) -> Change:
@@ -80,8 +81,8 @@ def keys_reordered(bench: Workbench) -> None:
 def comment_and_docstring(bench: Workbench) -> None:
     """Edit what a module says to people."""
     bench.edit(MAGNITUDE, "Magnitude pruning: the weights", "Magnitude pruning, told anew: the weights")
-    bench.edit(MAGNITUDE, "    Exactly ``round", "    And exactly ``round")
-    bench.edit(MAGNITUDE, KEEP_LARGEST, "    # A comment.\n" + KEEP_LARGEST)
+    bench.edit(MAGNITUDE, "Zero the encoder's smallest", "Zero, in place, the encoder's smallest")
+    bench.edit(MAGNITUDE, FIRST_LINE, "    # A comment.\n" + FIRST_LINE)
 
 
 def fresh_checkout(bench: Workbench) -> None:
@@ -102,7 +103,7 @@ CHANGES: dict[str, tuple[Change, set[Job]]] = {
     "a changed line in code that only plans": (line_added("constrictor/study/check.py"), NOTHING),
     "a step that no recipe uses": (setting("steps.bf16", {"stage": "quantize", "method": "bf16"}), NOTHING),
     "a subset that no step uses": (setting("subsets.spare", {"of": "corn", "size": 3}), NOTHING),
-    "a default written out": (setting("steps.fp16.per_channel", True), NOTHING),
+    "a default written out": (setting("steps.int8.per_channel", True), NOTHING),
     "a number spelled differently": (
         lambda bench: bench.edit("study.yaml", "sparsity: 0.4", "sparsity: 0.40"),
         NOTHING,
@@ -117,7 +118,14 @@ CHANGES: dict[str, tuple[Change, set[Job]]] = {
     "a setting of the control": (setting("steps.small.epochs", 2), rebuilt("small")),
     "a setting of the teacher": (
         setting("steps.teacher.epochs", 2),
-        {*LABELLING, *built(*from_step("teacher")), *measured(*from_step("teacher")), *TIMING, COMPARE},
+        {
+            *LABELLING,
+            *built(*from_step("teacher")),
+            *measured(*from_step("teacher")),
+            FAIR_BASELINE,
+            *TIMING,
+            COMPARE,
+        },
     ),
     # Data.
     "max_length of the task": (
@@ -136,7 +144,8 @@ CHANGES: dict[str, tuple[Change, set[Job]]] = {
     "the margin": (setting("report.margin", 0.02), {COMPARE}),
     "the number of resamples": (setting("report.resamples", 2000), {COMPARE}),
     "no control": (setting("report.control", None), {COMPARE}),
-    "rounds of timing": (setting("report.latency.rounds", 4), {*TIMING, COMPARE}),
+    "rounds of timing": (setting("report.latency.rounds", 4), {FAIR_BASELINE, *TIMING, COMPARE}),
+    "a gate": (setting("steps.mag.gate", {"max_drop": 0.02}), {COMPARE}),
     # Recipes and replicates.
     "a new recipe": (
         setting("recipes.teacher_half", "teacher/fp16"),
@@ -154,10 +163,14 @@ CHANGES: dict[str, tuple[Change, set[Job]]] = {
     # Code.
     "a line of the pruning": (line_added(MAGNITUDE), rebuilt("mag")),
     "a line of the table": (line_added("constrictor/comparison/table.py"), {COMPARE}),
-    "a line of the timing": (line_added("constrictor/evaluation/latency.py"), {*TIMING, COMPARE}),
+    "a line of the timing": (line_added("constrictor/evaluation/latency.py"), {FAIR_BASELINE, *TIMING, COMPARE}),
+    "a line of the search for the fair baseline": (
+        line_added("constrictor/evaluation/fair_baseline.py"),
+        {FAIR_BASELINE, *TIMING, COMPARE},
+    ),
     "a line of the process that is timed": (
         line_added("constrictor/evaluation/latency_worker.py"),
-        {*TIMING, COMPARE},
+        {FAIR_BASELINE, *TIMING, COMPARE},
     ),
     "a line of a script": (
         line_added("workflow_scripts/quantize.py", "from pathlib import Path\n"),

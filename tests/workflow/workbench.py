@@ -17,7 +17,7 @@ import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 SNAKEMAKE = Path(sys.executable).parent / "snakemake"
-STUDY = Path(__file__).with_name("study.yaml")
+STUDY, EVERY_METHOD = (Path(__file__).with_name(name) for name in ("study.yaml", "every_method.yaml"))
 WORKFLOW = (
     "Snakefile",
     "rules",
@@ -46,6 +46,7 @@ MESSAGES = {
     "quantize": r"Quantize (?P<what>\S+) \(animals, (?P<replicate>\w+)\)",
     "export": r"Export (?P<what>\S+) \(animals, (?P<replicate>\w+)\)",
     "evaluate": r"Evaluate (?P<what>\S+) on animals \((?P<replicate>\w+)\)",
+    "fair_baseline": r"Find the fastest way to run (?P<what>\S+) \(animals, (?P<replicate>\w+)\)",
     "latency": r"Time (?P<what>\S+) \(animals, (?P<replicate>\w+)\)",
     "compare": r"Compare the models of (?P<what>\S+)",
 }
@@ -74,8 +75,8 @@ class Workbench:
         }
 
     @classmethod
-    def with_workflow(cls, folder: Path) -> Workbench:
-        """Copy the workflow into a new folder."""
+    def with_workflow(cls, folder: Path, study: Path = STUDY) -> Workbench:
+        """Copy the workflow and a study into a new folder."""
         for name in WORKFLOW:
             target = folder / name
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -83,7 +84,7 @@ class Workbench:
                 shutil.copytree(ROOT / name, target)
             else:
                 shutil.copy2(ROOT / name, target)
-        shutil.copy2(STUDY, folder / "study.yaml")
+        shutil.copy2(study, folder / "study.yaml")
         return cls(folder)
 
     def copy_to(self, folder: Path) -> Workbench:
