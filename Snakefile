@@ -26,6 +26,11 @@ include: "rules/evaluate.smk"
 include: "rules/report.smk"
 
 
+onstart:
+    for lineage, reason in plan.slow_here.items():
+        print(f"Note: {lineage} will be slow if it is run on this machine: {reason}", file=sys.stderr)
+
+
 rule all:
     default_target: True
     input:

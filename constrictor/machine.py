@@ -1,4 +1,4 @@
-"""The machine that something was measured on: its processor and the instructions that decide how fast int8 and bf16 are."""
+"""The machine at hand: its processor, the instructions that decide how fast int8 and bf16 are, and what it is slow at."""
 
 from __future__ import annotations
 
@@ -42,3 +42,38 @@ def processor() -> dict[str, object]:
 def has_int8_dot_product() -> bool:
     """Whether the processor adds up int8 products in 32 bits (VNNI, AMX or Arm's dot product)."""
     return bool({"avx512_vnni", "avx_vnni", "amx_int8", "asimddp"} & set(processor()["instructions"]))  # type: ignore[call-overload]
+
+
+def has_bf16_products() -> bool:
+    """Whether the processor multiplies bf16 matrices."""
+    return bool({"avx512_bf16", "amx_bf16", "bf16"} & set(processor()["instructions"]))  # type: ignore[call-overload]
+
+
+def has_gpu() -> bool:
+    """Whether an NVIDIA driver is loaded; asks no library, since it is also asked while planning."""
+    return Path("/dev/nvidiactl").exists()
+
+
+def slow_here(precision: str, format: str) -> str | None:
+    """Why a model does not run well on this machine; None if it does.
+
+    The numbers are those of MiniLM on two Zen 5 cores, against float32 in the same runtime.
+
+    Args:
+        precision: the model's, as its manifest has it.
+        format: the model's, as its manifest has it.
+    """
+    in_torch = format in ("torch", "bitsandbytes")
+    if in_torch and has_gpu():
+        return None
+    if precision == "llm_int8":
+        return "llm_int8 is made for GPUs: on a CPU it is about as fast as float32"
+    if precision in ("nf4", "fp4") and not has_bf16_products():
+        return "4 bits on a CPU without bf16 products: slower than float32"
+    if precision == "fp16" and in_torch:
+        return "processors have no fast fp16 products: 2 to 4 times slower than float32"
+    if precision == "bf16" and not has_bf16_products():
+        return "this machine has no bf16 products: slower than float32"
+    if precision == "int8" and not has_int8_dot_product():
+        return "this processor has no int8 dot product (VNNI, AMX): little faster than float32, and with 7 bits"
+    return None

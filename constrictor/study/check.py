@@ -172,6 +172,12 @@ def _report(study: Study) -> Iterable[Problem]:
 
 def chain_problem(study: Study, lineage: str) -> str | None:
     """Why a chain of known steps cannot work, with the fix; None if it can."""
+    found = shape_of(study, lineage)
+    return found if isinstance(found, str) else None
+
+
+def shape_of(study: Study, lineage: str) -> Shape | str:
+    """What is known of the model at the end of a chain; why the chain cannot work, if it cannot."""
     shape: Shape | None = None
     for node in ancestry(lineage):
         name = steps_of(node)[-1]
@@ -183,7 +189,8 @@ def chain_problem(study: Study, lineage: str) -> str | None:
             return problem
         assert isinstance(result, Shape)
         shape = result
-    return None
+    assert shape is not None, "a lineage has a step"
+    return shape
 
 
 def _advance_finetune(study: Study, name: str, parent: Shape | None) -> Shape | str:

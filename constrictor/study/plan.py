@@ -5,7 +5,8 @@ from __future__ import annotations
 from functools import cached_property
 from typing import Any, NamedTuple
 
-from constrictor.study.check import chain_problem
+from constrictor.machine import slow_here
+from constrictor.study.check import Shape, chain_problem, shape_of
 from constrictor.study.lineage import all_nodes, ancestry, steps_of
 from constrictor.study.steps.distil import Distil, SoftTargets, StudentModel
 from constrictor.study.steps.export import Export
@@ -81,6 +82,17 @@ class Plan:
     def lineages(self) -> list[str]:
         """Every model that the recipes need, parents first."""
         return all_nodes(self.study.recipes.values())
+
+    @property
+    def slow_here(self) -> dict[str, str]:
+        """The models that this machine does not run well, and why, by lineage."""
+        shapes = {lineage: shape_of(self.study, lineage) for lineage in self.lineages}
+        reasons = {
+            lineage: slow_here(shape.precision, shape.format)
+            for lineage, shape in shapes.items()
+            if isinstance(shape, Shape)
+        }
+        return {lineage: reason for lineage, reason in reasons.items() if reason}
 
     @cached_property
     def comparison(self) -> dict[str, Any]:

@@ -10,8 +10,8 @@ from constrictor.artifacts.manifest import Manifest, read_manifest
 from constrictor.artifacts.writing import artifact_folder, seal
 from constrictor.compression.quantization import onnx_half, onnx_int8, onnx_static, onnx_weight_only, torch_methods
 from constrictor.compression.quantization.onnx_method import on_onnx
-from constrictor.compression.quantization.speed import slow_here
 from constrictor.compression.quantization.work import Changes, Work
+from constrictor.machine import slow_here
 from constrictor.progress import announce
 from constrictor.study.steps.quantize import AnyQuantize
 from constrictor.training.node import Node

@@ -1,16 +1,14 @@
 import pytest
-import torch
 
-from constrictor.compression.quantization import speed
+from constrictor import machine as subject
 
 
 @pytest.fixture
 def machine(monkeypatch):
     def make(gpu=False, bf16=False, int8=False):
-        monkeypatch.setattr(torch.cuda, "is_available", lambda: gpu)
-        monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: bf16)
-        monkeypatch.setattr(speed, "has_native_bf16", lambda: bf16)
-        monkeypatch.setattr(speed, "has_int8_dot_product", lambda: int8)
+        instructions = [*(["avx512_bf16"] if bf16 else []), *(["avx512_vnni"] if int8 else [])]
+        monkeypatch.setattr(subject, "has_gpu", lambda: gpu)
+        monkeypatch.setattr(subject, "processor", lambda: {"instructions": instructions})
 
     return make
 
@@ -28,12 +26,12 @@ def machine(monkeypatch):
         ("int8", "torch-int8", {"int8": True}, None),
         ("llm_int8", "bitsandbytes", {"bf16": True, "int8": True}, "made for GPUs"),
         ("llm_int8", "bitsandbytes", {"gpu": True}, None),
-        ("nf4", "bitsandbytes", {}, "without AVX512-BF16"),
+        ("nf4", "bitsandbytes", {}, "without bf16 products"),
         ("fp4", "bitsandbytes", {"bf16": True}, None),
         ("nf4", "bitsandbytes", {"gpu": True}, None),
     ],
 )
 def test_what_a_machine_is_slow_at_is_said(machine, precision, format, has, said):
     machine(**has)
-    found = speed.slow_here(precision, format)
+    found = subject.slow_here(precision, format)
     assert found is None if said is None else said in found
