@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import hashlib
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
@@ -42,13 +43,25 @@ def _reach(module: str) -> set[str]:
 def _imports(file: Path) -> frozenset[str]:
     """The modules of ours that a file imports, wherever in it the import stands."""
     names: set[str] = set()
-    for node in ast.walk(_parse(file)):
+    for node in _nodes_that_run(_parse(file)):
         if isinstance(node, ast.Import):
             names.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
             names.add(node.module)
             names.update(f"{node.module}.{alias.name}" for alias in node.names)
     return frozenset(name for name in names if name.split(".")[0] in PACKAGES and _exists(name))
+
+
+def _nodes_that_run(tree: ast.Module) -> Iterator[ast.AST]:
+    """All nodes of a tree but those below ``if TYPE_CHECKING:``."""
+    waiting: list[ast.AST] = [tree]
+    while waiting:
+        node = waiting.pop()
+        yield node
+        if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
+            waiting.extend(node.orelse)
+        else:
+            waiting.extend(ast.iter_child_nodes(node))
 
 
 def _exists(module: str) -> bool:
