@@ -41,9 +41,9 @@ def _reach(module: str) -> set[str]:
 
 @cache
 def _imports(file: Path) -> frozenset[str]:
-    """The modules of ours that a file imports when it runs, wherever in it the import stands."""
+    """The modules of ours that a file imports, wherever in it the import stands."""
     names: set[str] = set()
-    for node in _running_nodes(_parse(file)):
+    for node in _nodes_that_run(_parse(file)):
         if isinstance(node, ast.Import):
             names.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
@@ -52,13 +52,16 @@ def _imports(file: Path) -> frozenset[str]:
     return frozenset(name for name in names if name.split(".")[0] in PACKAGES and _exists(name))
 
 
-def _running_nodes(tree: ast.AST) -> Iterator[ast.AST]:
-    """All nodes but those below `if TYPE_CHECKING:`, which only a type checker reads."""
-    yield tree
-    if isinstance(tree, ast.If) and isinstance(tree.test, ast.Name) and tree.test.id == "TYPE_CHECKING":
-        return
-    for child in ast.iter_child_nodes(tree):
-        yield from _running_nodes(child)
+def _nodes_that_run(tree: ast.Module) -> Iterator[ast.AST]:
+    """All nodes of a tree but those below ``if TYPE_CHECKING:``."""
+    waiting: list[ast.AST] = [tree]
+    while waiting:
+        node = waiting.pop()
+        yield node
+        if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
+            waiting.extend(node.orelse)
+        else:
+            waiting.extend(ast.iter_child_nodes(node))
 
 
 def _exists(module: str) -> bool:

@@ -96,9 +96,9 @@ def test_compilation_competes_where_it_is_asked_for_and_can_work(search, compile
         assert reason in found["not_tried"]["compiled"]
 
 
-def test_a_real_baseline_is_timed_in_each_variant(tiny_teacher, tiny_task, tmp_path):
+def test_real_processes_are_timed(tiny_onnx, tiny_task, tmp_path):
     settings = Latency(batch_sizes=[2], lengths=["task"], rounds=3, seconds=0.001)
-    find_fair_baseline(tiny_teacher, tiny_task, settings, tmp_path / "found.json", threads=1)
+    find_fair_baseline(tiny_onnx, tiny_task, settings, tmp_path / "found.json", threads=1)
     found = json.loads((tmp_path / "found.json").read_text(encoding="utf-8"))
     assert set(found["milliseconds"]) == {"sdpa", "eager"}
     assert all(times["2xtask"] > 0 for times in found["milliseconds"].values())

@@ -77,10 +77,12 @@ def test_a_module_that_is_imported_from_its_package_counts(digest):
     assert digest({"pkg/script.py": with_import, "pkg/other.py": "X = 2\n"}) != before
 
 
-def test_what_only_a_type_checker_imports_is_not_reached(digest):
-    with_import = FILES["pkg/script.py"] + "\nif TYPE_CHECKING:\n    from pkg import other\n"
-    before = digest({"pkg/script.py": with_import})
-    assert digest({"pkg/script.py": with_import, "pkg/other.py": "X = 2\n"}) == before
+def test_an_import_for_types_only_does_not_count(digest):
+    head = "\nfrom typing import TYPE_CHECKING\n\nif TYPE_CHECKING:\n    from pkg import other\n"
+    for rest, counts in (("", False), ("else:\n    from pkg import other\n", True)):
+        script = {"pkg/script.py": FILES["pkg/script.py"] + head + rest}
+        before = digest(script)
+        assert (digest(script | {"pkg/other.py": "X = 2\n"}) != before) == counts
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import pytest
 from constrictor.comparison.collect import Comparison
 from constrictor.study.check import chain_problem
 from constrictor.study.plan import Plan
-from constrictor.study.read import read_study
+from constrictor.study.read import load_study, read_study
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -165,3 +165,12 @@ assert not heavy & set(sys.modules), heavy & set(sys.modules)
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_models_that_the_machine_is_slow_at_are_named(monkeypatch):
+    monkeypatch.setattr(
+        "constrictor.study.plan.slow_here",
+        lambda precision, format: f"{precision} {format}" if precision == "fp16" else None,
+    )
+    study = load_study(ROOT / "config.yaml")
+    assert Plan(study).slow_here == {"teacher/kd/mag40/fp16": "fp16 torch"}

@@ -1,4 +1,4 @@
-"""The small study, run once a session; tests work on copies of what it left."""
+"""The small studies, each run once a session; tests work on copies of what they left."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from inputs import write_inputs
-from workbench import Finished, Workbench
+from workbench import EVERY_METHOD, Finished, Workbench
 
 
 @pytest.fixture(scope="session")
@@ -36,3 +36,12 @@ def finished(first_run: tuple[Workbench, Finished]) -> Workbench:
 def bench(finished: Workbench, tmp_path: Path) -> Workbench:
     """A copy of the finished study to change and to run."""
     return finished.copy_to(tmp_path / "bench")
+
+
+@pytest.fixture(scope="session")
+def every_method(tmp_path_factory: pytest.TempPathFactory) -> Workbench:
+    """The study in which every method occurs, after its run. Change only copies of it."""
+    bench = Workbench.with_workflow(tmp_path_factory.mktemp("every_method") / "bench", EVERY_METHOD)
+    write_inputs(bench.path("inputs"))
+    bench.build()
+    return bench
