@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from inputs import write_inputs
-from workbench import EVERY_METHOD, Finished, Workbench
+from workbench import EVERY_METHOD, EVERY_NODE, Finished, Workbench
 
 
 @pytest.fixture(scope="session")
@@ -43,5 +43,7 @@ def every_method(tmp_path_factory: pytest.TempPathFactory) -> Workbench:
     """The study in which every method occurs, after its run. Change only copies of it."""
     bench = Workbench.with_workflow(tmp_path_factory.mktemp("every_method") / "bench", EVERY_METHOD)
     write_inputs(bench.path("inputs"))
-    bench.build()
+    # One model is timed on two threads and on one; the others on one, two at a time, since their numbers do not matter.
+    bench.build("--", f"{EVERY_NODE}/teacher/latency.json")
+    bench.build("--set-threads", "latency=1", "prune=1")
     return bench

@@ -31,6 +31,7 @@ WORKFLOW = (
 
 REPORT = "reports/small_study/animals"
 NODES = "results/small_study/animals"
+EVERY_NODE = "results/every_method/animals/seed42"
 TEACHER = f"{NODES}/seed42/teacher/model/manifest.json"
 
 # What each rule says when it starts. A plan is read from these lines and checked against Snakemake's own table of counts.
