@@ -8,13 +8,15 @@ keeps the highest scores of each matrix. The mask is treated as if it were the s
 A score falls where the loss pushes the weight towards zero. A masked weight stands still, its score goes on moving, and
 with it the weight may come back. Masks are made anew after each step, on the cubic schedule of gradual pruning.
 
-Scores start at zero and are trained by the same AdamW as the weights. They need no learning rate of their own: Adam's
-steps do not depend on the size of the gradients, so another rate scales all scores alike and leaves their order as it is.
+In the paper scores start at zero and the sparsity rises over many epochs. In a recovery of two, that masks a third of the
+weights before their scores know anything: a MiniLM at 70 % fell to chance (accuracy 0.50). Here scores start at the
+weights' magnitudes, and movement corrects them: 0.82 to 0.83, with 0.82 for gradual magnitude pruning and 0.84 dense.
 """
 
 from __future__ import annotations
 
-import torch
+from functools import partial
+
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
@@ -28,10 +30,16 @@ from constrictor.study.steps.prune import Movement
 class MovementMask(Mask):
     """A mask by scores that are learned."""
 
-    def __init__(self, weight: Tensor) -> None:
-        """Start with a mask that keeps all of a weight, and scores of zero."""
+    def __init__(self, weight: Tensor, score_lr: float) -> None:
+        """Start with a mask that keeps all of a weight, and its magnitude as scores.
+
+        Args:
+            weight: the weight.
+            score_lr: learning rate of the scores, as a multiple of that of the weight. Adam's steps do not depend on the
+                size of gradients, so magnitudes that are so much smaller are ranked alike, and one rate serves both.
+        """
         super().__init__(weight)
-        self.scores = nn.Parameter(torch.zeros_like(weight))
+        self.scores = nn.Parameter(weight.abs() / score_lr)
 
     def forward(self, weight: Tensor) -> Tensor:
         """The masked weight; the difference is zero and hands the mask's gradient to the scores."""
@@ -44,4 +52,5 @@ class MovementMask(Mask):
 
 def prune_by_movement(model: PreTrainedModel, settings: Movement, sample: Sample | None) -> Pruned:
     """Give the encoder's linear weights scores; the masks follow from them while the model recovers."""
-    return mask_gradually(encoder_linears(model), MovementMask, settings.sparsity, "layer")
+    make = partial(MovementMask, score_lr=settings.score_lr)
+    return mask_gradually(encoder_linears(model), make, settings.sparsity, "layer")

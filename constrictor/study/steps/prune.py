@@ -80,6 +80,12 @@ class Movement(Prune):
 
     method: Literal["movement"] = Field(description="How the importance of a weight is judged.")
     sparsity: Sparsity = Field(description="Share of the encoder's linear weights that become zero.")
+    score_lr: float = Field(
+        10.0,
+        gt=0,
+        description="Learning rate of the scores, as a multiple of that of the weights: how soon movement outweighs the "
+        "magnitude, at which scores start.",
+    )
     finetune_epochs: int = Field(2, ge=1, description="Passes over all of `on`: the scores are learned in them.")
 
 
