@@ -63,6 +63,10 @@ def table_markdown(rows: Sequence[Row], settings: Comparison, task: TaskManifest
     shown = [row for row in rows if row.recipe]
     measured = next((row.latency for row in shown if row.latency), None)
     parts = [f"## {name}", _markdown(_quality_columns(settings, task.metric), shown), _quality_legend(settings, task)]
+    # A model between a recipe's ends has no row of its own.
+    between = [f"- `{row.lineage}` {row.rejected}" for row in rows if row.rejected and not row.recipe]
+    if between:
+        parts.append("\n".join(between))
     if measured:
         parts += [_markdown(_cost_columns(measured), shown), _cost_legend(measured)]
     return "\n\n".join(parts) + "\n"

@@ -1,6 +1,7 @@
 import csv
 import itertools
 import json
+import re
 import shutil
 from pathlib import Path
 from xml.etree import ElementTree
@@ -16,6 +17,7 @@ from constrictor.comparison.bootstrap import Interval
 from constrictor.comparison.collect import Comparison, Row, collect
 from constrictor.comparison.compare import compare
 from constrictor.comparison.plots import plot_quality_latency
+from constrictor.comparison.table import table_markdown
 from constrictor.data.outputs import Outputs, write_predictions
 from constrictor.data.task import TaskManifest
 
@@ -210,6 +212,13 @@ def test_a_model_over_its_gate_stays_in_the_report_as_rejected(report, table):
     quality = _markdown_tables((report / "table.md").read_text(encoding="utf-8"))[0]
     assert reason in quality["sparse"]
     assert not any("rejected" in cell for cell in (*quality["base"], *quality["control"]))
+
+
+def test_a_rejected_model_that_ends_no_recipe_is_named_below_the_table(results):
+    gated = SETTINGS.model_copy(update={"gates": {"teacher/kd": 0.001}})
+    text = table_markdown(collect(gated, TASK, results), gated, TASK, "reviews")
+    assert re.search(r"^- `teacher/kd` rejected: \d\.\d\d below its parent, gate 0\.1$", text, flags=re.MULTILINE)
+    assert text.count("rejected") == 1
 
 
 @pytest.mark.parametrize(
