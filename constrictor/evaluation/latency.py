@@ -34,7 +34,7 @@ Shape = tuple[int, int | str]
 Times = dict[str, list[list[float]]]
 """Milliseconds, a list a round, by model."""
 
-COLD_STARTS = 3
+COLD_STARTS = 2
 TEXTS = 64
 # ONNX Runtime's threads spin for some milliseconds after a call and would steal time from whoever is measured next.
 SETTLE_SECONDS = 0.03
