@@ -68,7 +68,6 @@ def load_classifier(
                 folder,
                 config=config,
                 dtype=dtype,
-                attn_implementation="sdpa",
                 local_files_only=True,
                 ignore_mismatched_sizes=new_head,
             )
@@ -93,7 +92,7 @@ def empty_classifier(config: PretrainedConfig, shape: EncoderShape | None) -> Pr
         config: its configuration.
         shape: the widths of its layers where they differ from the configuration's.
     """
-    model = AutoModelForSequenceClassification.from_config(config, attn_implementation="sdpa", dtype=torch.float32)
+    model = AutoModelForSequenceClassification.from_config(config, dtype=torch.float32)
     if shape is not None:
         take_shape(model, shape)
     return model

@@ -115,6 +115,14 @@ def test_cut_model_says_what_its_masked_twin_says(name):
     assert sum(p.numel() for p in model.parameters()) < sum(p.numel() for p in masked.parameters())
 
 
+@pytest.mark.parametrize("name", CONFIGS)
+def test_every_family_opens_as_a_classifier(name, tmp_path):
+    model = _model(name)
+    model.save_pretrained(tmp_path)
+    opened = load_classifier(tmp_path, ["a", "b"], 16).eval()
+    np.testing.assert_allclose(forward(opened, _batch(rows=1)), forward(model, _batch(rows=1)), atol=1e-6)
+
+
 @pytest.mark.parametrize("name", WITH_HEADS)
 def test_taylor_importance_is_the_slope_of_the_loss(name):
     """Finite differences: scale one head or neuron by 1 - e in one example and see how the loss moves."""
