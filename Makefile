@@ -1,5 +1,5 @@
 # make run      set up, build and measure the study, print the comparison, write the report
-# make test     set up, all tests and checks
+# make test     set up, all tests but the longest study
 # make help     what else there is
 
 PYTHON ?= python3
@@ -9,12 +9,13 @@ BIN    := $(VENV)/bin
 NAME    = $(shell sed -n 's/^name: *//p' $(STUDY))
 REPORT  = reports/$(NAME)/report.html
 
-.PHONY: help setup run debug test test-fast check docs dag clean
+.PHONY: help setup run debug test test-all test-fast check docs dag clean
 
 help:
 	@grep -E '^# make' Makefile | cut -c3-
 	@echo "make setup    the virtual environment alone"
 	@echo "make debug    the same study on a tenth of the data, one epoch a training (some two minutes)"
+	@echo "make test-all   all tests, with a study in which every method occurs (some five minutes more)"
 	@echo "make test-fast  unit tests only"
 	@echo "make check    linters and the type checker"
 	@echo "make docs     docs/configuration.md and schemas/study.schema.json, from the code"
@@ -50,6 +51,9 @@ debug:
 	@$(MAKE) --no-print-directory run STUDY=studies/debug.yaml
 
 test: $(VENV)/test.stamp
+	@HF_HUB_OFFLINE=1 OMP_WAIT_POLICY=PASSIVE $(BIN)/pytest -m "not long"
+
+test-all: $(VENV)/test.stamp
 	@HF_HUB_OFFLINE=1 OMP_WAIT_POLICY=PASSIVE $(BIN)/pytest
 
 test-fast: $(VENV)/test.stamp

@@ -16,6 +16,8 @@ from constrictor.study.steps.export import Export
 from constrictor.study.steps.prune import AnyPrune
 from constrictor.study.steps.quantize import AnyQuantize
 
+pytestmark = pytest.mark.long
+
 REPORT = "reports/every_method/animals"
 
 # Format and precision of every model.
