@@ -98,9 +98,9 @@ def test_every_shape_is_timed_on_every_number_of_threads(measured, started):
         assert shape["examples_per_second"] == pytest.approx(1000 * batch / expected, abs=0.05)
         assert shape["speedup"] == {"torch fp32": 2.0}
         assert shape["baseline_p50_ms"] == {"torch fp32": 2 * expected}
-    # Two lone starts for the cold start, then the model and its baseline on each number of threads.
+    # A lone start for the cold start, then the model and its baseline on each number of threads.
     assert [worker[:2] for worker in started] == [
-        ("candidate", 2), ("candidate", 2), ("candidate", 2), ("other", 2), ("candidate", 1), ("other", 1),
+        ("candidate", 2), ("candidate", 2), ("other", 2), ("candidate", 1), ("other", 1),
     ]  # fmt: skip
     # Memory and cold start are those on the first number of threads.
     assert (found["peak_memory_bytes"], found["baseline_peak_memory_bytes"]) == (2000, {"torch fp32": 2000})
