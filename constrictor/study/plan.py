@@ -6,7 +6,7 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 from constrictor.machine import slow_here
-from constrictor.study.check import Shape, chain_problem, shape_of
+from constrictor.study.chain import Shape, chain_problem, shape_of
 from constrictor.study.lineage import all_nodes, ancestry, steps_of
 from constrictor.study.steps.distil import Distil, SoftTargets, StudentModel
 from constrictor.study.steps.export import Export

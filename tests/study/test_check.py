@@ -1,7 +1,7 @@
 import pytest
 
 from constrictor.errors import ConstrictorError
-from constrictor.study.check import chain_problem
+from constrictor.study.chain import chain_problem
 from constrictor.study.read import read_study
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from constrictor.comparison.collect import Comparison
-from constrictor.study.check import chain_problem
+from constrictor.study.chain import chain_problem
 from constrictor.study.plan import Plan
 from constrictor.study.read import load_study, read_study
 

@@ -1,0 +1,216 @@
+"""What a chain of steps makes, as far as it is known before anything runs, and why a chain cannot work."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from constrictor.errors import nearest
+from constrictor.study.lineage import ancestry, steps_of
+from constrictor.study.local_sources import local_layer_count
+from constrictor.study.steps.distil import Distil, StudentModel
+from constrictor.study.steps.export import Export
+from constrictor.study.steps.finetune import Finetune
+from constrictor.study.steps.prune import Layers, Prune
+from constrictor.study.steps.quantize import (
+    BitsAndBytes,
+    Dynamic,
+    Half,
+    QuantizationAware,
+    Quantize,
+    Static,
+    WeightOnly,
+)
+from constrictor.study.steps.recovery import Recovery
+from constrictor.study.steps.step import Step
+from constrictor.study.study import Study
+
+
+class Shape(NamedTuple):
+    """What is known of a model before it is built."""
+
+    format: str  # torch, onnx, ort or openvino
+    precision: str  # fp32, or what it was quantized to
+    layers: int | None  # None where only a download would tell
+
+
+def chain_problem(study: Study, lineage: str) -> str | None:
+    """Why a chain of known steps cannot work, with the fix; None if it can."""
+    found = shape_of(study, lineage)
+    return found if isinstance(found, str) else None
+
+
+def shape_of(study: Study, lineage: str) -> Shape | str:
+    """What is known of the model at the end of a chain; why the chain cannot work, if it cannot."""
+    shape: Shape | None = None
+    for node in ancestry(lineage):
+        name = steps_of(node)[-1]
+        step = study.steps[name]
+        advance = next(function for kind, function in _ADVANCE.items() if isinstance(step, kind))
+        result = advance(study, name, shape)
+        problem = result if isinstance(result, str) else _recovery_problem(study, node)
+        if problem:
+            return problem
+        assert isinstance(result, Shape)
+        shape = result
+    assert shape is not None, "a lineage has a step"
+    return shape
+
+
+def _advance_finetune(study: Study, name: str, parent: Shape | None) -> Shape | str:
+    step = study.steps[name]
+    assert isinstance(step, Finetune)
+    if parent is None:
+        if step.model_name is None:
+            return f"'{name}' begins it and names no model. Add 'model:' to the step."
+        layers = len(step.layers) if step.layers else None
+        source = study.models.get(step.model_name)
+        return Shape("torch", "fp32", layers or (local_layer_count(source) if source else None))
+    if step.model_name is not None:
+        return f"'{name}' starts from the model '{step.model_name}' and can only begin a recipe."
+    return parent if _is_float32(parent) else _needs_float32("trains", name, parent)
+
+
+def _advance_distil(study: Study, name: str, parent: Shape | None) -> Shape | str:
+    step = study.steps[name]
+    assert isinstance(step, Distil)
+    if parent is None:
+        return f"'{name}' distils and has no teacher. Put the step that makes the teacher before it: 'teacher/{name}'."
+    if isinstance(step.student, StudentModel):
+        source = study.models.get(step.student.model)
+        return Shape("torch", "fp32", local_layer_count(source) if source else None)
+    if not _is_float32(parent):
+        return _needs_float32("takes its student's layers from its teacher", name, parent)
+    wrong = layer_problem(step.student.layers, parent.layers, f"the teacher of '{name}'")
+    return wrong or Shape("torch", "fp32", len(step.student.layers))
+
+
+def _advance_prune(study: Study, name: str, parent: Shape | None) -> Shape | str:
+    step = study.steps[name]
+    assert isinstance(step, Prune)
+    if parent is None:
+        return _needs_parent("prunes", name)
+    if not _is_float32(parent):
+        return _needs_float32("prunes", name, parent)
+    if isinstance(step, Layers):
+        wrong = layer_problem(step.keep, parent.layers, f"the model that '{name}' prunes")
+        return wrong or parent._replace(layers=len(step.keep))
+    return parent
+
+
+# Which methods of quantization know which format, and what comes of it.
+_QUANTIZED: dict[type[Quantize], tuple[str, ...]] = {
+    Half: ("torch", "onnx"),
+    Dynamic: ("torch", "onnx"),
+    Static: ("torch", "onnx"),
+    WeightOnly: ("onnx",),
+    BitsAndBytes: ("torch",),
+    QuantizationAware: ("torch",),
+}
+
+
+def _advance_quantize(study: Study, name: str, parent: Shape | None) -> Shape | str:
+    step = study.steps[name]
+    assert isinstance(step, Quantize)
+    if parent is None:
+        return _needs_parent("quantizes", name)
+    # A model with only its embedding tables in few bits has its matrices left to round.
+    goes_on = parent.precision.endswith(" embeddings") and isinstance(step, Dynamic | Static)
+    if parent.precision != "fp32" and not goes_on:
+        return f"'{name}' quantizes a model that is {parent.precision} already. Keep one of the two steps."
+    formats = _QUANTIZED[type(step)]
+    if parent.format not in formats or (step.method == "bf16" and parent.format != "torch"):
+        fix = {"torch": "Put 'export' before it.", "onnx": "Put it before the export."}.get(parent.format, "")
+        return f"'{name}' quantizes by '{step.method}', which does not know the format {parent.format}. {fix}".rstrip()
+    return parent._replace(precision=_precision_after(step))
+
+
+def _precision_after(step: Quantize) -> str:
+    if isinstance(step, QuantizationAware):
+        return "fp32"
+    if isinstance(step, WeightOnly):
+        return f"int{step.bits}" if step.matrices else f"int{step.bits} embeddings"
+    return "int8" if isinstance(step, Dynamic | Static) else step.method
+
+
+def _advance_export(study: Study, name: str, parent: Shape | None) -> Shape | str:
+    step = study.steps[name]
+    assert isinstance(step, Export)
+    if parent is None:
+        return _needs_parent("exports", name)
+    if step.format == "onnx":
+        return parent._replace(format="onnx") if _is_float32(parent) else _needs_float32("exports", name, parent)
+    if parent.format != "onnx":
+        return f"'{name}' exports to {step.format}, which starts from an ONNX model. Put an export to ONNX before it."
+    if step.format == "ort":
+        return parent._replace(format="ort")
+    if parent.precision != "fp32":
+        return (
+            f"'{name}' exports to openvino, which runs {parent.precision} ONNX models slowly. Export the float32 one."
+        )
+    return parent._replace(format="openvino", precision=step.precision)
+
+
+def _recovery_problem(study: Study, lineage: str) -> str | None:
+    """Why the recovery at the end of a chain cannot be taught as its step says."""
+    name = steps_of(lineage)[-1]
+    step = study.steps[name]
+    if not isinstance(step, Recovery) or not step.finetune_epochs:
+        return None
+    before = steps_of(lineage)[:-1]
+    if step.teacher is not None and step.teacher not in before:
+        return f"the teacher '{step.teacher}' of '{name}' does not come before it. {nearest(step.teacher, before)}"
+    taught = (
+        step.teacher
+        or isinstance(step, QuantizationAware)
+        or any(isinstance(study.steps[part], Distil) for part in before)
+    )
+    unlabelled = [part for part in step.on if part in study.subsets and study.subsets[part].of in study.corpora]
+    if unlabelled and not taught:
+        return (
+            f"'{name}' recovers on '{unlabelled[0]}', which has no labels, and nothing teaches it. "
+            f"Name the teacher: 'teacher: {before[0]}'."
+        )
+    return None
+
+
+def layer_problem(layers: list[int], available: int | None, owner: str) -> str | None:
+    """Why layers cannot be taken from a model; None if they can.
+
+    Args:
+        layers: the layers, counted from 0.
+        available: how many the model has; None where only a download would tell.
+        owner: what to call the model.
+    """
+    if min(layers) < 0:
+        return f"the layers {layers} are counted from 0."
+    if sorted(set(layers)) != layers:
+        return f"the layers {layers} must rise, each named once."
+    if available is not None and max(layers) >= available:
+        return f"{owner} has no layer {max(layers)}: it has {available} layers, counted 0 to {available - 1}."
+    return None
+
+
+def _is_float32(shape: Shape) -> bool:
+    return shape.format == "torch" and shape.precision == "fp32"
+
+
+def _needs_float32(verb: str, name: str, parent: Shape) -> str:
+    found = f"an {parent.format} model".replace("onnx", "ONNX") if parent.format != "torch" else "a quantized model"
+    return (
+        f"'{name}' {verb}, and its parent is {found} ({parent.format}, {parent.precision}). "
+        f"Put '{name}' before the step that exports or quantizes."
+    )
+
+
+def _needs_parent(verb: str, name: str) -> str:
+    return f"'{name}' {verb} a model and none comes before it. Begin with a 'finetune' step: 'teacher/{name}'."
+
+
+_ADVANCE: dict[type[Step], Callable[[Study, str, Shape | None], Shape | str]] = {
+    Finetune: _advance_finetune,
+    Distil: _advance_distil,
+    Prune: _advance_prune,
+    Quantize: _advance_quantize,
+    Export: _advance_export,
+}
