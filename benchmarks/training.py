@@ -96,15 +96,15 @@ def _with_engine(variant: str, model: Any, encoded: Any, pad_id: int, labels: An
 
     from constrictor.study.steps.distil import Distil
     from constrictor.study.steps.finetune import Finetune
-    from constrictor.training.distil import soft_target_mixture
     from constrictor.training.engine import TrainingData, train
+    from constrictor.training.lessons import loss_of
     from constrictor.training.losses import label_loss
 
     targets = {"labels": labels}
     if variant.startswith("kd"):
         dropout = None if variant == "kd-cached" else 0.0
         settings: Any = Distil(stage="distil", student={"layers": STUDENT_LAYERS}, dropout=dropout, batch_size=BATCH)
-        loss = soft_target_mixture(settings)
+        loss = loss_of(settings)
         targets["teacher_logits"] = np.zeros((len(labels), 2), dtype=np.float32)
     else:
         settings = Finetune(stage="finetune", batch_size=BATCH)

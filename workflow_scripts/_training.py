@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from constrictor.study.steps.distil import SoftTargets
-from constrictor.training.distil import Lesson
+from constrictor.training.lessons import Lesson
 from constrictor.training.node import Node, TaskFolder
 from workflow_scripts._script import json_of, node_folder
 

@@ -4,35 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
-
-import numpy as np
-from torch import Tensor
 
 from constrictor.artifacts.architecture import keep_layers
 from constrictor.artifacts.manifest import Manifest, read_manifest
 from constrictor.artifacts.torch_model import load_classifier
-from constrictor.data.examples import read_examples
-from constrictor.data.outputs import read_outputs
-from constrictor.data.tokenization import Encoded, Tokenizer
-from constrictor.errors import ConstrictorError
-from constrictor.study.steps.distil import Distil, SoftTargets, StudentLayers
-from constrictor.training.engine import Loss, TrainingData, train
-from constrictor.training.losses import distillation_loss
+from constrictor.data.tokenization import Tokenizer
+from constrictor.study.steps.distil import Distil, StudentLayers
+from constrictor.training.lessons import Lesson, learn
 from constrictor.training.node import Node, TaskFolder
-
-
-class Lesson(NamedTuple):
-    """Texts to learn from: their examples, what the teacher says about them, and how often an epoch reads them."""
-
-    examples: Path
-    outputs: Path | None = None
-    passes: int = 1
-
-    @property
-    def files(self) -> list[Path]:
-        """The files that are read."""
-        return [self.examples] if self.outputs is None else [self.examples, self.outputs]
 
 
 def distil(
@@ -56,55 +35,8 @@ def distil(
     if isinstance(settings.student, StudentLayers):
         keep_layers(model, settings.student.layers)
     tokenizer = Tokenizer(student, labelled.max_length)
-    inputs = [file for lesson in lessons for file in lesson.files]
-    trained = train(
-        model,
-        lesson_data(lessons, tokenizer),
-        soft_target_mixture(settings),
-        task.validator(tokenizer, labelled.metric),
-        settings,
-        epochs=settings.epochs,
-        seed=node.seed,
-        metric=labelled.metric,
-        checkpoints=node.checkpoints,
-        identity=node.identity(settings, [student / "manifest.json", task.folder / "manifest.json", *inputs]),
-    )
+    trained = learn(model, settings, tokenizer, lessons, settings, student, task, node, epochs=settings.epochs)
     manifest = read_manifest(teacher).descend(
         node.step, settings, labels=labelled.labels, max_length=labelled.max_length, seed=node.seed
     )
     return node.save(model, student, manifest, trained)
-
-
-def soft_target_mixture(settings: SoftTargets) -> Loss:
-    """The distillation loss with a step's alpha and temperature."""
-
-    def loss(logits: Tensor, targets: dict[str, Tensor]) -> Tensor:
-        return distillation_loss(
-            logits, targets["labels"], targets["teacher_logits"], settings.alpha, settings.temperature
-        )
-
-    return loss
-
-
-def lesson_data(lessons: Sequence[Lesson], tokenizer: Tokenizer) -> TrainingData:
-    """All lessons as training rows, each as often as its passes say; with the teacher's logits if all have them.
-
-    Raises:
-        ConstrictorError: if a lesson's outputs were not made from its examples.
-    """
-    encoded: Encoded = []
-    targets: dict[str, list[np.ndarray]] = {"labels": [], "teacher_logits": []}
-    for lesson in lessons:
-        examples = read_examples(lesson.examples)
-        encoded += tokenizer.encode(examples.texts) * lesson.passes
-        targets["labels"] += [examples.labels] * lesson.passes
-        if lesson.outputs is None:
-            continue
-        outputs = read_outputs(lesson.outputs)
-        if examples.ids != outputs.ids:
-            raise ConstrictorError(
-                f"{lesson.outputs} was not made from {lesson.examples}. Delete it and run snakemake again."
-            )
-        targets["teacher_logits"] += [outputs.logits] * lesson.passes
-    joined = {name: np.concatenate(parts) for name, parts in targets.items() if parts}
-    return TrainingData(encoded, tokenizer.pad_id, joined)

@@ -7,11 +7,9 @@ from pathlib import Path
 from constrictor.artifacts.architecture import keep_layers
 from constrictor.artifacts.manifest import Manifest, read_manifest
 from constrictor.artifacts.torch_model import load_classifier
-from constrictor.data.examples import read_examples
 from constrictor.data.tokenization import Tokenizer
 from constrictor.study.steps.finetune import Finetune
-from constrictor.training.engine import TrainingData, train
-from constrictor.training.losses import label_loss
+from constrictor.training.lessons import Lesson, learn
 from constrictor.training.node import Node, TaskFolder
 
 
@@ -32,19 +30,8 @@ def finetune(settings: Finetune, start: Path, task: TaskFolder, node: Node) -> M
     if settings.layers:
         keep_layers(model, settings.layers)
     tokenizer = Tokenizer(start, labelled.max_length)
-    examples = read_examples(task.folder / "train.parquet")
-    trained = train(
-        model,
-        TrainingData(tokenizer.encode(examples.texts), tokenizer.pad_id, {"labels": examples.labels}),
-        lambda logits, targets: label_loss(logits, targets["labels"]),
-        task.validator(tokenizer, labelled.metric),
-        settings,
-        epochs=settings.epochs,
-        seed=node.seed,
-        metric=labelled.metric,
-        checkpoints=node.checkpoints,
-        identity=node.identity(settings, [start / "manifest.json", task.folder / "manifest.json"]),
-    )
+    lessons = [Lesson(task.folder / "train.parquet")]
+    trained = learn(model, settings, tokenizer, lessons, None, start, task, node, epochs=settings.epochs)
     manifest = parent.descend(
         node.step, settings, labels=labelled.labels, max_length=labelled.max_length, seed=node.seed
     )

@@ -15,8 +15,9 @@ from constrictor.errors import ConstrictorError
 from constrictor.evaluation.outputs import teacher_outputs
 from constrictor.study.steps.distil import Distil
 from constrictor.study.steps.finetune import Finetune
-from constrictor.training.distil import Lesson, distil, lesson_data, soft_target_mixture
+from constrictor.training.distil import distil
 from constrictor.training.finetune import finetune
+from constrictor.training.lessons import Lesson, lesson_data, loss_of
 from constrictor.training.losses import distillation_loss
 from constrictor.training.node import Node, TaskFolder
 
@@ -115,7 +116,7 @@ def test_outputs_of_other_examples_are_refused(lesson, tiny_teacher, tmp_path):
 def test_mixture_uses_the_steps_alpha_and_temperature():
     settings = Distil(stage="distil", student={"layers": [0]}, alpha=0.8, temperature=3.0)
     logits, teacher, labels = torch.tensor([[1.0, 2.0]]), torch.tensor([[0.0, 1.5]]), torch.tensor([0])
-    found = soft_target_mixture(settings)(logits, {"labels": labels, "teacher_logits": teacher})
+    found = loss_of(settings)(logits, {"labels": labels, "teacher_logits": teacher})
     assert torch.equal(found, distillation_loss(logits, labels, teacher, 0.8, 3.0))
 
 

@@ -22,9 +22,8 @@ from constrictor.data.tokenization import TOKENIZER, Tokenizer
 from constrictor.study.steps.distil import SoftTargets
 from constrictor.study.steps.prune import AnyPrune, Vocabulary
 from constrictor.study.steps.recovery import Calibration
-from constrictor.training.distil import Lesson
+from constrictor.training.lessons import Lesson, learn
 from constrictor.training.node import Node, TaskFolder
-from constrictor.training.recovery import recover
 
 METHODS: dict[str, Method] = {
     "magnitude": prune_by_magnitude,
@@ -65,16 +64,17 @@ def prune(
     tokenizer = Tokenizer(parent, labelled.max_length, pruned.tokenizer)
     trained = None
     if settings.finetune_epochs:
-        trained = recover(
+        trained = learn(
             model,
             settings,
-            parent,
             tokenizer,
             lessons,
             soft_targets,
+            parent,
             task,
             node,
-            settled=pruned.settled,
+            epochs=settings.finetune_epochs,
+            competes_from=pruned.settled * settings.finetune_epochs,
             after_step=pruned.after_step,
         )
     pruned.finish()

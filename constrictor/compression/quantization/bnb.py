@@ -12,12 +12,11 @@ from types import ModuleType
 from typing import Any
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor, nn
 from transformers import BitsAndBytesConfig, PreTrainedModel
 
 from constrictor.artifacts.manifest import EncoderShape
-from constrictor.artifacts.torch_model import copy_tokenizer
 from constrictor.compression.quantization.modules import linears_of, replace, skeleton
 from constrictor.errors import ConstrictorError
 from constrictor.study.steps.quantize import BitsAndBytes
@@ -126,16 +125,8 @@ def _with_bias(layer: Any, bias: Tensor | None) -> Any:
     return layer
 
 
-def save_bnb(model: PreTrainedModel, tokenizer_from: Path, folder: Path) -> None:
-    """Write a model that :func:`quantize_bnb` has quantized and that has not computed anything since."""
-    tensors = {name: tensor.contiguous().clone() for name, tensor in model.state_dict().items()}
-    save_file(tensors, folder / WEIGHTS, metadata={"format": "pt"})
-    model.config.save_pretrained(folder)
-    copy_tokenizer(tokenizer_from, folder)
-
-
 def load_bnb(folder: Path, shape: EncoderShape | None = None) -> PreTrainedModel:
-    """Open what :func:`save_bnb` wrote; on the GPU, if there is one. The file itself tells which layers are quantized.
+    """Open what was saved under :data:`WEIGHTS`; on the GPU, if there is one. The file itself tells which layers are quantized.
 
     Args:
         folder: the artifact's folder.

@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
+from safetensors.torch import save_file
 from torch import nn
 from transformers import AutoConfig, PreTrainedModel
 from transformers.initialization import no_init_weights
 from transformers.pytorch_utils import Conv1D
 
 from constrictor.artifacts.manifest import EncoderShape
-from constrictor.artifacts.torch_model import empty_classifier
+from constrictor.artifacts.torch_model import copy_tokenizer, empty_classifier
 
 Kind = TypeVar("Kind", bound=nn.Module)
 
@@ -57,6 +58,21 @@ def skeleton(folder: Path, shape: EncoderShape | None) -> PreTrainedModel:
     config = AutoConfig.from_pretrained(folder, local_files_only=True)
     with no_init_weights():
         return empty_classifier(config, shape)
+
+
+def save_quantized(model: PreTrainedModel, tokenizer_from: Path, file: Path) -> None:
+    """Write a quantized model that has not computed anything since: its tensors, configuration and tokenizer.
+
+    Args:
+        model: the model.
+        tokenizer_from: folder whose tokenizer is the model's.
+        file: the safetensors file to write; the rest is put beside it.
+    """
+    # Tied weights share memory; safetensors wants each tensor on its own.
+    tensors = {name: tensor.contiguous().clone() for name, tensor in model.state_dict().items()}
+    save_file(tensors, file, metadata={"format": "pt"})
+    model.config.save_pretrained(file.parent)
+    copy_tokenizer(tokenizer_from, file.parent)
 
 
 def precisions(model: nn.Module, kept: dict[str, str] | None = None) -> dict[str, Any]:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from constrictor.artifacts.manifest import EncoderShape
-from constrictor.artifacts.torch_model import copy_tokenizer
 from constrictor.compression.quantization.calibrate import input_ranges
 from constrictor.compression.quantization.int8_embedding import Int8Embedding
 from constrictor.compression.quantization.int8_linear import Int8Linear
@@ -46,16 +45,8 @@ def quantize_static(model: PreTrainedModel, settings: Static, sample: Sample) ->
         replace(model, named(model, nn.Embedding), lambda name, table: Int8Embedding.from_embedding(table))
 
 
-def save_int8(model: PreTrainedModel, tokenizer_from: Path, folder: Path) -> None:
-    """Write a model that one of the two functions above has quantized."""
-    # Tied weights share memory; safetensors wants each tensor on its own.
-    save_file({name: tensor.contiguous().clone() for name, tensor in model.state_dict().items()}, folder / WEIGHTS)
-    model.config.save_pretrained(folder)
-    copy_tokenizer(tokenizer_from, folder)
-
-
 def load_int8(folder: Path, shape: EncoderShape | None = None) -> PreTrainedModel:
-    """Open what :func:`save_int8` wrote. The file itself tells which modules are int8: those that have a scale.
+    """Open what was saved under :data:`WEIGHTS`. The file itself tells which modules are int8: those that have a scale.
 
     Args:
         folder: the artifact's folder.

@@ -7,12 +7,14 @@ from transformers import PreTrainedModel
 
 from constrictor.artifacts.manifest import installed_versions
 from constrictor.artifacts.torch_model import count_parameters, save_classifier
-from constrictor.compression.quantization.bnb import quantize_bnb, save_bnb
-from constrictor.compression.quantization.modules import precisions
+from constrictor.compression.quantization.bnb import WEIGHTS as BNB_WEIGHTS
+from constrictor.compression.quantization.bnb import quantize_bnb
+from constrictor.compression.quantization.modules import precisions, save_quantized
 from constrictor.compression.quantization.qat import fold, simulate_int8
-from constrictor.compression.quantization.torch_int8 import quantize_dynamic, quantize_static, save_int8
+from constrictor.compression.quantization.torch_int8 import WEIGHTS as INT8_WEIGHTS
+from constrictor.compression.quantization.torch_int8 import quantize_dynamic, quantize_static
 from constrictor.compression.quantization.work import Changes, Work
-from constrictor.training.recovery import recover
+from constrictor.training.lessons import learn
 
 
 def half(work: Work) -> Changes:
@@ -42,7 +44,7 @@ def static(work: Work) -> Changes:
 
 
 def _saved_int8(model: PreTrainedModel, work: Work) -> Changes:
-    save_int8(model, work.parent, work.staging)
+    save_quantized(model, work.parent, work.staging / INT8_WEIGHTS)
     return {
         "precision": "int8",
         "format": "torch-int8",
@@ -55,7 +57,7 @@ def bitsandbytes(work: Work) -> Changes:
     """Weights in a format of bitsandbytes."""
     model = work.model()
     kept = quantize_bnb(model, work.settings)
-    save_bnb(model, work.parent, work.staging)
+    save_quantized(model, work.parent, work.staging / BNB_WEIGHTS)
     versions = installed_versions("bitsandbytes", "torch", "transformers")
     details = precisions(model, kept)
     return {"precision": work.settings.method, "format": "bitsandbytes", "details": details, "versions": versions}
@@ -66,15 +68,17 @@ def quantization_aware(work: Work) -> Changes:
     assert work.task is not None, "the rule hands the task to every method that trains"
     model = work.model()
     layers = simulate_int8(model)
-    trained = recover(
+    trained = learn(
         model,
         work.settings,
-        work.parent,
         work.tokenizer(),
         work.lessons,
         work.soft_targets,
+        work.parent,
         work.task,
         work.node,
+        epochs=work.settings.finetune_epochs,
+        competes_from=0,
     )
     fold(model)
     save_classifier(model, work.parent, work.staging)

@@ -14,7 +14,7 @@ from constrictor.artifacts.torch_model import load_classifier
 from constrictor.compression.sample import Sample, draw_sample
 from constrictor.data.tokenization import Tokenizer
 from constrictor.study.steps.distil import SoftTargets
-from constrictor.training.distil import Lesson
+from constrictor.training.lessons import Lesson
 from constrictor.training.node import Node, TaskFolder
 
 

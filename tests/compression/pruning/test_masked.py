@@ -14,7 +14,7 @@ from constrictor.metrics.classification import classification_metrics
 from constrictor.runtimes.load import load
 from constrictor.study.steps.prune import Magnitude, Movement
 from constrictor.training import callbacks
-from constrictor.training.distil import Lesson
+from constrictor.training.lessons import Lesson
 from constrictor.training.node import Node, TaskFolder
 
 SPARSITY = 0.6

@@ -14,7 +14,7 @@ from constrictor.errors import ConstrictorError
 from constrictor.evaluation.outputs import teacher_outputs
 from constrictor.study.steps.distil import SoftTargets
 from constrictor.study.steps.prune import Magnitude, Wanda
-from constrictor.training.distil import Lesson
+from constrictor.training.lessons import Lesson
 from constrictor.training.node import Node, TaskFolder
 
 

@@ -320,7 +320,7 @@ def test_a_cut_model_can_be_cut_again_recover_and_lose_layers(tiny_teacher, tiny
     _prune(tiny_teacher, tiny_task, tmp_path / "once", sparsity=0.3, scope="global")
     settings = {"heads": 0.5, "ffn": 0.5, "finetune_epochs": 1, "lr": 1e-3}
     step = Structured(stage="prune", method="structured", calibration_size=32, multiple_of=8, **settings)
-    from constrictor.training.distil import Lesson
+    from constrictor.training.lessons import Lesson
 
     again = prune(
         step, tmp_path / "once" / "model", [tiny_task / "train.parquet"], [Lesson(tiny_task / "train.parquet")], None,

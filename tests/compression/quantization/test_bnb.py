@@ -10,7 +10,8 @@ from transformers import AutoModelForSequenceClassification
 from constrictor.artifacts.architecture import encoder_linears
 from constrictor.artifacts.manifest import read_manifest
 from constrictor.artifacts.torch_model import load_classifier
-from constrictor.compression.quantization.bnb import load_bnb, quantize_bnb, save_bnb
+from constrictor.compression.quantization.bnb import WEIGHTS, load_bnb, quantize_bnb
+from constrictor.compression.quantization.modules import save_quantized
 from constrictor.compression.quantization.quantize import quantize
 from constrictor.errors import ConstrictorError
 from constrictor.study.steps.quantize import BitsAndBytes
@@ -35,7 +36,7 @@ def _open(folder):
 
 
 def _through_disk(model, source, folder):
-    save_bnb(model, source, folder)
+    save_quantized(model, source, folder / WEIGHTS)
     return load_bnb(folder)
 
 
@@ -103,7 +104,7 @@ def test_settings_reach_the_file(wide_teacher, tmp_path):
     def keys(method, **settings):
         model = _open(wide_teacher)
         quantize_bnb(model, _settings(method, **settings))
-        save_bnb(model, wide_teacher, tmp_path)
+        save_quantized(model, wide_teacher, tmp_path / WEIGHTS)
         own = load_file(tmp_path / "model.safetensors")
         return {name.removeprefix(f"{LAYER}.") for name in own if name.startswith(LAYER)}
 

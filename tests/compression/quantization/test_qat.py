@@ -20,7 +20,7 @@ from constrictor.runtimes.load import load
 from constrictor.study.steps.distil import SoftTargets
 from constrictor.study.steps.quantize import Dynamic, QuantizationAware
 from constrictor.training import callbacks
-from constrictor.training.distil import Lesson
+from constrictor.training.lessons import Lesson
 from constrictor.training.node import Node, TaskFolder
 
 

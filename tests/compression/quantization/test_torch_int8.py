@@ -6,13 +6,13 @@ from torch import nn
 from constrictor.artifacts.torch_model import load_classifier
 from constrictor.compression.quantization.int8_embedding import Int8Embedding
 from constrictor.compression.quantization.int8_linear import Int8Linear
+from constrictor.compression.quantization.modules import save_quantized
 from constrictor.compression.quantization.static_linear import StaticInt8Linear
 from constrictor.compression.quantization.torch_int8 import (
     WEIGHTS,
     load_int8,
     quantize_dynamic,
     quantize_static,
-    save_int8,
 )
 from constrictor.compression.sample import Sample
 from constrictor.data.examples import read_examples
@@ -47,7 +47,7 @@ def test_reloaded_model_says_what_it_said_in_memory(tiny_teacher, sample, ask, t
     model = load_classifier(tiny_teacher, ["bad", "good"], 32)
     exact = ask(model)
     _quantize(model, sample, method, **settings)
-    save_int8(model, tiny_teacher, tmp_path)
+    save_quantized(model, tiny_teacher, tmp_path / WEIGHTS)
     again = load_int8(tmp_path)
     assert torch.equal(ask(again), ask(model))
     kinds = [type(module) for module in again.modules()]
@@ -63,7 +63,7 @@ def test_padding_index_of_the_embeddings_is_kept(tiny_teacher, sample, tmp_path)
     expected = model.bert.embeddings.word_embeddings.padding_idx
     assert expected is not None
     _quantize(model, sample, "dynamic")
-    save_int8(model, tiny_teacher, tmp_path)
+    save_quantized(model, tiny_teacher, tmp_path / WEIGHTS)
     assert load_int8(tmp_path).bert.embeddings.word_embeddings.padding_idx == expected
 
 
@@ -77,7 +77,7 @@ def test_size_is_parameters_times_bits(wide_teacher, sample, tmp_path, method, e
         elif isinstance(module, nn.Embedding):
             bits += (8 if embeddings else 32) * module.weight.numel()
     _quantize(model, sample, method, embeddings=embeddings)
-    save_int8(model, wide_teacher, tmp_path)
+    save_quantized(model, wide_teacher, tmp_path / WEIGHTS)
     # Norms, biases, scales and the file's header come on top.
     assert bits / 8 < (tmp_path / WEIGHTS).stat().st_size < 1.1 * bits / 8
 
@@ -87,14 +87,14 @@ def test_model_whose_matrices_were_cut(tiny_teacher, sample, ask, cut, tmp_path,
     model = load_classifier(tiny_teacher, ["bad", "good"], 32)
     cut(model, 40)
     _quantize(model, sample, method)
-    save_int8(model, tiny_teacher, tmp_path)
+    save_quantized(model, tiny_teacher, tmp_path / WEIGHTS)
     assert torch.equal(ask(load_int8(tmp_path)), ask(model))
 
 
 def test_file_that_lacks_a_tensor_is_not_opened(tiny_teacher, sample, tmp_path):
     model = load_classifier(tiny_teacher, ["bad", "good"], 32)
     _quantize(model, sample, "dynamic")
-    save_int8(model, tiny_teacher, tmp_path)
+    save_quantized(model, tiny_teacher, tmp_path / WEIGHTS)
     tensors = load_file(tmp_path / WEIGHTS)
     del tensors["bert.embeddings.LayerNorm.weight"]
     save_file(tensors, tmp_path / WEIGHTS)

@@ -1,0 +1,117 @@
+"""What a training reads, and the one call of the engine that every stage with gradients makes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from transformers import PreTrainedModel
+
+from constrictor.data.examples import read_examples
+from constrictor.data.outputs import read_outputs
+from constrictor.data.tokenization import Encoded, Tokenizer
+from constrictor.errors import ConstrictorError
+from constrictor.study.steps.distil import SoftTargets
+from constrictor.study.steps.step import Optimisation
+from constrictor.training.engine import Loss, Trained, TrainingData, train
+from constrictor.training.losses import distillation_loss, label_loss
+from constrictor.training.node import Node, TaskFolder
+
+
+class Lesson(NamedTuple):
+    """Texts to learn from: their examples, what the teacher says about them, and how often an epoch reads them."""
+
+    examples: Path
+    outputs: Path | None = None
+    passes: int = 1
+
+    @property
+    def files(self) -> list[Path]:
+        """The files that are read."""
+        return [self.examples] if self.outputs is None else [self.examples, self.outputs]
+
+
+def learn(
+    model: PreTrainedModel,
+    settings: Optimisation,
+    tokenizer: Tokenizer,
+    lessons: Sequence[Lesson],
+    soft_targets: SoftTargets | None,
+    start: Path,
+    task: TaskFolder,
+    node: Node,
+    *,
+    epochs: int,
+    competes_from: float = 1e-9,
+    after_step: Callable[[float], None] | None = None,
+) -> Trained:
+    """Train a model in place; it ends with the weights of the epoch that is best on validation.
+
+    Args:
+        model: the model.
+        settings: the step.
+        tokenizer: the model's tokenizer.
+        lessons: what to read, with the teacher's logits if there is a teacher.
+        soft_targets: how teacher and labels are mixed; None where labels teach alone.
+        start: the artifact or checkpoint that the model was made of.
+        task: the prepared task.
+        node: where to work.
+        epochs: passes over the lessons.
+        competes_from: epoch from which on weights may be the best ones; 0 lets those before the training compete too.
+        after_step: called after each optimiser step with the share of the training that is done.
+
+    Raises:
+        ConstrictorError: if a lesson's files disagree, or the disk is full.
+    """
+    labelled = task.manifest
+    inputs = [file for lesson in lessons for file in lesson.files]
+    return train(
+        model,
+        lesson_data(lessons, tokenizer),
+        loss_of(soft_targets),
+        task.validator(tokenizer, labelled.metric),
+        settings,
+        epochs=epochs,
+        seed=node.seed,
+        metric=labelled.metric,
+        checkpoints=node.checkpoints,
+        identity=node.identity(settings, [start / "manifest.json", task.folder / "manifest.json", *inputs]),
+        competes_from=competes_from,
+        after_step=after_step,
+    )
+
+
+def lesson_data(lessons: Sequence[Lesson], tokenizer: Tokenizer) -> TrainingData:
+    """All lessons as training rows, each as often as its passes say; with the teacher's logits if all have them.
+
+    Raises:
+        ConstrictorError: if a lesson's outputs were not made from its examples.
+    """
+    encoded: Encoded = []
+    targets: dict[str, list[np.ndarray]] = {"labels": [], "teacher_logits": []}
+    for lesson in lessons:
+        examples = read_examples(lesson.examples)
+        encoded += tokenizer.encode(examples.texts) * lesson.passes
+        targets["labels"] += [examples.labels] * lesson.passes
+        if lesson.outputs is None:
+            continue
+        outputs = read_outputs(lesson.outputs)
+        if examples.ids != outputs.ids:
+            raise ConstrictorError(
+                f"{lesson.outputs} was not made from {lesson.examples}. Delete it and run snakemake again."
+            )
+        targets["teacher_logits"] += [outputs.logits] * lesson.passes
+    joined = {name: np.concatenate(parts) for name, parts in targets.items() if parts}
+    return TrainingData(encoded, tokenizer.pad_id, joined)
+
+
+def loss_of(soft_targets: SoftTargets | None) -> Loss:
+    """The distillation loss with a step's alpha and temperature; that of the labels alone where there is no teacher."""
+    if soft_targets is None:
+        return lambda logits, targets: label_loss(logits, targets["labels"])
+    alpha, temperature = soft_targets.alpha, soft_targets.temperature
+    return lambda logits, targets: distillation_loss(
+        logits, targets["labels"], targets["teacher_logits"], alpha, temperature
+    )
