@@ -18,18 +18,18 @@ import numpy as np
 from constrictor.artifacts.manifest import Manifest
 from constrictor.comparison.bootstrap import Answers, Interval, paired_difference
 from constrictor.data.outputs import read_predictions
-from constrictor.metrics.classification import METRICS
+from constrictor.metrics.classification import Classification
 
 RESAMPLES = 10_000
 WEIGHTS = {".onnx", ".safetensors", ".ort", ".bin", ".data"}
 
 
-def pooled(nodes: list[Path], classes: int) -> Answers:
+def pooled(nodes: list[Path]) -> Answers:
     """The answers to validation and test examples, over replicates."""
     found = [read_predictions(node / "predictions.parquet") for node in nodes]
     labels = np.concatenate([part.labels for part in found[0].values()])
     predictions = [np.concatenate([part.logits.argmax(1) for part in splits.values()]) for splits in found]
-    return Answers(labels, np.stack(predictions), classes)
+    return Answers(labels, np.stack(predictions))
 
 
 def weights_megabytes(manifest: Manifest) -> float:
@@ -37,11 +37,11 @@ def weights_megabytes(manifest: Manifest) -> float:
     return sum(entry.bytes for name, entry in manifest.files.items() if Path(name).suffix in WEIGHTS) / 1e6
 
 
-def describe(lineage: str, nodes: list[Path], baseline: Answers, own: Answers) -> str:
+def describe(lineage: str, nodes: list[Path], problem: Classification, baseline: Answers, own: Answers) -> str:
     """One line of the table."""
     manifest = Manifest.model_validate_json((nodes[0] / "model" / "manifest.json").read_text(encoding="utf-8"))
     accuracy = 100 * (own.predictions == own.labels).mean()
-    difference = 100 * np.array(paired_difference(METRICS["accuracy"], own, baseline, RESAMPLES))
+    difference = 100 * np.array(paired_difference(problem.measures["accuracy"], own, baseline, RESAMPLES))
     value, low, high = Interval(*difference)
     agreement = 100 * (own.predictions == baseline.predictions).mean()
     latency = json.loads((nodes[0] / "latency.json").read_text(encoding="utf-8"))
@@ -64,8 +64,9 @@ def main() -> None:
     folder = parser.parse_args()
     replicates = sorted(path for path in folder.results.iterdir() if path.is_dir())
     baseline_nodes = [replicate / folder.baseline for replicate in replicates]
-    classes = len(Manifest.model_validate_json((baseline_nodes[0] / "model/manifest.json").read_text()).labels or [])
-    baseline = pooled(baseline_nodes, classes)
+    manifest = Manifest.model_validate_json((baseline_nodes[0] / "model/manifest.json").read_text(encoding="utf-8"))
+    problem = Classification(manifest.labels or [])
+    baseline = pooled(baseline_nodes)
     timed = sorted(path.parent for path in replicates[0].rglob("latency.json"))
     first = json.loads((timed[0] / "latency.json").read_text(encoding="utf-8"))
     names = " and ".join(first["shapes"][0]["speedup"])
@@ -75,7 +76,7 @@ def main() -> None:
     for node in timed:
         lineage = node.relative_to(replicates[0]).as_posix()
         nodes = [replicate / lineage for replicate in replicates]
-        print(describe(lineage, nodes, baseline, pooled(nodes, classes)))
+        print(describe(lineage, nodes, problem, baseline, pooled(nodes)))
 
 
 if __name__ == "__main__":

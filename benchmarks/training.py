@@ -104,7 +104,7 @@ def _with_engine(variant: str, model: Any, encoded: Any, pad_id: int, labels: An
     if variant.startswith("kd"):
         dropout = None if variant == "kd-cached" else 0.0
         settings: Any = Distil(stage="distil", student={"layers": STUDENT_LAYERS}, dropout=dropout, batch_size=BATCH)
-        loss = loss_of(settings)
+        loss = loss_of("classification", settings)
         targets["teacher_logits"] = np.zeros((len(labels), 2), dtype=np.float32)
     else:
         settings = Finetune(stage="finetune", batch_size=BATCH)

@@ -5,11 +5,11 @@ from pathlib import Path
 from constrictor.data.corpus import prepare_corpus
 from constrictor.data.task import prepare_task
 from constrictor.progress import announce
-from constrictor.study.tasks import ClassificationTask, Corpus
+from constrictor.study.tasks import AnyTask, Corpus
 from workflow_scripts._script import json_of, parser, run
 
 
-def main(settings: ClassificationTask | Corpus, output: Path) -> None:
+def main(settings: AnyTask | Corpus, output: Path) -> None:
     """Write a task's three splits, or a corpus's texts, and then their manifest."""
     if isinstance(settings, Corpus):
         corpus = prepare_corpus(settings, output.parent)
@@ -24,7 +24,7 @@ def main(settings: ClassificationTask | Corpus, output: Path) -> None:
 if __name__ == "__main__":
     arguments = parser(main)
     kind = arguments.add_mutually_exclusive_group(required=True)
-    kind.add_argument("--task", dest="settings", type=json_of(ClassificationTask), help="a task's settings as JSON")
+    kind.add_argument("--task", dest="settings", type=json_of(AnyTask), help="a task's settings as JSON")
     kind.add_argument("--corpus", dest="settings", type=json_of(Corpus), help="a corpus's settings as JSON")
     arguments.add_argument("--output", type=Path, required=True, help="the manifest to write")
     run(main, arguments.parse_args())

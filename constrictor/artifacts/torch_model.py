@@ -18,6 +18,13 @@ from constrictor.artifacts.manifest import MANIFEST, EncoderShape, Manifest
 from constrictor.data.tokenization import TOKENIZER, Batch
 from constrictor.errors import ConstrictorError
 
+_PROBLEM_TYPES = {
+    "classification": "single_label_classification",
+    "multilabel": "multi_label_classification",
+    "regression": "regression",
+}
+"""The kinds of problem, and what the ecosystem calls them in a model's configuration."""
+
 _TOKENIZER_FILES = (TOKENIZER, "tokenizer_config.json", "special_tokens_map.json", "vocab.txt")
 
 # Its bars and remarks about new heads and shards would drown our own lines.
@@ -32,6 +39,7 @@ def load_classifier(
     *,
     seed: int = 0,
     new_head: bool = False,
+    kind: str | None = None,
     dtype: torch.dtype = torch.float32,
 ) -> PreTrainedModel:
     """Open a model folder as a classifier, also one whose layers were cut to other widths than its configuration says.
@@ -42,6 +50,7 @@ def load_classifier(
         max_length: longest input in tokens that the model must take.
         seed: seed of a new head.
         new_head: replace a head that is there.
+        kind: the kind of problem that it is trained for; None leaves what the configuration says.
         dtype: type of the weights in memory; transformers would otherwise keep the file's.
 
     Raises:
@@ -60,6 +69,8 @@ def load_classifier(
         config.num_labels = len(labels)
         config.id2label = dict(enumerate(labels))
         config.label2id = {label: number for number, label in enumerate(labels)}
+        if kind is not None:
+            config.problem_type = _PROBLEM_TYPES[kind]
         shape = _shape_in(folder)
         if shape is not None:
             model = _load_cut(folder, config, shape, new_head).to(dtype)  # type: ignore[arg-type]
@@ -117,6 +128,12 @@ def _load_cut(folder: Path, config: PretrainedConfig, shape: EncoderShape, new_h
         )
     model.load_state_dict(weights, strict=False)
     return model.eval()
+
+
+def problem_type(model: PreTrainedModel) -> str:
+    """The kind of problem that a classifier was trained for."""
+    found = model.config.problem_type
+    return next((kind for kind, name in _PROBLEM_TYPES.items() if name == found), "classification")
 
 
 def _head_size(config: object) -> int | None:

@@ -6,12 +6,12 @@ example. Replicates share their test examples: a draw takes an example in all of
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
 
-Metric = Callable[[np.ndarray], np.ndarray]  # (..., classes, classes) counts to (...) values
+from constrictor.metrics.measure import Measure
 
 _CHUNK = 10_000_000  # numbers in memory at a time
 
@@ -28,33 +28,26 @@ class Answers(NamedTuple):
     """What a model answered, and what was right.
 
     Attributes:
-        labels: ``(examples,)`` class numbers.
-        predictions: ``(replicates, examples)`` class numbers.
-        classes: number of classes.
+        labels: ``(examples, ...)`` as the task's kind has them.
+        predictions: ``(replicates, examples, ...)``.
     """
 
     labels: np.ndarray
     predictions: np.ndarray
-    classes: int
-
-    @property
-    def cells(self) -> np.ndarray:
-        """The cell of the confusion matrix that each answer falls in, ``(replicates, examples)``."""
-        return self.labels * self.classes + self.predictions
 
 
-def interval(metric: Metric, answers: Answers, resamples: int, seed: int = 0) -> Interval:
+def interval(measure: Measure, answers: Answers, resamples: int, seed: int = 0) -> Interval:
     """A metric with its interval."""
-    value = float(_values(metric, answers, np.ones((1, len(answers.labels))))[0])
-    draws = np.concatenate([_values(metric, answers, w) for w in _weights(len(answers.labels), resamples, seed)])
+    value = float(_values(measure, answers, np.ones((1, len(answers.labels))))[0])
+    draws = np.concatenate([_values(measure, answers, w) for w in _weights(len(answers.labels), resamples, seed)])
     return Interval(value, *np.percentile(draws, [2.5, 97.5]).tolist())
 
 
-def paired_difference(metric: Metric, model: Answers, baseline: Answers, resamples: int, seed: int = 0) -> Interval:
+def paired_difference(measure: Measure, model: Answers, baseline: Answers, resamples: int, seed: int = 0) -> Interval:
     """How much better a model is than a baseline on the same examples, with the interval of the difference.
 
     Args:
-        metric: the metric.
+        measure: the metric.
         model: the model's answers.
         baseline: the baseline's answers to the same examples in the same order.
         resamples: number of draws.
@@ -66,10 +59,10 @@ def paired_difference(metric: Metric, model: Answers, baseline: Answers, resampl
     if not np.array_equal(model.labels, baseline.labels):
         raise ValueError("a paired comparison needs the same examples in the same order")
     whole = np.ones((1, len(model.labels)))
-    value = float((_values(metric, model, whole) - _values(metric, baseline, whole))[0])
+    value = float((_values(measure, model, whole) - _values(measure, baseline, whole))[0])
     draws = np.concatenate(
         [
-            _values(metric, model, weights) - _values(metric, baseline, weights)
+            _values(measure, model, weights) - _values(measure, baseline, weights)
             for weights in _weights(len(model.labels), resamples, seed)
         ]
     )
@@ -86,11 +79,10 @@ def _weights(examples: int, resamples: int, seed: int) -> Iterator[np.ndarray]:
         yield np.bincount(taken.ravel(), minlength=draws * examples).reshape(draws, examples)
 
 
-def _values(metric: Metric, answers: Answers, weights: np.ndarray) -> np.ndarray:
+def _values(measure: Measure, answers: Answers, weights: np.ndarray) -> np.ndarray:
     """The metric for each draw, as the mean of the replicates: ``(draws,)``."""
     total = np.zeros(len(weights))
-    for cells in answers.cells:
-        indicator = np.eye(answers.classes**2, dtype=np.float32)[cells]  # (examples, classes^2)
-        counts = weights.astype(np.float32) @ indicator
-        total += metric(counts.reshape(-1, answers.classes, answers.classes))
+    for predictions in answers.predictions:
+        terms = measure.terms(answers.labels, predictions)
+        total += measure.value(weights.astype(terms.dtype) @ terms)
     return total / len(answers.predictions)

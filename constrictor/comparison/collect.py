@@ -14,7 +14,8 @@ from constrictor.artifacts.manifest import Manifest
 from constrictor.comparison.bootstrap import Answers, Interval, interval, paired_difference
 from constrictor.data.outputs import read_predictions
 from constrictor.data.task import TaskManifest
-from constrictor.metrics.classification import METRICS
+from constrictor.metrics.measure import Problem
+from constrictor.metrics.problem import problem_of
 from constrictor.study.lineage import ancestry, parent_of, steps_of
 from constrictor.study.settings import Settings
 
@@ -53,10 +54,11 @@ class Row:
         test: the metric on test with its interval.
         validation: the metric on validation.
         spread: standard deviation of the test metric over replicates; None for a single one.
+        tuned: the metric on test with the decision thresholds that are best on validation; None where nothing is decided.
         against_baseline: paired difference from the baseline on test; None for itself.
         against_control: paired difference from the control on test; None where there is none and for itself.
         against_parent: paired difference from its parent on test; None at a root.
-        agreement: share of test examples on which it answers as its parent does; None at a root.
+        agreement: share of test examples on which it answers as its parent does; None at a root, and where answers are values.
         logit_difference: mean absolute difference of a logit from its parent's; None at a root.
         gate: largest accepted loss against its parent, if its step has a gate.
         metrics: all test metrics, the mean over replicates.
@@ -71,6 +73,7 @@ class Row:
     test: Interval
     validation: float
     spread: float | None
+    tuned: float | None
     against_baseline: Interval | None
     against_control: Interval | None
     against_parent: Interval | None
@@ -121,63 +124,74 @@ def collect(settings: Comparison, task: TaskManifest, results: Path) -> list[Row
     every = sorted({node for path in settings.recipes.values() for node in ancestry(path)}, key=steps_of)
     lineages = sorted(every, key=lambda lineage: first.index(lineage) if lineage in first else len(first))
     recipe_of = {lineage: name for name, lineage in settings.recipes.items()}
+    problem = problem_of(task.kind, task.labels)
     answers = {
-        split: {lineage: _answers(lineage, split, settings.replicates, task, results) for lineage in lineages}
+        split: {lineage: _answers(lineage, split, settings.replicates, problem, results) for lineage in lineages}
         for split in ("validation", "test")
     }
     rows = []
     for lineage in lineages:
         folders = [results / replicate / lineage for replicate in settings.replicates]
-        rows.append(_row(lineage, recipe_of.get(lineage), settings, task, folders, answers))
+        rows.append(_row(lineage, recipe_of.get(lineage), settings, task.metric, problem, folders, answers))
     return rows
 
 
-def _answers(lineage: str, split: str, replicates: Sequence[str], task: TaskManifest, results: Path) -> Answers:
+def _answers(lineage: str, split: str, replicates: Sequence[str], problem: Problem, results: Path) -> Answers:
     found = [read_predictions(results / name / lineage / "predictions.parquet")[split] for name in replicates]
-    predictions = np.stack([outputs.logits.argmax(axis=1) for outputs in found])
-    return Answers(found[0].labels, predictions, len(task.labels))
+    return Answers(found[0].labels, np.stack([problem.answers(outputs.logits) for outputs in found]))
 
 
 def _row(
     lineage: str,
     recipe: str | None,
     settings: Comparison,
-    task: TaskManifest,
+    metric: str,
+    problem: Problem,
     folders: Sequence[Path],
     answers: dict[str, dict[str, Answers]],
 ) -> Row:
-    metric = METRICS[task.metric]
+    measure = problem.measures[metric]
     own = answers["test"][lineage]
 
     def against(other: str | None) -> Interval | None:
         if other is None or other == lineage:
             return None
-        return paired_difference(metric, own, answers["test"][other], settings.resamples)
+        return paired_difference(measure, own, answers["test"][other], settings.resamples)
 
     measured = [json.loads((folder / "metrics.json").read_text(encoding="utf-8")) for folder in folders]
-    scores = [entry["test"][task.metric] for entry in measured]
+    scores = [entry["test"][metric] for entry in measured]
     parent = parent_of(lineage)
-    agreement = (own.predictions == answers["test"][parent].predictions).mean() if parent else None
+    tuned = [entry["tuned"]["test"][metric] for entry in measured if "tuned" in entry]
     manifest = Manifest.model_validate_json((folders[0] / "model" / "manifest.json").read_text(encoding="utf-8"))
     timed = [folder / "latency.json" for folder in folders if (folder / "latency.json").is_file()]
     return Row(
         lineage=lineage,
         recipe=recipe,
-        test=interval(metric, own, settings.resamples),
-        validation=float(np.mean([entry["validation"][task.metric] for entry in measured])),
+        test=interval(measure, own, settings.resamples),
+        validation=float(np.mean([entry["validation"][metric] for entry in measured])),
         spread=float(np.std(scores, ddof=1)) if len(scores) > 1 else None,
+        tuned=float(np.mean(tuned)) if tuned else None,
         against_baseline=against(settings.baseline_lineage),
         against_control=against(settings.control_lineage),
         against_parent=against(parent),
-        agreement=None if agreement is None else float(agreement),
+        agreement=_agreement(problem, own, answers["test"][parent]) if parent else None,
         logit_difference=_logit_difference(folders) if parent else None,
         gate=settings.gates.get(lineage),
-        metrics={name: float(np.mean([entry["test"][name] for entry in measured])) for name in (*METRICS, "loss")},
+        metrics={
+            name: float(np.mean([entry["test"][name] for entry in measured])) for name in (*problem.measures, "loss")
+        },
         bytes=manifest.bytes,
         manifest=manifest,
         latency=json.loads(timed[0].read_text(encoding="utf-8")) if timed and recipe else None,
         training_seconds=float(np.mean([_training_seconds(folder, lineage) for folder in folders])),
     )
+
+
+def _agreement(problem: Problem, own: Answers, parents: Answers) -> float | None:
+    """Share of examples with the parent's answer, the mean over replicates; None where answers are values."""
+    pairs = zip(own.predictions, parents.predictions, strict=True)
+    found = [share for pair in pairs if (share := problem.agreement(*pair)) is not None]
+    return float(np.mean(found)) if found else None
 
 
 def _logit_difference(folders: Sequence[Path]) -> float:

@@ -29,6 +29,7 @@ def _record(row: Row, settings: Comparison, metric: str) -> dict[str, Any]:
         "lineage": row.lineage,
         **_spread(f"test_{metric}", row.test),
         f"test_{metric}_sd_over_replicates": row.spread,
+        f"test_{metric}_at_tuned_thresholds": row.tuned,
         f"validation_{metric}": row.validation,
         **{f"test_{name}": value for name, value in row.metrics.items() if name != metric},
         **_spread("difference_from_baseline", row.against_baseline),
@@ -62,7 +63,11 @@ def table_markdown(rows: Sequence[Row], settings: Comparison, task: TaskManifest
     """The recipes with what decides between them, in two tables, and below each how to read it."""
     shown = [row for row in rows if row.recipe]
     measured = next((row.latency for row in shown if row.latency), None)
-    parts = [f"## {name}", _markdown(_quality_columns(settings, task.metric), shown), _quality_legend(settings, task)]
+    parts = [
+        f"## {name}",
+        _markdown(_quality_columns(settings, task.metric, shown), shown),
+        _quality_legend(settings, task),
+    ]
     # A model between a recipe's ends has no row of its own.
     between = [f"- `{row.lineage}` {row.rejected}" for row in rows if row.rejected and not row.recipe]
     if between:
@@ -91,11 +96,15 @@ def _markdown(columns: Sequence[Column], rows: Sequence[Row]) -> str:
     return "\n".join("| " + " | ".join(line) + " |" for line in zip(*padded, strict=True))
 
 
-def _quality_columns(settings: Comparison, metric: str) -> list[Column]:
+def _quality_columns(settings: Comparison, metric: str, rows: Sequence[Row]) -> list[Column]:
     columns: list[Column] = [
         ("recipe", lambda row: row.recipe or ""),
         ("steps", lambda row: row.lineage),
         (f"test {metric}", lambda row: f"{100 * row.test.value:.2f}"),
+    ]
+    if any(row.tuned is not None for row in rows):
+        columns.append(("threshold tuned", lambda row: "" if row.tuned is None else f"{100 * row.tuned:.2f}"))
+    columns += [
         (f"against {settings.baseline}", lambda row: _points(row.against_baseline)),
         (f"within {100 * settings.margin:g} points", lambda row: row.rejected or row.verdict(settings.margin)),
     ]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from constrictor.artifacts.writing import write_text
 from constrictor.data.duplicates import same_text_key
-from constrictor.data.examples import unlabelled, write_examples
+from constrictor.data.examples import Text, unlabelled, write_examples
 from constrictor.data.sources import read_source
 from constrictor.data.task import fingerprint
 from constrictor.data.text import sentences_of
@@ -30,7 +30,7 @@ def prepare_corpus(corpus: Corpus, folder: Path) -> CorpusManifest:
         ConstrictorError: for everything that a source refuses, and if no text is left.
     """
     frame = read_source(corpus.source, corpus.filter, [corpus.text])
-    texts: dict[str, tuple[str, str]] = {}  # key of the text -> id and text; the first of equal texts stays
+    texts: dict[Text, tuple[str, str]] = {}  # key of the text -> id and text; the first of equal texts stays
     repeated = 0
     for row, document in zip(frame["id"], frame[corpus.text], strict=True):
         if corpus.sentences:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from typing import NamedTuple
 
 import numpy as np
+
+from constrictor.data.examples import Text
 
 
 class Deduplicated(NamedTuple):
@@ -17,22 +19,26 @@ class Deduplicated(NamedTuple):
     contradicting: int
 
 
-def same_text_key(text: str) -> str:
+def same_text_key(text: Text) -> Text:
     """Texts with one key count as the same: Unicode form, case and white space do not matter.
 
     >>> same_text_key("A  good\\tfilm ") == same_text_key("a good film")
     True
     """
+    return _key(text) if isinstance(text, str) else (_key(text[0]), _key(text[1]))
+
+
+def _key(text: str) -> str:
     return " ".join(unicodedata.normalize("NFC", text).casefold().split())
 
 
-def deduplicate(texts: Sequence[str], labels: Sequence[str]) -> Deduplicated:
+def deduplicate(texts: Sequence[Text], labels: Sequence[Hashable]) -> Deduplicated:
     """Keep the first row of each text; drop a text altogether if its rows contradict one another.
 
     >>> deduplicate(["a", "A ", "b", "b"], ["0", "0", "0", "1"])
     Deduplicated(rows=array([0]), repeated=1, contradicting=2)
     """
-    rows_of: dict[str, list[int]] = {}
+    rows_of: dict[Text, list[int]] = {}
     for row, text in enumerate(texts):
         rows_of.setdefault(same_text_key(text), []).append(row)
     kept, repeated, contradicting = [], 0, 0

@@ -1,4 +1,4 @@
-"""Examples on disk: a Parquet file with the columns ``id``, ``text`` and, where there are labels, ``label``."""
+"""Examples on disk: a Parquet file with the columns ``id``, ``text``, for pairs ``pair``, and ``label``."""
 
 from __future__ import annotations
 
@@ -12,22 +12,26 @@ import pyarrow.parquet as pq
 from constrictor.artifacts.writing import atomic_file
 from constrictor.errors import ConstrictorError
 
+Text = str | tuple[str, str]
+"""A text, or two that belong together."""
+
 UNLABELLED = -100
 """The label of an example that has none: the value that torch's cross-entropy ignores."""
 
 
 @dataclass(frozen=True)
 class Examples:
-    """Texts with their ids and class numbers.
+    """Texts with their ids and labels.
 
     Attributes:
         ids: one a text, unique in a task or corpus.
-        texts: the texts.
-        labels: ``(examples,)`` class numbers, :data:`UNLABELLED` where there is none.
+        texts: the texts, or pairs of texts.
+        labels: ``(examples,)`` class numbers, :data:`UNLABELLED` where there is none; ``(examples, labels)`` zeros and
+            ones; or ``(examples,)`` float32 values.
     """
 
     ids: list[str]
-    texts: list[str]
+    texts: list[Text]
     labels: np.ndarray
 
     def __len__(self) -> int:
@@ -38,14 +42,20 @@ class Examples:
         return Examples([self.ids[row] for row in rows], [self.texts[row] for row in rows], self.labels[rows])
 
 
-def unlabelled(ids: list[str], texts: list[str]) -> Examples:
+def unlabelled(ids: list[str], texts: list[Text]) -> Examples:
     """Examples without labels."""
     return Examples(ids, texts, np.full(len(ids), UNLABELLED, dtype=np.int64))
 
 
 def write_examples(file: Path, examples: Examples) -> None:
     """Write examples as Parquet, whole or not at all."""
-    table = pa.table({"id": examples.ids, "text": examples.texts, "label": pa.array(examples.labels, pa.int64())})
+    pairs = bool(examples.texts) and not isinstance(examples.texts[0], str)
+    texts = (
+        dict(zip(("text", "pair"), zip(*examples.texts, strict=True), strict=True))
+        if pairs
+        else {"text": examples.texts}
+    )
+    table = pa.table({"id": examples.ids, **texts, "label": label_column(examples.labels)})
     with atomic_file(file) as staging:
         pq.write_table(table, staging, compression="zstd")
 
@@ -57,9 +67,23 @@ def read_examples(file: Path) -> Examples:
         ConstrictorError: if the file is not a whole Parquet file.
     """
     try:
-        table = pq.read_table(file, columns=["id", "text", "label"])
-    except (pa.ArrowException, OSError) as error:
+        table = pq.read_table(file)
+        texts = [table[name].to_pylist() for name in ("text", "pair") if name in table.column_names]
+        labels = labels_in(table)
+    except (pa.ArrowException, OSError, KeyError) as error:
         raise ConstrictorError(f"{file} cannot be read: {error}. Delete it and run snakemake again.") from None
-    return Examples(
-        table["id"].to_pylist(), table["text"].to_pylist(), table["label"].to_numpy().astype(np.int64, copy=True)
-    )
+    return Examples(table["id"].to_pylist(), texts[0] if len(texts) == 1 else list(zip(*texts, strict=True)), labels)
+
+
+def label_column(labels: np.ndarray) -> pa.Array:
+    """Labels of any kind as a column: numbers, or lists of one length."""
+    flat = pa.array(labels.ravel())
+    return flat if labels.ndim == 1 else pa.FixedSizeListArray.from_arrays(flat, labels.shape[1])
+
+
+def labels_in(table: pa.Table) -> np.ndarray:
+    """What :func:`label_column` made a column of."""
+    column = table["label"].combine_chunks()
+    if pa.types.is_fixed_size_list(column.type):
+        return column.flatten().to_numpy().reshape(len(table), -1).copy()
+    return column.to_numpy(zero_copy_only=False).copy()

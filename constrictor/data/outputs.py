@@ -11,11 +11,12 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from constrictor.artifacts.writing import atomic_file
+from constrictor.data.examples import label_column, labels_in
 from constrictor.errors import ConstrictorError
 
 
 class Outputs(NamedTuple):
-    """A model's answers: ids, ``(examples,)`` class numbers and ``(examples, classes)`` float32 logits."""
+    """A model's answers: ids, the labels as the task's kind has them, and ``(examples, outputs)`` float32 logits."""
 
     ids: list[str]
     labels: np.ndarray
@@ -49,12 +50,12 @@ def read_predictions(file: Path) -> dict[str, Outputs]:
 def _table(outputs: Outputs) -> pa.Table:
     flat = pa.array(outputs.logits.astype(np.float32).ravel())
     logits = pa.FixedSizeListArray.from_arrays(flat, outputs.logits.shape[1])
-    return pa.table({"id": outputs.ids, "label": pa.array(outputs.labels, pa.int64()), "logits": logits})
+    return pa.table({"id": outputs.ids, "label": label_column(outputs.labels), "logits": logits})
 
 
 def _outputs(table: pa.Table) -> Outputs:
     logits = table["logits"].combine_chunks().flatten().to_numpy()
-    return Outputs(table["id"].to_pylist(), table["label"].to_numpy(), logits.reshape(len(table), -1))
+    return Outputs(table["id"].to_pylist(), labels_in(table), logits.reshape(len(table), -1))
 
 
 def _write(file: Path, table: pa.Table) -> None:

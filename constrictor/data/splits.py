@@ -49,6 +49,27 @@ def stratified_split(labels: np.ndarray, validation: float, test: float, seed: i
     return {"train": np.setdiff1d(rest, validation_rows), "validation": validation_rows, "test": test_rows}
 
 
+def strata_of(labels: np.ndarray) -> np.ndarray:
+    """Numbers by which a sample is stratified, from labels of any kind.
+
+    Args:
+        labels: ``(rows,)`` class numbers, ``(rows, labels)`` zeros and ones, or ``(rows,)`` values.
+
+    Returns:
+        ``(rows,)``: classes; sets of labels, those that fewer than ten rows have counted as one; tenths by value.
+
+    >>> strata_of(np.array([[0.0, 1.0]] * 10 + [[1.0, 1.0]])).tolist()
+    [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, -1]
+    """
+    if labels.ndim == 2:
+        _, codes, counts = np.unique(labels, axis=0, return_inverse=True, return_counts=True)
+        return np.where(counts[codes] < 10, -1, codes)
+    if labels.dtype.kind == "f":
+        order = np.argsort(np.argsort(labels, kind="stable"), kind="stable")
+        return order * 10 // max(len(labels), 1)
+    return labels
+
+
 def _largest_remainder(counts: np.ndarray, size: int) -> np.ndarray:
     """Whole numbers in the proportion of ``counts`` that add up to ``size``."""
     exact = counts * size / max(counts.sum(), 1)

@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from constrictor.data.examples import Examples
-from constrictor.data.splits import stratified_sample
+from constrictor.data.examples import Examples, Text
+from constrictor.data.splits import strata_of, stratified_sample
 from constrictor.data.text import Overlap
 from constrictor.errors import ConstrictorError
 from constrictor.study.tasks import Subset
@@ -21,7 +21,7 @@ class Selection(NamedTuple):
     overlapping: int
 
 
-def select_subset(subset: Subset, pool: Examples, held_out: Iterable[str]) -> Selection:
+def select_subset(subset: Subset, pool: Examples, held_out: Iterable[Text]) -> Selection:
     """Choose examples from a pool.
 
     Args:
@@ -36,7 +36,7 @@ def select_subset(subset: Subset, pool: Examples, held_out: Iterable[str]) -> Se
     if subset.size > len(pool):
         raise ConstrictorError(f"it wants {subset.size} examples and '{subset.of}' has {len(pool)}. Lower 'size'.")
     if subset.stratify:
-        return Selection(pool.take(stratified_sample(pool.labels, subset.size, subset.seed)), 0)
+        return Selection(pool.take(stratified_sample(strata_of(pool.labels), subset.size, subset.seed)), 0)
     overlap = Overlap(held_out, subset.held_out_ngram)
     chosen: list[int] = []
     overlapping = 0

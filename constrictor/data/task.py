@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -14,12 +13,13 @@ from pydantic import Field
 
 from constrictor.artifacts.writing import write_text
 from constrictor.data.duplicates import deduplicate
-from constrictor.data.examples import Examples, write_examples
+from constrictor.data.examples import Examples, Text, write_examples
+from constrictor.data.labels import Labels, labels_of
 from constrictor.data.sources import read_source
-from constrictor.data.splits import stratified_sample, stratified_split
-from constrictor.errors import ConstrictorError, nearest
+from constrictor.data.splits import strata_of, stratified_sample, stratified_split
+from constrictor.errors import ConstrictorError
 from constrictor.study.settings import Settings
-from constrictor.study.tasks import ClassificationTask, Metric, SplitSources
+from constrictor.study.tasks import AnyTask, SplitSources, Task
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,10 +30,10 @@ SPLITS = ("train", "validation", "test")
 class TaskManifest(Settings):
     """What later stages know of a task."""
 
-    kind: Literal["classification"]
-    labels: list[str]
+    kind: Literal["classification", "multilabel", "regression"]
+    labels: list[str] = Field(description="What the outputs of a model stand for.")
     max_length: int
-    metric: Metric
+    metric: str
     rows: dict[str, int] = Field(description="Examples a split.")
     classes: dict[str, dict[str, int]] = Field(description="Examples a class, a split.")
     dropped: dict[str, int] = Field(description="Rows left out: repeated texts, and texts with contradicting labels.")
@@ -45,7 +45,7 @@ def read_task(file: Path) -> TaskManifest:
     return TaskManifest.model_validate_json(file.read_text(encoding="utf-8"))
 
 
-def prepare_task(task: ClassificationTask, folder: Path) -> TaskManifest:
+def prepare_task(task: AnyTask, folder: Path) -> TaskManifest:
     """Write ``train.parquet``, ``validation.parquet``, ``test.parquet`` and, last, ``manifest.json``.
 
     Args:
@@ -57,24 +57,22 @@ def prepare_task(task: ClassificationTask, folder: Path) -> TaskManifest:
             missing or unknown label, a single class, a split that leaves a class out.
     """
     frame, origin = _read(task)
-    _refuse_gaps(frame, task)
-    labels = task.labels or _sorted_labels(frame[task.columns.label])
-    _refuse_labels(frame[task.columns.label], labels, task)
-    kept = deduplicate(frame[task.columns.text].tolist(), frame[task.columns.label].tolist())
-    frame, origin = frame.iloc[kept.rows], origin[kept.rows]
-    numbers = frame[task.columns.label].map({label: number for number, label in enumerate(labels)}).to_numpy(np.int64)
-    examples = Examples(frame["id"].tolist(), frame[task.columns.text].tolist(), numbers)
-    splits = {name: examples.take(rows) for name, rows in _split(numbers, origin, task).items()}
+    _refuse_gaps(frame, task.columns.texts)
+    labels: Labels[Task] = labels_of(task, frame)
+    texts = _texts(frame, task.columns.texts)
+    kept = deduplicate(texts, [row.tobytes() for row in labels.values])
+    examples = Examples(frame["id"].tolist(), texts, labels.values).take(kept.rows)
+    splits = {name: examples.take(rows) for name, rows in _split(examples, origin[kept.rows], task).items()}
     _refuse_missing_class(splits, labels)
     for name, part in splits.items():
         write_examples(folder / f"{name}.parquet", part)
     manifest = TaskManifest(
-        kind="classification",
-        labels=labels,
+        kind=task.kind,
+        labels=labels.names,
         max_length=task.max_length,
         metric=task.metric,
         rows={name: len(part) for name, part in splits.items()},
-        classes={name: _count(part.labels, labels) for name, part in splits.items()},
+        classes={name: labels.count(part.labels) for name, part in splits.items()},
         dropped={"repeated": kept.repeated, "contradicting": kept.contradicting},
         fingerprint={name: fingerprint(part) for name, part in splits.items()},
     )
@@ -90,11 +88,11 @@ def fingerprint(examples: Examples) -> str:
     return digest.hexdigest()
 
 
-def _read(task: ClassificationTask) -> tuple[pd.DataFrame, np.ndarray]:
+def _read(task: Task) -> tuple[pd.DataFrame, np.ndarray]:
     """All rows, and for each the split that it came in ("" where all come from one source)."""
     import pandas as pd
 
-    columns = [task.columns.text, task.columns.label]
+    columns = [*task.columns.texts, *task.columns.of_labels]
     if not isinstance(task.source, SplitSources):
         frame = read_source(task.source, task.filter, columns)
         return frame, np.full(len(frame), "", dtype=object)
@@ -110,49 +108,30 @@ def _read(task: ClassificationTask) -> tuple[pd.DataFrame, np.ndarray]:
     return pd.concat(parts, ignore_index=True), np.concatenate(origins)
 
 
-def _refuse_gaps(frame: pd.DataFrame, task: ClassificationTask) -> None:
-    for role, column in (("text", task.columns.text), ("label", task.columns.label)):
+def _refuse_gaps(frame: pd.DataFrame, columns: Sequence[str]) -> None:
+    for column in columns:
         empty = frame[frame[column].str.strip() == ""]
         if len(empty):
             raise ConstrictorError(
-                f"{len(empty)} rows have no {role} (column '{column}'); the first, counted from 0: "
+                f"{len(empty)} rows have no text (column '{column}'); the first, counted from 0: "
                 f"{', '.join(empty['id'].head(5))}. Fill them in, or leave them out with 'filter'."
             )
 
 
-def _sorted_labels(column: pd.Series) -> list[str]:
-    """All labels that occur: by value if all are numbers, by letter otherwise."""
-    found = column.unique().tolist()
-    try:
-        return sorted(found, key=float)
-    except ValueError:
-        return sorted(found)
+def _texts(frame: pd.DataFrame, columns: Sequence[str]) -> list[Text]:
+    """One text a row, or a pair where there are two columns."""
+    if len(columns) == 1:
+        return list(frame[columns[0]])
+    return list(zip(*(frame[column] for column in columns), strict=True))
 
 
-def _refuse_labels(column: pd.Series, labels: Sequence[str], task: ClassificationTask) -> None:
-    if len(labels) < 2:
-        raise ConstrictorError(
-            f"all rows have the label '{labels[0]}' (column '{task.columns.label}'): a task needs two classes or more."
-        )
-    unknown = column[~column.isin(labels)]
-    if len(unknown):
-        first = unknown.iloc[0]
-        raise ConstrictorError(
-            f"{len(unknown)} rows have a label that is not in 'labels', the first is '{first}'. {nearest(first, labels)}"
-        )
-    if task.labels is None and len(labels) > max(50, len(column) // 10):
-        raise ConstrictorError(
-            f"the column '{task.columns.label}' holds {len(labels)} different labels in {len(column)} rows: "
-            "is it really the label column? If so, list them in 'labels'."
-        )
-
-
-def _split(labels: np.ndarray, origin: np.ndarray, task: ClassificationTask) -> dict[str, np.ndarray]:
+def _split(examples: Examples, origin: np.ndarray, task: Task) -> dict[str, np.ndarray]:
     """The rows of each split: as they came, with what is missing cut from the training rows."""
+    strata = strata_of(examples.labels)
     free = np.flatnonzero((origin == "") | (origin == "train"))
     given = {name: np.flatnonzero(origin == name) for name in ("validation", "test")}
     cut = stratified_split(
-        labels[free],
+        strata[free],
         0 if len(given["validation"]) else task.split.validation,
         0 if len(given["test"]) else task.split.test,
         task.split.seed,
@@ -162,21 +141,16 @@ def _split(labels: np.ndarray, origin: np.ndarray, task: ClassificationTask) -> 
     if task.fraction == 1:
         return rows
     return {
-        name: part[stratified_sample(labels[part], round(len(part) * task.fraction), task.split.seed)]
+        name: part[stratified_sample(strata[part], round(len(part) * task.fraction), task.split.seed)]
         for name, part in rows.items()
     }
 
 
-def _refuse_missing_class(splits: dict[str, Examples], labels: Sequence[str]) -> None:
+def _refuse_missing_class(splits: dict[str, Examples], labels: Labels[Task]) -> None:
     for name, part in splits.items():
-        missing = [label for label, count in _count(part.labels, labels).items() if count == 0]
+        missing = [label for label, count in labels.count(part.labels).items() if count == 0]
         if missing:
             raise ConstrictorError(
                 f"the split '{name}' ({len(part)} examples) has no example of the class '{missing[0]}'. "
                 "Give it a larger share in 'split', or leave that class out with 'filter'."
             )
-
-
-def _count(numbers: np.ndarray, labels: Sequence[str]) -> dict[str, int]:
-    counts = Counter(numbers.tolist())
-    return {label: counts[number] for number, label in enumerate(labels)}

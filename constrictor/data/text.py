@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
+from constrictor.data.examples import Text
+
 _BREAK = re.compile(r"<br\s*/?>", re.IGNORECASE)
 # A full stop, question or exclamation mark (also the Bengali and Hindi danda), closing quotes, then white space.
 _SENTENCE_END = re.compile(r"(?<=[.!?\u0964])[\"')\]]*\s+")
@@ -38,10 +40,14 @@ def word_ngrams(text: str, length: int) -> Iterator[tuple[str, ...]]:
 class Overlap:
     """Tells whether a text shares a run of words with any of the texts that it was made from."""
 
-    def __init__(self, texts: Iterable[str], length: int) -> None:
+    def __init__(self, texts: Iterable[Text], length: int) -> None:
         self.length = length
         # ASSUME: one word list a run is small enough; held-out texts are thousands, not millions.
-        self.seen = {ngram for text in texts for ngram in word_ngrams(text, length)} if length else set()
+        self.seen = {ngram for text in texts for ngram in word_ngrams(_joined(text), length)} if length else set()
 
-    def __contains__(self, text: str) -> bool:
-        return bool(self.seen) and any(ngram in self.seen for ngram in word_ngrams(text, self.length))
+    def __contains__(self, text: Text) -> bool:
+        return bool(self.seen) and any(ngram in self.seen for ngram in word_ngrams(_joined(text), self.length))
+
+
+def _joined(text: Text) -> str:
+    return text if isinstance(text, str) else " ".join(text)

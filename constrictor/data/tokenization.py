@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import tokenizers
 
+from constrictor.data.examples import Text
 from constrictor.errors import ConstrictorError
 
 TOKENIZER = "tokenizer.json"
@@ -41,8 +42,8 @@ class Tokenizer:
         self._tokenizer.no_padding()
         self._tokenizer.enable_truncation(max_length)
 
-    def encode(self, texts: Sequence[str]) -> Encoded:
-        """Token ids of each text, special tokens included: one int64 array a text."""
+    def encode(self, texts: Sequence[Text]) -> Encoded:
+        """Token ids of each text or pair, special tokens included: one int64 array a text."""
         encodings = self._tokenizer.encode_batch_fast(list(texts))
         return [np.array(encoding.ids, dtype=np.int64) for encoding in encodings]
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 from constrictor.artifacts.writing import write_text
 from constrictor.data.examples import read_examples
 from constrictor.data.outputs import Outputs, write_predictions
 from constrictor.data.task import read_task
-from constrictor.metrics.classification import classification_metrics, per_class
+from constrictor.metrics.problem import problem_of
 from constrictor.progress import announce
 from constrictor.runtimes.load import load
 
@@ -30,19 +31,27 @@ def evaluate(artifact: Path, task: Path, metrics_file: Path, predictions_file: P
         ConstrictorError: if the artifact is damaged, or the disk is full.
     """
     runtime, labelled = load(artifact, threads=threads), read_task(task / "manifest.json")
+    problem = problem_of(labelled.kind, labelled.labels)
     # Dynamic int8 takes its ranges from the batch, so the batch size belongs to the result.
-    found: dict[str, object] = {"batch_size": BATCH_SIZE}
+    found: dict[str, Any] = {"batch_size": BATCH_SIZE}
     predictions = {}
     for split in ("validation", "test"):
         examples = read_examples(task / f"{split}.parquet")
         logits = runtime.logits_of(examples.texts, BATCH_SIZE)
         predictions[split] = Outputs(examples.ids, examples.labels, logits)
         found[split] = {
-            **classification_metrics(logits, examples.labels),
+            **problem.evaluate(logits, examples.labels),
             "examples": len(examples),
-            "classes": per_class(logits, examples.labels, labelled.labels),
+            **problem.details(examples.labels, problem.answers(logits)),
+        }
+    held = predictions["validation"]
+    thresholds = problem.tune(held.logits, held.labels, labelled.metric)
+    if thresholds is not None:
+        found["tuned"] = {"thresholds": thresholds.tolist()} | {
+            split: problem.scores(outputs.labels, problem.answers_at(outputs.logits, thresholds))
+            for split, outputs in predictions.items()
         }
     write_predictions(predictions_file, predictions)
     write_text(metrics_file, json.dumps(found, indent=2) + "\n")
-    scores = ", ".join(f"{split} {found[split][labelled.metric]:.4f}" for split in predictions)  # type: ignore[index]
+    scores = ", ".join(f"{split} {found[split][labelled.metric]:.4f}" for split in predictions)
     announce(f"{labelled.metric}: {scores}")

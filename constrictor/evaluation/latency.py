@@ -21,7 +21,7 @@ import numpy as np
 
 from constrictor.artifacts.manifest import read_manifest
 from constrictor.artifacts.writing import write_text
-from constrictor.data.examples import read_examples
+from constrictor.data.examples import Text, read_examples
 from constrictor.errors import ConstrictorError
 from constrictor.machine import processor
 from constrictor.progress import announce
@@ -43,7 +43,7 @@ SETTLE_SECONDS = 0.03
 class Worker:
     """A process that holds one artifact. Use it in a ``with`` block."""
 
-    def __init__(self, folder: Path, texts: Sequence[str], threads: int, variant: Variant = "sdpa") -> None:
+    def __init__(self, folder: Path, texts: Sequence[Text], threads: int, variant: Variant = "sdpa") -> None:
         """Start the process and wait for its first answer.
 
         Args:
@@ -169,7 +169,7 @@ def measure_latency(
     announce(f"batch {first['batch']}, length {first['length']}: {first['p50_ms']:.2f} ms; {speedups}")
 
 
-def read_texts(task: Path) -> list[str]:
+def read_texts(task: Path) -> list[Text]:
     """The validation texts that inputs are made of."""
     return read_examples(task / "validation.parquet").texts[:TEXTS]
 

@@ -12,18 +12,20 @@ import json
 import resource
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import cast
 
 import numpy as np
 
+from constrictor.data.examples import Text
 from constrictor.data.tokenization import Batch, Tokenizer, pad
 from constrictor.runtimes.load import Variant, load
 
 LONG_CALL_MS = 100
 
 
-def full_batch(tokenizer: Tokenizer, texts: list[str], batch: int, length: int) -> Batch:
+def full_batch(tokenizer: Tokenizer, texts: Sequence[Text], batch: int, length: int) -> Batch:
     """A batch of real tokens in which every position is used: texts are joined and cut to the length.
 
     Returns:
@@ -36,7 +38,7 @@ def full_batch(tokenizer: Tokenizer, texts: list[str], batch: int, length: int) 
     return pad([np.concatenate([[first], row, [last]]) for row in rows], tokenizer.pad_id)
 
 
-def inputs_of(tokenizer: Tokenizer, texts: list[str], batch: int, length: int | str) -> list[Batch]:
+def inputs_of(tokenizer: Tokenizer, texts: Sequence[Text], batch: int, length: int | str) -> list[Batch]:
     """What a shape is timed on: one full batch, or for `task` the texts in their own lengths, a batch after another.
 
     Every batch holds as many texts as it should: fewer texts than that are read again, and a remainder is left out.

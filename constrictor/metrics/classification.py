@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
+
+from constrictor.metrics.measure import Measure, Problem, divide, sigmoid
+from constrictor.metrics.thresholds import best_threshold
 
 
 def confusion_matrix(labels: np.ndarray, predictions: np.ndarray, classes: int) -> np.ndarray:
@@ -27,14 +31,14 @@ def precision_recall_f1(confusion: np.ndarray) -> tuple[np.ndarray, np.ndarray, 
     """
     hits = np.diagonal(confusion, axis1=-2, axis2=-1).astype(float)
     predicted, true = confusion.sum(axis=-2), confusion.sum(axis=-1)
-    precision = _divide(hits, predicted)
-    recall = _divide(hits, true)
-    return precision, recall, _divide(2 * hits, predicted + true)
+    precision = divide(hits, predicted)
+    recall = divide(hits, true)
+    return precision, recall, divide(2 * hits, predicted + true)
 
 
 def accuracy(confusion: np.ndarray) -> np.ndarray:
     """Share of right predictions."""
-    return _divide(np.trace(confusion, axis1=-2, axis2=-1), confusion.sum(axis=(-2, -1)))
+    return divide(np.trace(confusion, axis1=-2, axis2=-1), confusion.sum(axis=(-2, -1)))
 
 
 def macro_f1(confusion: np.ndarray) -> np.ndarray:
@@ -45,7 +49,7 @@ def macro_f1(confusion: np.ndarray) -> np.ndarray:
 def weighted_f1(confusion: np.ndarray) -> np.ndarray:
     """Mean F1 of the classes, weighted by how often each occurs."""
     f1 = precision_recall_f1(confusion)[2]
-    return _divide((f1 * confusion.sum(axis=-1)).sum(axis=-1), confusion.sum(axis=(-2, -1)))
+    return divide((f1 * confusion.sum(axis=-1)).sum(axis=-1), confusion.sum(axis=(-2, -1)))
 
 
 def mcc(confusion: np.ndarray) -> np.ndarray:
@@ -56,11 +60,16 @@ def mcc(confusion: np.ndarray) -> np.ndarray:
     predicted, true = confusion.sum(axis=-2), confusion.sum(axis=-1)
     covariance = hits * total - (predicted * true).sum(axis=-1)
     spread = (total**2 - (predicted**2).sum(axis=-1)) * (total**2 - (true**2).sum(axis=-1))
-    return _divide(covariance, np.sqrt(spread))
+    return divide(covariance, np.sqrt(spread))
+
+
+def f1(confusion: np.ndarray) -> np.ndarray:
+    """F1 of the second of two classes, the one that is looked for."""
+    return precision_recall_f1(confusion)[2][..., 1]
 
 
 METRICS = {"accuracy": accuracy, "macro_f1": macro_f1, "weighted_f1": weighted_f1, "mcc": mcc}
-"""The metrics that a task may name, each from ``(..., classes, classes)`` counts to ``(...)`` values."""
+"""The metrics of any number of classes, each from ``(..., classes, classes)`` counts to ``(...)`` values."""
 
 
 def cross_entropy(logits: np.ndarray, labels: np.ndarray) -> float:
@@ -75,29 +84,61 @@ def cross_entropy(logits: np.ndarray, labels: np.ndarray) -> float:
     return float((log_sums - shifted[np.arange(len(labels)), labels]).mean())
 
 
-def classification_metrics(logits: np.ndarray, labels: np.ndarray) -> dict[str, float]:
-    """All metrics that are one number, and the loss.
+class Classification(Problem):
+    """Each example has exactly one class; labels and answers are ``(examples,)`` class numbers."""
 
-    Args:
-        logits: ``(examples, classes)``.
-        labels: ``(examples,)`` class numbers.
-    """
-    confusion = confusion_matrix(labels, logits.argmax(axis=1), logits.shape[1])
-    values = {name: float(metric(confusion)) for name, metric in METRICS.items()}
-    return {**values, "loss": cross_entropy(logits, labels)}
+    def __init__(self, names: list[str]) -> None:
+        super().__init__(names)
+        metrics = {**METRICS, "f1": f1} if len(names) == 2 else METRICS
+        self.measures = {
+            name: Measure(self._cells, partial(self._of_counts, metric)) for name, metric in metrics.items()
+        }
+
+    def _cells(self, labels: np.ndarray, answers: np.ndarray) -> np.ndarray:
+        """The cell of the confusion matrix that each answer falls in, one-hot: ``(examples, classes^2)``."""
+        return np.eye(len(self.names) ** 2, dtype=np.float32)[labels * len(self.names) + answers]
+
+    def _of_counts(self, metric: Any, counts: np.ndarray) -> np.ndarray:
+        classes = len(self.names)
+        found: np.ndarray = metric(counts.reshape(*counts.shape[:-1], classes, classes))
+        return found
+
+    def answers(self, logits: np.ndarray) -> np.ndarray:
+        """The class with the largest logit."""
+        return logits.argmax(axis=1)
+
+    def loss(self, logits: np.ndarray, labels: np.ndarray) -> float:
+        """Cross-entropy in nats."""
+        return cross_entropy(logits, labels)
+
+    def details(self, labels: np.ndarray, answers: np.ndarray) -> dict[str, Any]:
+        """Precision, recall, F1 and number of examples of each class."""
+        return {"classes": per_class(confusion_matrix(labels, answers, len(self.names)), self.names)}
+
+    def agreement(self, answers: np.ndarray, others: np.ndarray) -> float:
+        """Share of examples in the same class."""
+        return float((answers == others).mean())
+
+    def tune(self, logits: np.ndarray, labels: np.ndarray, metric: str) -> np.ndarray | None:
+        """For two classes, the probability from which the second is answered."""
+        if len(self.names) != 2:
+            return None
+        return np.array([best_threshold(_second(logits), labels == 1, {**METRICS, "f1": f1}[metric])])
+
+    def answers_at(self, logits: np.ndarray, thresholds: np.ndarray) -> np.ndarray:
+        """The second class from its threshold on."""
+        return (_second(logits) >= thresholds[0]).astype(np.int64)
 
 
-def per_class(logits: np.ndarray, labels: np.ndarray, names: list[str]) -> dict[str, dict[str, Any]]:
+def _second(logits: np.ndarray) -> np.ndarray:
+    """Probability of the second of two classes."""
+    return sigmoid(logits[:, 1] - logits[:, 0])
+
+
+def per_class(confusion: np.ndarray, names: list[str]) -> dict[str, dict[str, Any]]:
     """Precision, recall, F1 and number of examples of each class."""
-    confusion = confusion_matrix(labels, logits.argmax(axis=1), logits.shape[1])
     rows = zip(names, *precision_recall_f1(confusion), confusion.sum(axis=1), strict=True)
     return {
         name: {"precision": float(precision), "recall": float(recall), "f1": float(f1), "examples": int(examples)}
         for name, precision, recall, f1, examples in rows
     }
-
-
-def _divide(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
-    """Quotient, 0 where the denominator is 0."""
-    numerator, denominator = np.broadcast_arrays(np.asarray(numerator, float), np.asarray(denominator, float))
-    return np.divide(numerator, denominator, out=np.zeros(numerator.shape), where=denominator > 0)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -11,6 +11,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from constrictor.artifacts.manifest import Manifest, read_manifest
+from constrictor.data.examples import Text
 from constrictor.data.tokenization import Batch, Tokenizer, predict_logits
 from constrictor.progress import log
 
@@ -29,7 +30,7 @@ class Runtime:
     tokenizer: Tokenizer
     predict: Callable[[Batch], np.ndarray]
 
-    def logits_of(self, texts: list[str], batch_size: int = 64) -> np.ndarray:
+    def logits_of(self, texts: Sequence[Text], batch_size: int = 64) -> np.ndarray:
         """Logits ``(texts, classes)`` of texts, in the order given."""
         encoded = self.tokenizer.encode(texts)
         return predict_logits(self.predict, encoded, self.tokenizer.pad_id, batch_size=batch_size)

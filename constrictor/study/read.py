@@ -115,7 +115,7 @@ def _key_path(detail: ErrorDetails, raw: Mapping[str, Any]) -> tuple[str | int, 
     """The error's place as the user wrote it: pydantic puts the names of union members in between."""
     place = _resolve(raw, detail["loc"], detail["type"] == "missing") or tuple(detail["loc"])
     if detail["type"] == "union_tag_invalid":
-        return (*place, detail["ctx"]["discriminator"].strip("'"))
+        return (*place, detail["ctx"]["discriminator"].strip("'()"))
     return place
 
 

@@ -13,7 +13,7 @@ from constrictor.study.steps.export import Export
 from constrictor.study.steps.finetune import Finetune
 from constrictor.study.steps.prune import AnyPrune
 from constrictor.study.steps.quantize import AnyQuantize
-from constrictor.study.tasks import ClassificationTask, Corpus, Subset
+from constrictor.study.tasks import AnyTask, Corpus, Subset
 
 AnyStep = Annotated[Finetune | Distil | AnyPrune | AnyQuantize | Export, Field(discriminator="stage")]
 
@@ -73,7 +73,7 @@ class Study(Settings):
     )
     name: Name = Field(description="Name of the study: its results lie in `results/<name>/`.")
     replicates: Replicates = Field(default_factory=Replicates, description="Repetitions of every task.")
-    tasks: dict[Name, ClassificationTask] = Field(min_length=1, description="The problems to solve.")
+    tasks: dict[Name, AnyTask] = Field(min_length=1, description="The problems to solve.")
     models: dict[Name, ModelSource] = Field({}, description="Checkpoints to start from.")
     corpora: dict[Name, Corpus] = Field({}, description="Unlabelled text.")
     subsets: dict[Name, Subset] = Field({}, description="Named selections from tasks and corpora.")

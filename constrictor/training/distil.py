@@ -31,7 +31,7 @@ def distil(
         ConstrictorError: if the student does not fit the task, a lesson's files disagree, or the disk is full.
     """
     labelled = task.manifest
-    model = load_classifier(student, labelled.labels, labelled.max_length, seed=node.seed)
+    model = load_classifier(student, labelled.labels, labelled.max_length, seed=node.seed, kind=labelled.kind)
     if isinstance(settings.student, StudentLayers):
         keep_layers(model, settings.student.layers)
     tokenizer = Tokenizer(student, labelled.max_length)

@@ -26,7 +26,9 @@ def finetune(settings: Finetune, start: Path, task: TaskFolder, node: Node) -> M
         ConstrictorError: if the model does not fit the task, or the disk is full.
     """
     parent, labelled = read_manifest(start), task.manifest
-    model = load_classifier(start, labelled.labels, labelled.max_length, seed=node.seed, new_head=settings.new_head)
+    model = load_classifier(
+        start, labelled.labels, labelled.max_length, seed=node.seed, new_head=settings.new_head, kind=labelled.kind
+    )
     if settings.layers:
         keep_layers(model, settings.layers)
     tokenizer = Tokenizer(start, labelled.max_length)

@@ -9,14 +9,14 @@ from typing import NamedTuple
 import numpy as np
 from transformers import PreTrainedModel
 
-from constrictor.data.examples import read_examples
+from constrictor.data.examples import UNLABELLED, read_examples
 from constrictor.data.outputs import read_outputs
 from constrictor.data.tokenization import Encoded, Tokenizer
 from constrictor.errors import ConstrictorError
 from constrictor.study.steps.distil import SoftTargets
 from constrictor.study.steps.step import Optimisation
 from constrictor.training.engine import Loss, Trained, TrainingData, train
-from constrictor.training.losses import distillation_loss, label_loss
+from constrictor.training.losses import LOSSES, distillation_loss
 from constrictor.training.node import Node, TaskFolder
 
 
@@ -69,8 +69,8 @@ def learn(
     inputs = [file for lesson in lessons for file in lesson.files]
     return train(
         model,
-        lesson_data(lessons, tokenizer),
-        loss_of(soft_targets),
+        lesson_data(lessons, tokenizer, task.no_label),
+        loss_of(labelled.kind, soft_targets),
         task.validator(tokenizer, labelled.metric),
         settings,
         epochs=epochs,
@@ -83,8 +83,13 @@ def learn(
     )
 
 
-def lesson_data(lessons: Sequence[Lesson], tokenizer: Tokenizer) -> TrainingData:
+def lesson_data(lessons: Sequence[Lesson], tokenizer: Tokenizer, no_label: np.ndarray) -> TrainingData:
     """All lessons as training rows, each as often as its passes say; with the teacher's logits if all have them.
+
+    Args:
+        lessons: what to read.
+        tokenizer: the model's tokenizer.
+        no_label: what stands for the label of an example that has none, of the shape that the task's labels have.
 
     Raises:
         ConstrictorError: if a lesson's outputs were not made from its examples.
@@ -94,7 +99,7 @@ def lesson_data(lessons: Sequence[Lesson], tokenizer: Tokenizer) -> TrainingData
     for lesson in lessons:
         examples = read_examples(lesson.examples)
         encoded += tokenizer.encode(examples.texts) * lesson.passes
-        targets["labels"] += [examples.labels] * lesson.passes
+        targets["labels"] += [_filled(examples.labels, no_label)] * lesson.passes
         if lesson.outputs is None:
             continue
         outputs = read_outputs(lesson.outputs)
@@ -107,11 +112,19 @@ def lesson_data(lessons: Sequence[Lesson], tokenizer: Tokenizer) -> TrainingData
     return TrainingData(encoded, tokenizer.pad_id, joined)
 
 
-def loss_of(soft_targets: SoftTargets | None) -> Loss:
-    """The distillation loss with a step's alpha and temperature; that of the labels alone where there is no teacher."""
+def _filled(labels: np.ndarray, no_label: np.ndarray) -> np.ndarray:
+    """Labels as the task has them, also of a corpus, which has none and does not know the task."""
+    if labels.dtype.kind == "i" and (labels == UNLABELLED).all():
+        return np.broadcast_to(no_label, (len(labels), *no_label.shape))
+    return labels
+
+
+def loss_of(kind: str, soft_targets: SoftTargets | None) -> Loss:
+    """The loss of a kind of problem: the mixture with a teacher's logits, or that of the labels where there is no teacher."""
+    losses = LOSSES[kind]
     if soft_targets is None:
-        return lambda logits, targets: label_loss(logits, targets["labels"])
+        return lambda logits, targets: losses.label(logits, targets["labels"])
     alpha, temperature = soft_targets.alpha, soft_targets.temperature
     return lambda logits, targets: distillation_loss(
-        logits, targets["labels"], targets["teacher_logits"], alpha, temperature
+        losses, logits, targets["labels"], targets["teacher_logits"], alpha, temperature
     )

@@ -9,16 +9,17 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 from transformers import PreTrainedModel
 
 from constrictor.artifacts.architecture import note_shape
 from constrictor.artifacts.manifest import Manifest, installed_versions, sha256_of
 from constrictor.artifacts.torch_model import count_parameters, forward, replace_tokenizer, save_classifier
 from constrictor.artifacts.writing import artifact_folder, seal, write_text
-from constrictor.data.examples import read_examples
+from constrictor.data.examples import UNLABELLED, read_examples
 from constrictor.data.task import TaskManifest, read_task
 from constrictor.data.tokenization import Tokenizer, predict_logits
-from constrictor.metrics.classification import classification_metrics
+from constrictor.metrics.problem import problem_of
 from constrictor.progress import announce, spell_seconds
 from constrictor.study.settings import Settings
 from constrictor.training.device import has_native_bf16
@@ -114,14 +115,23 @@ class TaskFolder:
         """What the task is."""
         return read_task(self.folder / "manifest.json")
 
+    @property
+    def no_label(self) -> np.ndarray:
+        """What stands for the label of an example that has none, of the shape that the task's labels have."""
+        labelled = self.manifest
+        if labelled.kind == "classification":
+            return np.array(UNLABELLED, np.int64)
+        return np.full(len(labelled.labels) if labelled.kind == "multilabel" else (), np.nan, np.float32)
+
     def validator(self, tokenizer: Tokenizer, metric: str) -> Callable[[PreTrainedModel], dict[str, float]]:
         """A function that gives a live model's loss and metric on the validation examples."""
         examples = read_examples(self.folder / "validation.parquet")
         encoded = tokenizer.encode(examples.texts)
+        problem = problem_of(self.manifest.kind, self.manifest.labels)
 
         def validate(model: PreTrainedModel) -> dict[str, float]:
             predict = partial(forward, model, bf16=has_native_bf16())
-            found = classification_metrics(predict_logits(predict, encoded, tokenizer.pad_id), examples.labels)
+            found = problem.evaluate(predict_logits(predict, encoded, tokenizer.pad_id), examples.labels)
             return {name: found[name] for name in (metric, "loss")}
 
         return validate

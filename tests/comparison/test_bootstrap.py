@@ -5,14 +5,19 @@ from sklearn.metrics import f1_score
 
 from constrictor.comparison import bootstrap
 from constrictor.comparison.bootstrap import Answers, interval, paired_difference
-from constrictor.metrics.classification import accuracy, macro_f1, mcc
+from constrictor.metrics.classification import Classification
+from constrictor.metrics.measure import Measure
+from constrictor.metrics.regression import Regression
+
+MEASURES = Classification(["a", "b", "c"]).measures
+accuracy, macro_f1, mcc = (MEASURES[name] for name in ("accuracy", "macro_f1", "mcc"))
 
 
 def _answers(seed: int, share: float, examples: int = 150, classes: int = 3, replicates: int = 1) -> Answers:
     labels = np.random.default_rng(99).integers(0, classes, examples)
     generator = np.random.default_rng(seed)
     right = generator.random((replicates, examples)) < share
-    return Answers(labels, np.where(right, labels, (labels + 1) % classes), classes)
+    return Answers(labels, np.where(right, labels, (labels + 1) % classes))
 
 
 @pytest.mark.parametrize("metric", [accuracy, macro_f1, mcc])
@@ -82,7 +87,7 @@ def test_replicates_are_averaged_and_share_their_examples():
     found = interval(macro_f1, three, 1000)
     values = [f1_score(three.labels, predictions, average="macro") for predictions in three.predictions]
     assert found.value == pytest.approx(np.mean(values))
-    tripled = Answers(three.labels, np.repeat(three.predictions[:1], 3, axis=0), 3)
+    tripled = Answers(three.labels, np.repeat(three.predictions[:1], 3, axis=0))
     one = interval(macro_f1, three._replace(predictions=three.predictions[:1]), 1000)
     assert tuple(interval(macro_f1, tripled, 1000)) == pytest.approx(tuple(one))
 
@@ -109,12 +114,27 @@ def test_other_examples_cannot_be_paired():
 def test_as_many_draws_as_wished():
     drawn = []
 
-    def metric(confusion: np.ndarray) -> np.ndarray:
-        drawn.append(len(confusion))
-        return accuracy(confusion)
+    def value(sums: np.ndarray) -> np.ndarray:
+        drawn.append(len(sums))
+        return accuracy.value(sums)
 
+    metric = Measure(accuracy.terms, value)
     interval(metric, _answers(1, 0.8), 1234)
     assert sum(drawn) == 1 + 1234
     drawn.clear()
     paired_difference(metric, _answers(1, 0.8), _answers(2, 0.8), 1234)
     assert sum(drawn) == 2 * (1 + 1234)
+
+
+def test_interval_of_a_correlation_equals_scipys_percentile_bootstrap():
+    generator = np.random.default_rng(3)
+    labels = generator.normal(size=200)
+    answers = Answers(labels, (labels + generator.normal(size=200))[None])
+    found = interval(Regression(["score"]).measures["pearson"], answers, 5_000)
+    theirs = stats.bootstrap(
+        (labels, answers.predictions[0]),
+        lambda x, y: stats.pearsonr(x, y).statistic,
+        n_resamples=5_000, paired=True, vectorized=False, method="percentile", rng=1,
+    ).confidence_interval  # fmt: skip
+    assert found.value == pytest.approx(stats.pearsonr(labels, answers.predictions[0]).statistic)
+    assert (found.low, found.high) == pytest.approx((theirs.low, theirs.high), abs=0.012)

@@ -6,12 +6,17 @@ from sklearn import metrics as reference
 
 from constrictor.metrics.classification import (
     METRICS,
-    classification_metrics,
+    Classification,
     confusion_matrix,
     cross_entropy,
     per_class,
     precision_recall_f1,
 )
+
+
+def _evaluate(logits: np.ndarray, labels: np.ndarray) -> dict[str, float]:
+    return Classification([f"class{number}" for number in range(logits.shape[1])]).evaluate(logits, labels)
+
 
 CASES = [(2, 200, 0), (3, 50, 1), (7, 300, 2), (3, 1, 3), (5, 4, 4)]
 
@@ -34,7 +39,7 @@ def _reference(labels: np.ndarray, predictions: np.ndarray, classes: int) -> dic
 @pytest.mark.parametrize(("classes", "examples", "seed"), CASES)
 def test_all_metrics_equal_scikit_learn(classes, examples, seed):
     logits, labels = _draw(classes, examples, seed)
-    found = classification_metrics(logits, labels)
+    found = _evaluate(logits, labels)
     expected = _reference(labels, logits.argmax(1), classes)
     assert {name: found[name] for name in expected} == pytest.approx(expected, abs=1e-12)
     probabilities = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
@@ -57,7 +62,7 @@ def test_per_class_equals_scikit_learn(classes, examples, seed):
         labels, logits.argmax(1), labels=range(classes), zero_division=0
     )
     for name, precision, recall, f1, support in zip(names, *columns, strict=True):
-        assert per_class(logits, labels, names)[name] == pytest.approx(
+        assert per_class(confusion_matrix(labels, logits.argmax(1), classes), names)[name] == pytest.approx(
             {"precision": precision, "recall": recall, "f1": f1, "examples": support}
         )
 
@@ -78,15 +83,15 @@ def test_many_confusion_matrices_at_once():
 
 def test_one_answer_for_all_has_no_correlation():
     labels = np.array([0, 1, 0, 1])
-    found = classification_metrics(np.tile([1.0, 0.0], (4, 1)), labels)
+    found = _evaluate(np.tile([1.0, 0.0], (4, 1)), labels)
     assert found["mcc"] == 0
     assert found["macro_f1"] == pytest.approx(1 / 3)
 
 
 def test_right_and_wrong_everywhere():
     labels = np.array([0, 1, 1])
-    assert classification_metrics(np.eye(2)[labels], labels)["mcc"] == 1
-    assert classification_metrics(np.eye(2)[1 - labels], labels)["mcc"] == -1
+    assert _evaluate(np.eye(2)[labels], labels)["mcc"] == 1
+    assert _evaluate(np.eye(2)[1 - labels], labels)["mcc"] == -1
 
 
 def test_precision_of_a_class_that_is_never_predicted_is_zero():
@@ -100,3 +105,28 @@ def test_cross_entropy_of_large_logits_is_exact():
 
 def test_cross_entropy_of_equal_logits_is_the_log_of_their_number():
     assert cross_entropy(np.full((3, 4), 7.0, np.float32), np.array([0, 1, 3])) == pytest.approx(np.log(4))
+
+
+def test_f1_is_that_of_the_second_class():
+    logits, labels = _draw(2, 80, 7)
+    assert _evaluate(logits, labels)["f1"] == pytest.approx(reference.f1_score(labels, logits.argmax(1)))
+
+
+@pytest.mark.parametrize("metric", ["accuracy", "macro_f1", "mcc", "f1"])
+def test_tuned_threshold_is_the_best_of_all(metric):
+    logits, labels = _draw(2, 60, 8)
+    problem = Classification(["no", "yes"])
+    found = problem.tune(logits, labels, metric)
+    probability = 1 / (1 + np.exp(logits[:, 0] - logits[:, 1]))
+    every = {
+        cut: problem.scores(labels, (probability >= cut).astype(int))[metric]
+        for cut in [0.5, *probability, *(probability + 1e-9)]
+    }
+    tuned = problem.scores(labels, problem.answers_at(logits, found))[metric]
+    assert tuned == pytest.approx(max(every.values()))
+    assert tuned > every[0.5]  # so that the test tells tuning from none
+
+
+def test_more_than_two_classes_have_no_threshold():
+    logits, labels = _draw(3, 50, 1)
+    assert Classification(["a", "b", "c"]).tune(logits, labels, "accuracy") is None

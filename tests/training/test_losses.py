@@ -1,14 +1,24 @@
 import numpy as np
 import pytest
 import torch
-from scipy.special import log_softmax, softmax
+from scipy.special import expit, log_softmax, softmax
+from scipy.stats import entropy
+from sklearn.metrics import log_loss
 
 from constrictor.data.examples import UNLABELLED
-from constrictor.training.losses import distillation_loss, label_loss, soft_target_loss
+from constrictor.training.losses import (
+    LOSSES,
+    binary_loss,
+    binary_soft_target_loss,
+    distillation_loss,
+    label_loss,
+    soft_target_loss,
+)
 
 LOGITS = np.array([[1.0, 3.0, -2.0], [0.2, 0.1, 0.0], [-4.0, 2.0, 5.0]])
 TEACHER = np.array([[2.0, 1.0, 0.0], [0.0, 0.0, 3.0], [-3.0, 2.5, 4.0]])
 LABELS = np.array([1, UNLABELLED, 2])
+CLASSES = LOSSES["classification"]
 
 
 def _kl(teacher: np.ndarray, student: np.ndarray, temperature: float) -> np.ndarray:
@@ -40,13 +50,15 @@ def test_squared_temperature_keeps_the_size_of_the_gradient():
 
 @pytest.mark.parametrize("alpha", [0.0, 0.3, 1.0])
 def test_distillation_loss_by_hand(alpha):
-    found = distillation_loss(torch.tensor(LOGITS), torch.tensor(LABELS), torch.tensor(TEACHER), alpha, 3.0).numpy()
+    found = distillation_loss(
+        CLASSES, torch.tensor(LOGITS), torch.tensor(LABELS), torch.tensor(TEACHER), alpha, 3.0
+    ).numpy()
     hard = -log_softmax(LOGITS, axis=1)[[0, 1, 2], [1, 0, 2]] * [1, 0, 1]
     np.testing.assert_allclose(found, alpha * 9 * _kl(TEACHER, LOGITS, 3.0) + (1 - alpha) * hard, rtol=1e-10)
 
 
 def test_unlabelled_example_keeps_the_soft_term_alone():
-    found = distillation_loss(torch.tensor(LOGITS), torch.tensor(LABELS), torch.tensor(TEACHER), 0.3, 2.0)
+    found = distillation_loss(CLASSES, torch.tensor(LOGITS), torch.tensor(LABELS), torch.tensor(TEACHER), 0.3, 2.0)
     soft = soft_target_loss(torch.tensor(LOGITS), torch.tensor(TEACHER), 2.0)
     assert found[1] == 0.3 * soft[1]
 
@@ -54,13 +66,13 @@ def test_unlabelled_example_keeps_the_soft_term_alone():
 def test_gradient_equals_finite_differences():
     labels, teacher = torch.tensor(LABELS), torch.tensor(TEACHER)
     logits = torch.tensor(LOGITS, requires_grad=True)
-    assert torch.autograd.gradcheck(lambda x: distillation_loss(x, labels, teacher, 0.4, 2.5), (logits,))
+    assert torch.autograd.gradcheck(lambda x: distillation_loss(CLASSES, x, labels, teacher, 0.4, 2.5), (logits,))
 
 
 def test_gradient_in_closed_form():
     temperature, alpha = 2.5, 0.4
     logits = torch.tensor(LOGITS, requires_grad=True)
-    distillation_loss(logits, torch.tensor(LABELS), torch.tensor(TEACHER), alpha, temperature).sum().backward()
+    distillation_loss(CLASSES, logits, torch.tensor(LABELS), torch.tensor(TEACHER), alpha, temperature).sum().backward()
     soft = temperature * (softmax(LOGITS / temperature, axis=1) - softmax(TEACHER / temperature, axis=1))
     hard = (softmax(LOGITS, axis=1) - np.eye(3)[[1, 0, 2]]) * np.array([[1], [0], [1]])
     np.testing.assert_allclose(logits.grad.numpy(), alpha * soft + (1 - alpha) * hard, atol=1e-10)
@@ -68,4 +80,42 @@ def test_gradient_in_closed_form():
 
 def test_large_logits_stay_finite():
     logits, teacher = torch.tensor([[1e4, -1e4]]), torch.tensor([[-1e4, 1e4]])
-    assert torch.isfinite(distillation_loss(logits, torch.tensor([0]), teacher, 0.5, 1.0)).all()
+    assert torch.isfinite(distillation_loss(CLASSES, logits, torch.tensor([0]), teacher, 0.5, 1.0)).all()
+
+
+MANY = np.array([[1.0, 0.0, 1.0], [np.nan, np.nan, np.nan], [0.0, 0.0, 1.0]], np.float32)
+
+
+def test_binary_loss_equals_scikit_learn_a_label_at_a_time():
+    found = binary_loss(torch.tensor(LOGITS), torch.tensor(MANY)).numpy()
+    probabilities = 1 / (1 + np.exp(-LOGITS))
+    for row in (0, 2):
+        each = [
+            log_loss([truth], [[1 - p, p]], labels=[0, 1])
+            for truth, p in zip(MANY[row], probabilities[row], strict=True)
+        ]
+        assert found[row] == pytest.approx(np.mean(each))
+    assert found[1] == 0
+
+
+@pytest.mark.parametrize("temperature", [1.0, 3.0])
+def test_binary_soft_target_loss_is_kl_of_each_decision(temperature):
+    found = binary_soft_target_loss(torch.tensor(LOGITS), torch.tensor(TEACHER), temperature).numpy()
+    p, q = (expit(part / temperature) for part in (TEACHER, LOGITS))
+    each = entropy(np.stack([p, 1 - p]), np.stack([q, 1 - q]), axis=0)
+    np.testing.assert_allclose(found, temperature**2 * each.mean(axis=1), rtol=1e-10)
+
+
+def test_squared_losses_by_hand():
+    logits, teacher = torch.tensor([[1.5], [2.0], [-1.0]]), torch.tensor([[1.0], [4.0], [-1.0]])
+    labels = torch.tensor([2.0, float("nan"), -3.0])
+    assert LOSSES["regression"].label(logits, labels).tolist() == [0.25, 0.0, 4.0]
+    assert LOSSES["regression"].soft_target(logits, teacher, 2.0).tolist() == [0.25, 4.0, 0.0]
+
+
+@pytest.mark.parametrize("kind", ["multilabel", "regression"])
+def test_no_label_gives_no_gradient_that_is_not_a_number(kind):
+    logits = torch.tensor([[300.0, -300.0], [0.1, 0.2]])[:, : 2 if kind == "multilabel" else 1].requires_grad_()
+    labels = torch.full(logits.shape, float("nan"))
+    LOSSES[kind].label(logits, labels if kind == "multilabel" else labels[:, 0]).sum().backward()
+    assert torch.equal(logits.grad, torch.zeros_like(logits))

@@ -18,7 +18,7 @@ from constrictor.study.steps.finetune import Finetune
 from constrictor.training.distil import distil
 from constrictor.training.finetune import finetune
 from constrictor.training.lessons import Lesson, lesson_data, loss_of
-from constrictor.training.losses import distillation_loss
+from constrictor.training.losses import LOSSES, distillation_loss
 from constrictor.training.node import Node, TaskFolder
 
 
@@ -99,7 +99,7 @@ def test_teacher_outputs_are_the_teachers_logits_in_order(lesson, tiny_teacher):
 
 def test_lessons_are_repeated_as_their_passes_say(lesson, tiny_teacher):
     tokenizer = Tokenizer(tiny_teacher, 32)
-    data = lesson_data([lesson._replace(passes=3), lesson], tokenizer)
+    data = lesson_data([lesson._replace(passes=3), lesson], tokenizer, np.array(-100))
     assert len(data.encoded) == len(data.targets["labels"]) == len(data.targets["teacher_logits"]) == 4 * 72
     np.testing.assert_array_equal(data.targets["teacher_logits"][:72], data.targets["teacher_logits"][-72:])
     np.testing.assert_array_equal(data.encoded[3], data.encoded[75])
@@ -110,14 +110,14 @@ def test_outputs_of_other_examples_are_refused(lesson, tiny_teacher, tmp_path):
     other = tmp_path / "other.parquet"
     write_outputs(other, Outputs(outputs.ids[::-1], outputs.labels, outputs.logits))
     with pytest.raises(ConstrictorError, match=r"other\.parquet was not made from .*train\.parquet\. Delete it"):
-        lesson_data([Lesson(lesson.examples, other)], Tokenizer(tiny_teacher, 32))
+        lesson_data([Lesson(lesson.examples, other)], Tokenizer(tiny_teacher, 32), np.array(-100))
 
 
 def test_mixture_uses_the_steps_alpha_and_temperature():
     settings = Distil(stage="distil", student={"layers": [0]}, alpha=0.8, temperature=3.0)
     logits, teacher, labels = torch.tensor([[1.0, 2.0]]), torch.tensor([[0.0, 1.5]]), torch.tensor([0])
-    found = loss_of(settings)(logits, {"labels": labels, "teacher_logits": teacher})
-    assert torch.equal(found, distillation_loss(logits, labels, teacher, 0.8, 3.0))
+    found = loss_of("classification", settings)(logits, {"labels": labels, "teacher_logits": teacher})
+    assert torch.equal(found, distillation_loss(LOSSES["classification"], logits, labels, teacher, 0.8, 3.0))
 
 
 def test_layer_that_the_teacher_has_not(lesson, tiny_teacher, tiny_task, tmp_path):

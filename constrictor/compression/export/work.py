@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from constrictor.artifacts.manifest import Manifest
+from constrictor.data.examples import Text
 from constrictor.data.tokenization import Batch, Encoded, Tokenizer, predict_logits
 from constrictor.study.steps.export import Export
 
@@ -32,7 +33,7 @@ class Work:
     settings: Export
     parent: Path
     before: Manifest
-    texts: list[str]
+    texts: list[Text]
     staging: Path
 
     def encode(self, max_length: int) -> tuple[Encoded, int]:

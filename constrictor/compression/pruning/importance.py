@@ -10,16 +10,18 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Literal, NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy
 from transformers import PreTrainedModel
 from transformers.pytorch_utils import Conv1D
 
 from constrictor.artifacts.architecture import Block, Matrix, blocks_of
+from constrictor.artifacts.torch_model import problem_type
 from constrictor.compression.sample import Sample
 from constrictor.data.examples import UNLABELLED
 from constrictor.errors import ConstrictorError
+from constrictor.training.losses import LOSSES
 
 Score = Literal["taylor", "magnitude", "activation"]
 
@@ -49,14 +51,15 @@ def taylor_importance(model: PreTrainedModel, sample: Sample) -> list[Importance
     """First-order change of the loss if a head or neuron went: ``E_x |sum_t a_t . dL(x)/da_t|``.
 
     The sum is over the tokens of one example, ``a_t`` being a head's context vector or a neuron's activation (Michel et
-    al., 2019, equation 2; Molchanov et al., 2019). The loss is the cross-entropy with the label.
+    al., 2019, equation 2; Molchanov et al., 2019). The loss is that of the labels.
     """
-    if (sample.labels == UNLABELLED).any():
+    if (sample.labels == UNLABELLED).any() or np.isnan(sample.labels).any():
         raise ConstrictorError(
             "the score 'taylor' needs labels, and some calibration examples have none. "
             "Use 'calibration: train', or another 'score'."
         )
 
+    label_loss = LOSSES[problem_type(model)].label
     blocks = blocks_of(model)
     totals = [Importance(torch.zeros(block.heads), torch.zeros(block.neurons)) for block in blocks]
     with _recorded_inputs(blocks) as recorded, _evaluating(model):
@@ -65,7 +68,7 @@ def taylor_importance(model: PreTrainedModel, sample: Sample) -> list[Importance
             with torch.enable_grad():
                 logits = model(**features).logits.float()
                 # A sum, so that an example's gradient is its own.
-                cross_entropy(logits, batch["labels"].to(model.device), reduction="sum").backward()
+                label_loss(logits, batch["labels"].to(model.device)).sum().backward()
             for total, block in zip(totals, blocks, strict=True):
                 by_width = _slopes(recorded, block.attention_output)
                 total.heads.add_(by_width.unflatten(1, (block.heads, -1)).sum(2).abs().sum(0).cpu())
