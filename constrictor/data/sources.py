@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from constrictor.data.tables import read_table
 from constrictor.errors import ConstrictorError, nearest
 from constrictor.study.local_sources import package_path
 from constrictor.study.sources import HubDataset, LocalFile, PackageFile
@@ -75,68 +75,7 @@ def _as_text(value: Any) -> str:
 
 def _read_file(source: PackageFile | LocalFile) -> tuple[str, pd.DataFrame]:
     path = package_path(source.package, source.file) if isinstance(source, PackageFile) else Path(source.path)
-    if not path.is_file():
-        raise ConstrictorError(f"the file {path} does not exist (looked in {Path.cwd()}).")
-    reader = _READERS.get(path.suffix.lower())
-    if reader is None:
-        raise ConstrictorError(
-            f"{path}: files that end in '{path.suffix}' cannot be read. Known: {', '.join(_READERS)}."
-        )
-    try:
-        table = reader(path)
-    except UnicodeDecodeError as error:
-        raise ConstrictorError(
-            f"{path} is not UTF-8: byte 0x{error.object[error.start]:02x} cannot be read. Convert it first, "
-            f"for example: iconv -f WINDOWS-1252 -t UTF-8 {path.name} > utf8{path.suffix}"
-        ) from None
-    except Exception as error:  # each parser has exceptions of its own
-        reason = "it is empty" if path.stat().st_size == 0 else f"{type(error).__name__}: {error}"
-        raise ConstrictorError(f"{path} cannot be read: {reason}") from None
-    if path.suffix.lower() in (".csv", ".tsv") and not _is_plain(table):
-        raise ConstrictorError(
-            f"{path}: the rows have more fields than the header names columns. Put texts that hold a comma in quotes."
-        )
-    return str(path), table
-
-
-def _is_plain(table: pd.DataFrame) -> bool:
-    """Whether pandas has taken no column for the index, as it does where rows are longer than the header."""
-    import pandas as pd
-
-    return isinstance(table.index, pd.RangeIndex)
-
-
-def _read_csv(path: Path) -> pd.DataFrame:
-    import pandas as pd
-
-    return pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
-
-
-def _read_tsv(path: Path) -> pd.DataFrame:
-    import pandas as pd
-
-    # ASSUME: quotes in a TSV are part of the text, as in the files of GLUE.
-    return pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False, encoding="utf-8-sig", quoting=csv.QUOTE_NONE)
-
-
-def _read_jsonl(path: Path) -> pd.DataFrame:
-    import pandas as pd
-
-    return pd.read_json(path, lines=True, dtype=False, encoding="utf-8")
-
-
-def _read_parquet(path: Path) -> pd.DataFrame:
-    import pandas as pd
-
-    return pd.read_parquet(path)
-
-
-_READERS: dict[str, Callable[[Path], pd.DataFrame]] = {
-    ".csv": _read_csv,
-    ".tsv": _read_tsv,
-    ".jsonl": _read_jsonl,
-    ".parquet": _read_parquet,
-}
+    return str(path), read_table(path)
 
 
 def _read_hub(source: HubDataset) -> tuple[str, pd.DataFrame]:
