@@ -15,9 +15,11 @@ from pydantic import Field
 from constrictor.artifacts.writing import write_text
 from constrictor.data.duplicates import deduplicate
 from constrictor.data.examples import Examples, write_examples
+from constrictor.data.normalise import normaliser
 from constrictor.data.sources import read_source
 from constrictor.data.splits import stratified_sample, stratified_split
 from constrictor.errors import ConstrictorError, nearest
+from constrictor.study.reading import Truncation
 from constrictor.study.settings import Settings
 from constrictor.study.tasks import ClassificationTask, Metric, SplitSources
 
@@ -33,10 +35,12 @@ class TaskManifest(Settings):
     kind: Literal["classification"]
     labels: list[str]
     max_length: int
+    truncation: Truncation = "head"
     metric: Metric
     rows: dict[str, int] = Field(description="Examples a split.")
     classes: dict[str, dict[str, int]] = Field(description="Examples a class, a split.")
     dropped: dict[str, int] = Field(description="Rows left out: repeated texts, and texts with contradicting labels.")
+    normalised: int = Field(0, description="Rows, of all that were read, whose text `normalise` has changed.")
     fingerprint: dict[str, str] = Field(description="SHA-256 of ids, texts and labels, a split.")
 
 
@@ -57,6 +61,7 @@ def prepare_task(task: ClassificationTask, folder: Path) -> TaskManifest:
             missing or unknown label, a single class, a split that leaves a class out.
     """
     frame, origin = _read(task)
+    normalised = _normalise(frame, task)
     _refuse_gaps(frame, task)
     labels = task.labels or _sorted_labels(frame[task.columns.label])
     _refuse_labels(frame[task.columns.label], labels, task)
@@ -72,10 +77,12 @@ def prepare_task(task: ClassificationTask, folder: Path) -> TaskManifest:
         kind="classification",
         labels=labels,
         max_length=task.max_length,
+        truncation=task.truncation,
         metric=task.metric,
         rows={name: len(part) for name, part in splits.items()},
         classes={name: _count(part.labels, labels) for name, part in splits.items()},
         dropped={"repeated": kept.repeated, "contradicting": kept.contradicting},
+        normalised=normalised,
         fingerprint={name: fingerprint(part) for name, part in splits.items()},
     )
     write_text(folder / "manifest.json", manifest.model_dump_json(indent=2) + "\n")
@@ -108,6 +115,13 @@ def _read(task: ClassificationTask) -> tuple[pd.DataFrame, np.ndarray]:
             parts.append(part)
             origins.append(np.full(len(part), name, dtype=object))
     return pd.concat(parts, ignore_index=True), np.concatenate(origins)
+
+
+def _normalise(frame: pd.DataFrame, task: ClassificationTask) -> int:
+    """Normalise the texts in place, and count those that changed."""
+    before = frame[task.columns.text]
+    frame[task.columns.text] = before.map(normaliser(task.normalise))
+    return int((frame[task.columns.text] != before).sum())
 
 
 def _refuse_gaps(frame: pd.DataFrame, task: ClassificationTask) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from constrictor.artifacts.writing import write_text
 from constrictor.data.examples import read_examples
+from constrictor.data.lengths import length_summary
 from constrictor.data.outputs import Outputs, write_predictions
 from constrictor.data.task import read_task
 from constrictor.metrics.classification import classification_metrics, per_class
@@ -40,6 +41,7 @@ def evaluate(artifact: Path, task: Path, metrics_file: Path, predictions_file: P
         found[split] = {
             **classification_metrics(logits, examples.labels),
             "examples": len(examples),
+            "lengths": length_summary(runtime.tokenizer, examples.texts),
             "classes": per_class(logits, examples.labels, labelled.labels),
         }
     write_predictions(predictions_file, predictions)

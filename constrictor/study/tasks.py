@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Discriminator, Field, Tag, model_validator
 
+from constrictor.study.reading import Normalise, Truncation
 from constrictor.study.settings import Settings, Share, by_key
 from constrictor.study.sources import DataSource, HubDataset, LocalFile, PackageFile
 
@@ -79,7 +80,13 @@ class ClassificationTask(Settings):
     )
     split: Split = Field(default_factory=Split, description="What is held out for validation and test.")
     fraction: float = Field(1.0, gt=0, le=1, description="Share of the examples to use, class by class: for debugging.")
-    max_length: int = Field(128, ge=8, description="Longest input in tokens; longer texts are cut at the end.")
+    normalise: Normalise = Field(default_factory=Normalise, description="What is made equal in the texts' spelling.")
+    max_length: int = Field(128, ge=8, description="Longest input in tokens; longer texts are cut.")
+    truncation: Truncation = Field(
+        "head",
+        description="What stays of a longer text: its head, its tail, or of both, a quarter of the length from the head "
+        "and the rest from the tail (Sun et al. 2019).",
+    )
     metric: Metric = Field("accuracy", description="The metric that picks the best epoch and stands in the report.")
 
     @model_validator(mode="after")
@@ -103,6 +110,7 @@ class Corpus(Settings):
     text: str = Field("text", description="Column with the text.")
     filter: Filter = Field({}, description="Keep the rows whose columns have these values.")
     sentences: Sentences | None = Field(None, description="Cut the documents into sentences.")
+    normalise: Normalise = Field(default_factory=Normalise, description="What is made equal in the texts' spelling.")
 
 
 class Subset(Settings):

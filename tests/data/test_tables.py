@@ -85,7 +85,7 @@ def test_a_tsv_that_pandas_writes_reads_back(folder, rows):
     assert _rows(folder / "a.tsv") == rows
 
 
-@given(st.lists(st.tuples(st.text(alphabet='ab "\'.é', min_size=1, max_size=9), st.sampled_from("01"))))
+@given(st.lists(st.tuples(st.text(alphabet="ab \"'.é", min_size=1, max_size=9), st.sampled_from("01"))))
 def test_quotes_of_a_tsv_without_quoting_are_text(folder, rows):
     # Of a lone quoted field nobody can tell; real files have quotes that enclose no whole field.
     rows = [*rows, ('"so" he said', "1"), ('an odd " one', "0")]
