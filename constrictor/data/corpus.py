@@ -31,7 +31,7 @@ def prepare_corpus(corpus: Corpus, folder: Path) -> CorpusManifest:
     Raises:
         ConstrictorError: for everything that a source refuses, and if no text is left.
     """
-    frame = read_source(corpus.source, corpus.filter, [corpus.text])
+    frame = read_source(corpus.source, corpus.filter, [corpus.text], [corpus.text])
     texts: dict[str, tuple[str, str]] = {}  # key of the text -> id and text; the first of equal texts stays
     repeated = normalised = 0
     normalise = normaliser(corpus.normalise)

@@ -11,8 +11,10 @@ import csv
 import gzip
 import io
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, NamedTuple, cast
+from typing import IO, NamedTuple
 
 from constrictor.errors import ConstrictorError
 
@@ -45,14 +47,14 @@ class Dialect(NamedTuple):
     skip: int = 0
 
 
-def open_text(path: Path) -> IO[str]:
+@contextmanager
+def open_text(path: Path) -> Iterator[IO[str]]:
     """A file's text, unpacked where its name ends in ``.gz``; UTF-8, or UTF-16 where the file's mark says so.
 
     Raises:
         ConstrictorError: if the file holds zero bytes, as no text does.
     """
-    stream = cast(IO[bytes], gzip.open(path) if path.suffix.lower() == ".gz" else open(path, "rb"))
-    try:
+    with gzip.open(path) if path.suffix.lower() == ".gz" else path.open("rb") as stream:
         start = stream.read(SAMPLE)
         stream.seek(0)
         encoding = next((name for mark, name in _MARKS.items() if start.startswith(mark)), "utf-8")
@@ -60,10 +62,7 @@ def open_text(path: Path) -> IO[str]:
             raise ConstrictorError(
                 f"{path} holds zero bytes, so it is no text file (or UTF-16 that does not say so). Save it as UTF-8."
             )
-    except BaseException:
-        stream.close()
-        raise
-    return io.TextIOWrapper(stream, encoding=encoding, newline="")
+        yield io.TextIOWrapper(stream, encoding=encoding, newline="")
 
 
 def find_dialect(path: Path) -> Dialect:
@@ -108,9 +107,12 @@ def find_separator(sample: str, *, whole: bool = True) -> str:
 
 
 def _records(sample: str, separator: str, quoted: bool) -> list[list[str]]:
-    quoting = csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE
     lines = io.StringIO(sample, newline="")
-    return [record for record in csv.reader(lines, delimiter=separator, quoting=quoting) if record]
+    if quoted:
+        records = csv.reader(lines, delimiter=separator)
+    else:
+        records = csv.reader(lines, delimiter=separator, quoting=csv.QUOTE_NONE)
+    return [record for record in records if record]
 
 
 def _has_quoted_fields(path: Path) -> bool:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from constrictor.data.tables import read_table
+from constrictor.data.checks import refuse_other_than_text
+from constrictor.data.tables import as_text, read_table
 from constrictor.errors import ConstrictorError, nearest
 from constrictor.study.local_sources import package_path
 from constrictor.study.sources import HubDataset, LocalFile, PackageFile
@@ -16,7 +17,10 @@ if TYPE_CHECKING:
 
 
 def read_source(
-    source: PackageFile | LocalFile | HubDataset, filter_: Mapping[str, Any], columns: list[str]
+    source: PackageFile | LocalFile | HubDataset,
+    filter_: Mapping[str, Any],
+    columns: list[str],
+    texts: Sequence[str] = (),
 ) -> pd.DataFrame:
     """The rows of a source that pass the filter, with the named columns as text and an ``id`` column.
 
@@ -24,9 +28,11 @@ def read_source(
         source: where the rows are.
         filter_: column -> value or list of values to keep; compared as text.
         columns: the columns that are needed.
+        texts: those of them that are to hold texts.
 
     Raises:
-        ConstrictorError: a missing file, package or column, a wrong encoding, a damaged file, no rows left.
+        ConstrictorError: a missing file, package or column, a wrong encoding, a damaged file, no rows left, numbers
+            instead of texts.
     """
     place, table = _read_hub(source) if isinstance(source, HubDataset) else _read_file(source)
     for column in [*columns, *filter_]:
@@ -37,16 +43,18 @@ def read_source(
     _refuse_lists(table, [*columns, *filter_], place)
     table = table.reset_index(drop=True)  # its index is the row's id
     for column, wanted in filter_.items():
-        values = [_as_text(value) for value in (wanted if isinstance(wanted, list) else [wanted])]
-        present = table[column].map(_as_text)
+        values = [as_text(value) for value in (wanted if isinstance(wanted, list) else [wanted])]
+        present = table[column].map(as_text)
         kept = table[present.isin(values)]
         if kept.empty:
             some = ", ".join(sorted(present.unique())[:10])
             raise ConstrictorError(f"{place}: no row has {column} = {' or '.join(values)}. The column holds: {some}.")
         table = kept
+    for column in texts:
+        refuse_other_than_text(table, column, place)
     result = table[list(dict.fromkeys(columns))].copy()
     for column in result.columns:
-        result[column] = result[column].map(_as_text)
+        result[column] = result[column].map(as_text)
     result["id"] = [str(row) for row in table.index]
     return result.reset_index(drop=True)
 
@@ -58,19 +66,6 @@ def _refuse_lists(table: pd.DataFrame, columns: list[str], place: str) -> None:
             raise ConstrictorError(
                 f"{place}: the column '{column}' holds lists ({type(first).__name__}) and must hold text or numbers."
             )
-
-
-def _is_missing(value: Any) -> bool:
-    import pandas as pd
-
-    return bool(pd.isna(value))
-
-
-def _as_text(value: Any) -> str:
-    """A cell as text: whole floats lose their ``.0``, since a column with gaps reads 1 as 1.0."""
-    if _is_missing(value):
-        return ""
-    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
 def _read_file(source: PackageFile | LocalFile) -> tuple[str, pd.DataFrame]:

@@ -40,6 +40,19 @@ def read_table(path: Path) -> pd.DataFrame:
         raise ConstrictorError(f"{path} cannot be read: {reason}") from None
 
 
+def as_text(value: Any) -> str:
+    """A cell as text: whole floats lose their ``.0``, since a column with gaps reads 1 as 1.0."""
+    if _is_missing(value):
+        return ""
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+
+
+def _is_missing(value: Any) -> bool:
+    import pandas as pd
+
+    return bool(pd.isna(value))
+
+
 def _reader_of(path: Path) -> Callable[[Path], pd.DataFrame]:
     packed = path.suffix.lower() == ".gz"
     suffix = Path(path.stem).suffix.lower() if packed else path.suffix.lower()

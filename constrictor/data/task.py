@@ -103,14 +103,14 @@ def _read(task: ClassificationTask) -> tuple[pd.DataFrame, np.ndarray]:
 
     columns = [task.columns.text, task.columns.label]
     if not isinstance(task.source, SplitSources):
-        frame = read_source(task.source, task.filter, columns)
+        frame = read_source(task.source, task.filter, columns, [task.columns.text])
         return frame, np.full(len(frame), "", dtype=object)
     parts, origins = [], []
     # Test first: of a text that two splits share, the held-out copy stays.
     for name in reversed(SPLITS):
         source = getattr(task.source, name)
         if source is not None:
-            part = read_source(source, task.filter, columns)
+            part = read_source(source, task.filter, columns, [task.columns.text])
             part["id"] = f"{name}-" + part["id"]
             parts.append(part)
             origins.append(np.full(len(part), name, dtype=object))
@@ -149,6 +149,12 @@ def _refuse_labels(column: pd.Series, labels: Sequence[str], task: Classificatio
             f"all rows have the label '{labels[0]}' (column '{task.columns.label}'): a task needs two classes or more."
         )
     unknown = column[~column.isin(labels)]
+    if len(unknown) == len(column):
+        found = ", ".join(_sorted_labels(column)[:10])
+        raise ConstrictorError(
+            f"no row has a label of 'labels' ({', '.join(labels)}): the column '{task.columns.label}' holds {found}. List "
+            "those in 'labels', in the order of the model's outputs, or leave the key out."
+        )
     if len(unknown):
         first = unknown.iloc[0]
         raise ConstrictorError(

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Discriminator, Field, Tag, model_validator
+from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 
 from constrictor.study.reading import Normalise, Truncation
 from constrictor.study.settings import Settings, Share, by_key
@@ -64,6 +64,16 @@ class Split(Settings):
         return self
 
 
+def _spell_label(value: Any) -> Any:
+    """A class as it stands in the data: a number is one too, but YAML's booleans have lost how they were spelled."""
+    if isinstance(value, bool):
+        raise ValueError(f"YAML reads this class as {str(value).lower()}. Put it in quotes, as it stands in the data")
+    return str(value) if isinstance(value, int) else value
+
+
+Label = Annotated[str, BeforeValidator(_spell_label)]
+
+
 class ClassificationTask(Settings):
     """Texts, each of exactly one class."""
 
@@ -73,7 +83,7 @@ class ClassificationTask(Settings):
     filter: Filter = Field(
         {}, description="Keep the rows whose columns have these values (a value or a list of values)."
     )
-    labels: list[str] | None = Field(
+    labels: list[Label] | None = Field(
         None,
         min_length=2,
         description="The classes, in the order of the model's outputs. Default: all that occur, sorted.",
