@@ -52,6 +52,8 @@ def prepare_corpus(corpus: Corpus, folder: Path) -> CorpusManifest:
     ids, kept = zip(*texts.values(), strict=True)
     examples = unlabelled(list(ids), list(kept))
     write_examples(folder / "texts.parquet", examples)
-    manifest = CorpusManifest(rows=len(kept), dropped={"repeated": repeated}, fingerprint=fingerprint(examples))
+    manifest = CorpusManifest(
+        rows=len(kept), dropped={"repeated": repeated}, normalised=normalised, fingerprint=fingerprint(examples)
+    )
     write_text(folder / "manifest.json", manifest.model_dump_json(indent=2) + "\n")
     return manifest

@@ -14,7 +14,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, NamedTuple
+from typing import IO, Literal, NamedTuple
 
 from constrictor.errors import ConstrictorError
 
@@ -108,11 +108,8 @@ def find_separator(sample: str, *, whole: bool = True) -> str:
 
 def _records(sample: str, separator: str, quoted: bool) -> list[list[str]]:
     lines = io.StringIO(sample, newline="")
-    if quoted:
-        records = csv.reader(lines, delimiter=separator)
-    else:
-        records = csv.reader(lines, delimiter=separator, quoting=csv.QUOTE_NONE)
-    return [record for record in records if record]
+    quoting: Literal[0, 3] = csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE
+    return [record for record in csv.reader(lines, delimiter=separator, quoting=quoting) if record]
 
 
 def _has_quoted_fields(path: Path) -> bool:
