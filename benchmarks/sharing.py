@@ -41,7 +41,9 @@ def main() -> None:
     alone = Counter(node for path in plan.study.recipes.values() for node in ancestry(path))
     trained = {node: count for node, count in alone.items() if epochs_of(plan, node)}
     replicates = len(plan.replicates)
-    print(f"{len(plan.study.recipes)} recipes, {len(alone)} models, {replicates} replicates, {len(plan.study.tasks)} tasks")
+    print(
+        f"{len(plan.study.recipes)} recipes, {len(alone)} models, {replicates} replicates, {len(plan.study.tasks)} tasks"
+    )
     rows = {
         "trainings": (len(trained), sum(trained.values())),
         "epochs": (

@@ -18,7 +18,8 @@ def main(settings: AnyTask | Corpus, output: Path) -> None:
         task = prepare_task(settings, output.parent)
         rows = ", ".join(f"{count} {split}" for split, count in task.rows.items())
         dropped = f"{task.dropped['repeated']} repeated and {task.dropped['contradicting']} contradicting rows dropped"
-        announce(f"{rows} ({dropped})")
+        normalised = f", {task.normalised} texts normalised" if task.normalised else ""
+        announce(f"{rows} ({dropped}{normalised})")
 
 
 if __name__ == "__main__":

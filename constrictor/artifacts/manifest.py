@@ -11,6 +11,7 @@ from typing import Any, Literal
 from pydantic import Field, ValidationError
 
 from constrictor.errors import ConstrictorError
+from constrictor.study.reading import Truncation
 from constrictor.study.settings import Settings
 
 MANIFEST = "manifest.json"
@@ -46,6 +47,7 @@ class Manifest(Settings):
     precision: str
     labels: list[str] | None = None
     max_length: int | None = None
+    truncation: Truncation = "head"
     seed: int | None = None
     lineage: list[StepRecord] = []
     parameters: int

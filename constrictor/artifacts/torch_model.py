@@ -84,7 +84,7 @@ def load_classifier(
             )
     except (ValueError, KeyError, OSError) as error:
         raise ConstrictorError(f"{folder} cannot be opened as a text classifier: {error}") from None
-    _refuse_short_positions(config, max_length, folder)
+    _refuse_short_positions(model, max_length, folder)
     return model
 
 
@@ -143,15 +143,22 @@ def _head_size(config: object) -> int | None:
     return int(getattr(config, "num_labels", 0)) if has_head else None
 
 
-def _refuse_short_positions(config: object, max_length: int, folder: Path) -> None:
-    positions = getattr(config, "max_position_embeddings", None)
-    # RoBERTa and its relatives count positions from behind the padding index.
-    if positions and getattr(config, "model_type", "") in {"roberta", "xlm-roberta", "camembert", "mpnet"}:
-        positions -= 2
+def _refuse_short_positions(model: PreTrainedModel, max_length: int, folder: Path) -> None:
+    positions = longest_input(model)
     if positions and max_length > positions:
         raise ConstrictorError(
             f"the task's max_length is {max_length} tokens and the model in {folder} takes {positions}. Lower 'max_length'."
         )
+
+
+def longest_input(model: PreTrainedModel) -> int | None:
+    """Most tokens that a model has positions for; None if it needs no table of them."""
+    positions = getattr(model.config, "max_position_embeddings", None)
+    for name, part in model.named_modules():
+        # RoBERTa and its relatives count positions from behind the padding index: of 514 rows, 512 are for tokens.
+        if name.endswith("position_embeddings") and getattr(part, "padding_idx", None) is not None:
+            return positions and positions - part.padding_idx - 1
+    return positions
 
 
 def save_classifier(model: PreTrainedModel, tokenizer_from: Path, folder: Path) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from constrictor.artifacts.writing import write_text
 from constrictor.data.duplicates import same_text_key
 from constrictor.data.examples import Text, unlabelled, write_examples
+from constrictor.data.normalise import normaliser
 from constrictor.data.sources import read_source
 from constrictor.data.task import fingerprint
 from constrictor.data.text import sentences_of
@@ -20,6 +21,7 @@ class CorpusManifest(Settings):
 
     rows: int
     dropped: dict[str, int]
+    normalised: int = 0
     fingerprint: str
 
 
@@ -29,15 +31,20 @@ def prepare_corpus(corpus: Corpus, folder: Path) -> CorpusManifest:
     Raises:
         ConstrictorError: for everything that a source refuses, and if no text is left.
     """
-    frame = read_source(corpus.source, corpus.filter, [corpus.text])
+    frame = read_source(corpus.source, corpus.filter, [corpus.text], [corpus.text])
     texts: dict[Text, tuple[str, str]] = {}  # key of the text -> id and text; the first of equal texts stays
-    repeated = 0
+    repeated = normalised = 0
+    normalise = normaliser(corpus.normalise)
     for row, document in zip(frame["id"], frame[corpus.text], strict=True):
         if corpus.sentences:
             parts = sentences_of(document, *corpus.sentences.words)
         else:
             parts = iter([document] if document.strip() else [])
-        for position, text in enumerate(parts):
+        for position, part in enumerate(parts):
+            text = normalise(part)  # only now: a line end parts two sentences
+            if not text.strip():
+                continue
+            normalised += text != part
             identity = f"{row}.{position}" if corpus.sentences else row
             repeated += texts.setdefault(same_text_key(text), (identity, text))[0] != identity
     if not texts:
@@ -45,6 +52,8 @@ def prepare_corpus(corpus: Corpus, folder: Path) -> CorpusManifest:
     ids, kept = zip(*texts.values(), strict=True)
     examples = unlabelled(list(ids), list(kept))
     write_examples(folder / "texts.parquet", examples)
-    manifest = CorpusManifest(rows=len(kept), dropped={"repeated": repeated}, fingerprint=fingerprint(examples))
+    manifest = CorpusManifest(
+        rows=len(kept), dropped={"repeated": repeated}, normalised=normalised, fingerprint=fingerprint(examples)
+    )
     write_text(folder / "manifest.json", manifest.model_dump_json(indent=2) + "\n")
     return manifest

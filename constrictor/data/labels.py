@@ -59,7 +59,7 @@ class Classes(Labels[ClassificationTask]):
             raise ConstrictorError(
                 f"all rows have the label '{self.names[0]}' (column '{name}'): a task needs two classes or more."
             )
-        _refuse_unknown(column.tolist(), self.names)
+        _refuse_unknown(column.tolist(), self.names, name)
         if self.task.labels is None and len(self.names) > max(50, len(column) // 10):
             raise ConstrictorError(
                 f"the column '{name}' holds {len(self.names)} different labels in {len(column)} rows: "
@@ -117,7 +117,7 @@ class LabelSets(Labels[MultilabelTask]):
         ]
         found = sorted({name for names in lists for name in names})
         self.names = self.task.labels or found
-        _refuse_unknown(found, self.names)
+        _refuse_unknown(found, self.names, self.task.columns.label)
         if len(self.names) > max(50, len(frame) // 10) and self.task.labels is None:
             raise ConstrictorError(
                 f"the column '{self.task.columns.label}' holds {len(self.names)} different labels in {len(frame)} rows: "
@@ -187,8 +187,14 @@ def _refuse_empty(frame: pd.DataFrame, column: str) -> None:
         )
 
 
-def _refuse_unknown(found: Sequence[str], labels: Sequence[str]) -> None:
+def _refuse_unknown(found: Sequence[str], labels: Sequence[str], column: str) -> None:
     unknown = [label for label in found if label not in labels]
+    if len(unknown) == len(found):
+        held = ", ".join(_sorted(sorted(set(found)))[:10])
+        raise ConstrictorError(
+            f"no row has a label of 'labels' ({', '.join(labels)}): the column '{column}' holds {held}. List those in 'labels', in the "
+            "order of the model's outputs, or leave the key out."
+        )
     if unknown:
         raise ConstrictorError(
             f"{len(unknown)} rows have a label that is not in 'labels', the first is '{unknown[0]}'. "

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from constrictor.data.checks import refuse_other_than_text
+from constrictor.data.tables import as_text, read_table
 from constrictor.errors import ConstrictorError, nearest
 from constrictor.study.local_sources import package_path
 from constrictor.study.sources import HubDataset, LocalFile, PackageFile
@@ -16,7 +17,10 @@ if TYPE_CHECKING:
 
 
 def read_source(
-    source: PackageFile | LocalFile | HubDataset, filter_: Mapping[str, Any], columns: list[str]
+    source: PackageFile | LocalFile | HubDataset,
+    filter_: Mapping[str, Any],
+    columns: list[str],
+    texts: Sequence[str] = (),
 ) -> pd.DataFrame:
     """The rows of a source that pass the filter, with the named columns as text and an ``id`` column.
 
@@ -24,9 +28,11 @@ def read_source(
         source: where the rows are.
         filter_: column -> value or list of values to keep; compared as text.
         columns: the columns that are needed.
+        texts: those of them that are to hold texts.
 
     Raises:
-        ConstrictorError: a missing file, package or column, a wrong encoding, a damaged file, no rows left.
+        ConstrictorError: a missing file, package or column, a wrong encoding, a damaged file, no rows left, numbers
+            instead of texts.
     """
     place, table = _read_hub(source) if isinstance(source, HubDataset) else _read_file(source)
     for column in [*columns, *filter_]:
@@ -37,16 +43,18 @@ def read_source(
     _refuse_lists(table, [*columns, *filter_], place)
     table = table.reset_index(drop=True)  # its index is the row's id
     for column, wanted in filter_.items():
-        values = [_as_text(value) for value in (wanted if isinstance(wanted, list) else [wanted])]
-        present = table[column].map(_as_text)
+        values = [as_text(value) for value in (wanted if isinstance(wanted, list) else [wanted])]
+        present = table[column].map(as_text)
         kept = table[present.isin(values)]
         if kept.empty:
             some = ", ".join(sorted(present.unique())[:10])
             raise ConstrictorError(f"{place}: no row has {column} = {' or '.join(values)}. The column holds: {some}.")
         table = kept
+    for column in texts:
+        refuse_other_than_text(table, column, place)
     result = table[list(dict.fromkeys(columns))].copy()
     for column in result.columns:
-        result[column] = result[column].map(_as_text)
+        result[column] = result[column].map(as_text)
     result["id"] = [str(row) for row in table.index]
     return result.reset_index(drop=True)
 
@@ -60,83 +68,9 @@ def _refuse_lists(table: pd.DataFrame, columns: list[str], place: str) -> None:
             )
 
 
-def _is_missing(value: Any) -> bool:
-    import pandas as pd
-
-    return bool(pd.isna(value))
-
-
-def _as_text(value: Any) -> str:
-    """A cell as text: whole floats lose their ``.0``, since a column with gaps reads 1 as 1.0."""
-    if _is_missing(value):
-        return ""
-    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
-
-
 def _read_file(source: PackageFile | LocalFile) -> tuple[str, pd.DataFrame]:
     path = package_path(source.package, source.file) if isinstance(source, PackageFile) else Path(source.path)
-    if not path.is_file():
-        raise ConstrictorError(f"the file {path} does not exist (looked in {Path.cwd()}).")
-    reader = _READERS.get(path.suffix.lower())
-    if reader is None:
-        raise ConstrictorError(
-            f"{path}: files that end in '{path.suffix}' cannot be read. Known: {', '.join(_READERS)}."
-        )
-    try:
-        table = reader(path)
-    except UnicodeDecodeError as error:
-        raise ConstrictorError(
-            f"{path} is not UTF-8: byte 0x{error.object[error.start]:02x} cannot be read. Convert it first, "
-            f"for example: iconv -f WINDOWS-1252 -t UTF-8 {path.name} > utf8{path.suffix}"
-        ) from None
-    except Exception as error:  # each parser has exceptions of its own
-        reason = "it is empty" if path.stat().st_size == 0 else f"{type(error).__name__}: {error}"
-        raise ConstrictorError(f"{path} cannot be read: {reason}") from None
-    if path.suffix.lower() in (".csv", ".tsv") and not _is_plain(table):
-        raise ConstrictorError(
-            f"{path}: the rows have more fields than the header names columns. Put texts that hold a comma in quotes."
-        )
-    return str(path), table
-
-
-def _is_plain(table: pd.DataFrame) -> bool:
-    """Whether pandas has taken no column for the index, as it does where rows are longer than the header."""
-    import pandas as pd
-
-    return isinstance(table.index, pd.RangeIndex)
-
-
-def _read_csv(path: Path) -> pd.DataFrame:
-    import pandas as pd
-
-    return pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
-
-
-def _read_tsv(path: Path) -> pd.DataFrame:
-    import pandas as pd
-
-    # ASSUME: quotes in a TSV are part of the text, as in the files of GLUE.
-    return pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False, encoding="utf-8-sig", quoting=csv.QUOTE_NONE)
-
-
-def _read_jsonl(path: Path) -> pd.DataFrame:
-    import pandas as pd
-
-    return pd.read_json(path, lines=True, dtype=False, encoding="utf-8")
-
-
-def _read_parquet(path: Path) -> pd.DataFrame:
-    import pandas as pd
-
-    return pd.read_parquet(path)
-
-
-_READERS: dict[str, Callable[[Path], pd.DataFrame]] = {
-    ".csv": _read_csv,
-    ".tsv": _read_tsv,
-    ".jsonl": _read_jsonl,
-    ".parquet": _read_parquet,
-}
+    return str(path), read_table(path)
 
 
 def _read_hub(source: HubDataset) -> tuple[str, pd.DataFrame]:

@@ -15,9 +15,11 @@ from constrictor.artifacts.writing import write_text
 from constrictor.data.duplicates import deduplicate
 from constrictor.data.examples import Examples, Text, write_examples
 from constrictor.data.labels import Labels, labels_of
+from constrictor.data.normalise import normaliser
 from constrictor.data.sources import read_source
 from constrictor.data.splits import strata_of, stratified_sample, stratified_split
 from constrictor.errors import ConstrictorError
+from constrictor.study.reading import Truncation
 from constrictor.study.settings import Settings
 from constrictor.study.tasks import AnyTask, SplitSources, Task
 
@@ -33,10 +35,12 @@ class TaskManifest(Settings):
     kind: Literal["classification", "multilabel", "regression"]
     labels: list[str] = Field(description="What the outputs of a model stand for.")
     max_length: int
+    truncation: Truncation = "head"
     metric: str
     rows: dict[str, int] = Field(description="Examples a split.")
     classes: dict[str, dict[str, int]] = Field(description="Examples a class, a split.")
     dropped: dict[str, int] = Field(description="Rows left out: repeated texts, and texts with contradicting labels.")
+    normalised: int = Field(0, description="Rows, of all that were read, whose text `normalise` has changed.")
     fingerprint: dict[str, str] = Field(description="SHA-256 of ids, texts and labels, a split.")
 
 
@@ -57,6 +61,7 @@ def prepare_task(task: AnyTask, folder: Path) -> TaskManifest:
             missing or unknown label, a single class, a split that leaves a class out.
     """
     frame, origin = _read(task)
+    normalised = _normalise(frame, task)
     _refuse_gaps(frame, task.columns.texts)
     labels: Labels[Task] = labels_of(task, frame)
     texts = _texts(frame, task.columns.texts)
@@ -70,10 +75,12 @@ def prepare_task(task: AnyTask, folder: Path) -> TaskManifest:
         kind=task.kind,
         labels=labels.names,
         max_length=task.max_length,
+        truncation=task.truncation,
         metric=task.metric,
         rows={name: len(part) for name, part in splits.items()},
         classes={name: labels.count(part.labels) for name, part in splits.items()},
         dropped={"repeated": kept.repeated, "contradicting": kept.contradicting},
+        normalised=normalised,
         fingerprint={name: fingerprint(part) for name, part in splits.items()},
     )
     write_text(folder / "manifest.json", manifest.model_dump_json(indent=2) + "\n")
@@ -94,18 +101,27 @@ def _read(task: Task) -> tuple[pd.DataFrame, np.ndarray]:
 
     columns = [*task.columns.texts, *task.columns.of_labels]
     if not isinstance(task.source, SplitSources):
-        frame = read_source(task.source, task.filter, columns)
+        frame = read_source(task.source, task.filter, columns, task.columns.texts)
         return frame, np.full(len(frame), "", dtype=object)
     parts, origins = [], []
     # Test first: of a text that two splits share, the held-out copy stays.
     for name in reversed(SPLITS):
         source = getattr(task.source, name)
         if source is not None:
-            part = read_source(source, task.filter, columns)
+            part = read_source(source, task.filter, columns, task.columns.texts)
             part["id"] = f"{name}-" + part["id"]
             parts.append(part)
             origins.append(np.full(len(part), name, dtype=object))
     return pd.concat(parts, ignore_index=True), np.concatenate(origins)
+
+
+def _normalise(frame: pd.DataFrame, task: Task) -> int:
+    """Normalise the texts in place, and count the rows that changed."""
+    normalise = normaliser(task.normalise)
+    before = frame[task.columns.texts].copy()
+    for column in task.columns.texts:
+        frame[column] = before[column].map(normalise)
+    return int((frame[task.columns.texts] != before).any(axis=1).sum())
 
 
 def _refuse_gaps(frame: pd.DataFrame, columns: Sequence[str]) -> None:

@@ -14,6 +14,7 @@ import tokenizers
 
 from constrictor.data.examples import Text
 from constrictor.errors import ConstrictorError
+from constrictor.study.reading import Truncation
 
 TOKENIZER = "tokenizer.json"
 
@@ -24,13 +25,16 @@ Batch = dict[str, np.ndarray]
 class Tokenizer:
     """A fast tokenizer, read from ``tokenizer.json``."""
 
-    def __init__(self, folder: Path, max_length: int, text: str | None = None) -> None:
+    def __init__(
+        self, folder: Path, max_length: int, text: str | None = None, *, truncation: Truncation = "head"
+    ) -> None:
         """Read it.
 
         Args:
             folder: an artifact's folder.
-            max_length: longest input in tokens; longer texts are cut at the end.
+            max_length: longest input in tokens, special tokens included; longer texts are cut.
             text: content to read instead of the folder's file.
+            truncation: what stays of a longer text.
         """
         try:
             if text is None:
@@ -40,12 +44,56 @@ class Tokenizer:
             raise ConstrictorError(f"{folder} has no usable tokenizer.json: {error}") from None
         self.pad_id = _pad_id(self._tokenizer, folder)
         self._tokenizer.no_padding()
-        self._tokenizer.enable_truncation(max_length)
+        self.max_length = max_length
+        self.truncation = truncation
+        self._truncate()
+
+    def _truncate(self) -> None:
+        if self.truncation == "head_tail":  # the library knows the two ends only
+            self._tokenizer.no_truncation()
+        else:
+            self._tokenizer.enable_truncation(
+                self.max_length, direction="left" if self.truncation == "tail" else "right"
+            )
 
     def encode(self, texts: Sequence[Text]) -> Encoded:
         """Token ids of each text or pair, special tokens included: one int64 array a text."""
         encodings = self._tokenizer.encode_batch_fast(list(texts))
-        return [np.array(encoding.ids, dtype=np.int64) for encoding in encodings]
+        return [
+            np.array(encoding.ids, dtype=np.int64)
+            if len(encoding) <= self.max_length
+            else keep_head_and_tail(encoding, self.max_length)
+            for encoding in encodings
+        ]
+
+    def lengths(self, texts: Sequence[Text]) -> np.ndarray:
+        """Tokens of each text before it is cut, special tokens included: ``(texts,)`` int64."""
+        self._tokenizer.no_truncation()
+        try:
+            encodings = self._tokenizer.encode_batch_fast(list(texts))
+        finally:
+            self._truncate()
+        return np.array([len(encoding) for encoding in encodings], dtype=np.int64)
+
+
+def keep_head_and_tail(encoding: tokenizers.Encoding, longest: int) -> np.ndarray:
+    """The first quarter of an input and its end, with the special tokens around them (Sun et al. 2019, section 5.3.1).
+
+    Of 512 tokens, two of them special, these are the first 128 and the last 382 of the text.
+
+    Args:
+        encoding: the whole text in more than ``longest`` tokens.
+        longest: tokens to keep, special tokens included.
+
+    Returns:
+        ``(longest,)`` int64.
+    """
+    ids = np.array(encoding.ids, dtype=np.int64)
+    text = [position for position, part in enumerate(encoding.sequence_ids) if part is not None]
+    start, stop = text[0], text[-1] + 1
+    head = longest // 4
+    tail = longest - start - (len(ids) - stop) - head
+    return np.concatenate([ids[: start + head], ids[stop - tail :]])
 
 
 def _pad_id(tokenizer: tokenizers.Tokenizer, folder: Path) -> int:

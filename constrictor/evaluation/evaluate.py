@@ -8,6 +8,7 @@ from typing import Any
 
 from constrictor.artifacts.writing import write_text
 from constrictor.data.examples import read_examples
+from constrictor.data.lengths import length_summary
 from constrictor.data.outputs import Outputs, write_predictions
 from constrictor.data.task import read_task
 from constrictor.metrics.problem import problem_of
@@ -42,6 +43,7 @@ def evaluate(artifact: Path, task: Path, metrics_file: Path, predictions_file: P
         found[split] = {
             **problem.evaluate(logits, examples.labels),
             "examples": len(examples),
+            "lengths": length_summary(runtime.tokenizer, examples.texts),
             **problem.details(examples.labels, problem.answers(logits)),
         }
     held = predictions["validation"]

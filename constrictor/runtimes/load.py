@@ -61,7 +61,7 @@ def load(folder: Path, *, threads: int = 0, bf16: bool = False, variant: Variant
         ConstrictorError: if the artifact is damaged or unfinished, or has no classes yet.
     """
     manifest = read_manifest(folder)
-    tokenizer = Tokenizer(folder, manifest.trained_for()[1])
+    tokenizer = Tokenizer(folder, manifest.trained_for()[1], truncation=manifest.truncation)
     return Runtime(manifest, tokenizer, _OPENERS[manifest.format](folder, manifest, Options(threads, bf16, variant)))
 
 

@@ -17,7 +17,7 @@ class PackageFile(Settings):
 
 
 class LocalFile(Settings):
-    """A CSV, TSV, JSONL or Parquet file on this machine."""
+    """A CSV, TSV, JSON, JSONL or Parquet file on this machine."""
 
     path: str = Field(description="Path of the file, relative to the folder that Snakemake runs in.")
 

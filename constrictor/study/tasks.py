@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Discriminator, Field, Tag, model_validator
+from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 
+from constrictor.study.reading import Normalise, Truncation
 from constrictor.study.settings import Settings, Share, by_key
 from constrictor.study.sources import DataSource, HubDataset, LocalFile, PackageFile
 
@@ -90,6 +91,16 @@ class Split(Settings):
         return self
 
 
+def _spell_label(value: Any) -> Any:
+    """A class as it stands in the data: a number is one too, but YAML's booleans have lost how they were spelled."""
+    if isinstance(value, bool):
+        raise ValueError(f"YAML reads this class as {str(value).lower()}. Put it in quotes, as it stands in the data")
+    return str(value) if isinstance(value, int) else value
+
+
+Label = Annotated[str, BeforeValidator(_spell_label)]
+
+
 class Task(Settings):
     """What all kinds of task have."""
 
@@ -100,11 +111,23 @@ class Task(Settings):
     )
     split: Split = Field(default_factory=Split, description="What is held out for validation and test.")
     fraction: float = Field(1.0, gt=0, le=1, description="Share of the examples to use, class by class: for debugging.")
-    max_length: int = Field(128, ge=8, description="Longest input in tokens; longer texts are cut at the end.")
+    normalise: Normalise = Field(default_factory=Normalise, description="What is made equal in the texts' spelling.")
+    max_length: int = Field(128, ge=8, description="Longest input in tokens; longer texts are cut.")
+    truncation: Truncation = Field(
+        "head",
+        description="What stays of a longer text: its head, its tail, or of both, a quarter of the length from the head "
+        "and the rest from the tail (Sun et al. 2019).",
+    )
+
+    @model_validator(mode="after")
+    def _cut_pairs_at_an_end(self) -> Task:
+        if self.truncation == "head_tail" and self.columns.pair is not None:
+            raise ValueError("'truncation: head_tail' is for single texts; of a pair use 'head' or 'tail'")
+        return self
 
 
 class _Labelled(Task):
-    labels: list[str] | None = Field(
+    labels: list[Label] | None = Field(
         None,
         min_length=2,
         description="The classes, in the order of the model's outputs. Default: all that occur, sorted.",
@@ -187,6 +210,7 @@ class Corpus(Settings):
     text: str = Field("text", description="Column with the text.")
     filter: Filter = Field({}, description="Keep the rows whose columns have these values.")
     sentences: Sentences | None = Field(None, description="Cut the documents into sentences.")
+    normalise: Normalise = Field(default_factory=Normalise, description="What is made equal in the texts' spelling.")
 
 
 class Subset(Settings):

@@ -8,7 +8,6 @@ from pathlib import Path
 from constrictor.artifacts.architecture import keep_layers
 from constrictor.artifacts.manifest import Manifest, read_manifest
 from constrictor.artifacts.torch_model import load_classifier
-from constrictor.data.tokenization import Tokenizer
 from constrictor.study.steps.distil import Distil, StudentLayers
 from constrictor.training.lessons import Lesson, learn
 from constrictor.training.node import Node, TaskFolder
@@ -34,9 +33,14 @@ def distil(
     model = load_classifier(student, labelled.labels, labelled.max_length, seed=node.seed, kind=labelled.kind)
     if isinstance(settings.student, StudentLayers):
         keep_layers(model, settings.student.layers)
-    tokenizer = Tokenizer(student, labelled.max_length)
+    tokenizer = task.tokenizer(student)
     trained = learn(model, settings, tokenizer, lessons, settings, student, task, node, epochs=settings.epochs)
     manifest = read_manifest(teacher).descend(
-        node.step, settings, labels=labelled.labels, max_length=labelled.max_length, seed=node.seed
+        node.step,
+        settings,
+        labels=labelled.labels,
+        max_length=labelled.max_length,
+        truncation=labelled.truncation,
+        seed=node.seed,
     )
     return node.save(model, student, manifest, trained)

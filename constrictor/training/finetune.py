@@ -7,7 +7,6 @@ from pathlib import Path
 from constrictor.artifacts.architecture import keep_layers
 from constrictor.artifacts.manifest import Manifest, read_manifest
 from constrictor.artifacts.torch_model import load_classifier
-from constrictor.data.tokenization import Tokenizer
 from constrictor.study.steps.finetune import Finetune
 from constrictor.training.lessons import Lesson, learn
 from constrictor.training.node import Node, TaskFolder
@@ -31,10 +30,15 @@ def finetune(settings: Finetune, start: Path, task: TaskFolder, node: Node) -> M
     )
     if settings.layers:
         keep_layers(model, settings.layers)
-    tokenizer = Tokenizer(start, labelled.max_length)
+    tokenizer = task.tokenizer(start)
     lessons = [Lesson(task.folder / "train.parquet")]
     trained = learn(model, settings, tokenizer, lessons, None, start, task, node, epochs=settings.epochs)
     manifest = parent.descend(
-        node.step, settings, labels=labelled.labels, max_length=labelled.max_length, seed=node.seed
+        node.step,
+        settings,
+        labels=labelled.labels,
+        max_length=labelled.max_length,
+        truncation=labelled.truncation,
+        seed=node.seed,
     )
     return node.save(model, start, manifest, trained)

@@ -17,10 +17,11 @@ from constrictor.artifacts.manifest import Manifest, installed_versions, sha256_
 from constrictor.artifacts.torch_model import count_parameters, forward, replace_tokenizer, save_classifier
 from constrictor.artifacts.writing import artifact_folder, seal, write_text
 from constrictor.data.examples import UNLABELLED, read_examples
+from constrictor.data.lengths import length_summary, spell_cut
 from constrictor.data.task import TaskManifest, read_task
 from constrictor.data.tokenization import Tokenizer, predict_logits
 from constrictor.metrics.problem import problem_of
-from constrictor.progress import announce, spell_seconds
+from constrictor.progress import announce, log, spell_seconds
 from constrictor.study.settings import Settings
 from constrictor.training.device import has_native_bf16
 from constrictor.training.engine import Trained
@@ -123,11 +124,22 @@ class TaskFolder:
             return np.array(UNLABELLED, np.int64)
         return np.full(len(labelled.labels) if labelled.kind == "multilabel" else (), np.nan, np.float32)
 
+    def tokenizer(self, folder: Path, text: str | None = None) -> Tokenizer:
+        """A model's tokenizer, which cuts texts as the task wants it.
+
+        Args:
+            folder: the model's folder.
+            text: content to read instead of the folder's ``tokenizer.json``.
+        """
+        manifest = self.manifest
+        return Tokenizer(folder, manifest.max_length, text, truncation=manifest.truncation)
+
     def validator(self, tokenizer: Tokenizer, metric: str) -> Callable[[PreTrainedModel], dict[str, float]]:
         """A function that gives a live model's loss and metric on the validation examples."""
         examples = read_examples(self.folder / "validation.parquet")
         encoded = tokenizer.encode(examples.texts)
         problem = problem_of(self.manifest.kind, self.manifest.labels)
+        log.info("validation: %s", spell_cut(length_summary(tokenizer, examples.texts)))
 
         def validate(model: PreTrainedModel) -> dict[str, float]:
             predict = partial(forward, model, bf16=has_native_bf16())

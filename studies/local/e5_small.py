@@ -82,7 +82,7 @@ def tensors_of(image: bytes) -> tuple[BertConfig, dict[str, np.ndarray]]:
         (length,) = reader.take("H")
         name = image[reader.at : reader.at + int(length)].decode()
         reader.skip(int(length))
-        kind, size, offset, stored = reader.take("BIQQ")
+        _, size, offset, stored = reader.take("BIQQ")
         raw = image[int(offset) : int(offset) + int(stored)]
         found[name] = dequantize(raw) if int(stored) != 4 * int(size) else np.frombuffer(raw, np.float32)
     return config, found

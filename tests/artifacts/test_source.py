@@ -4,11 +4,13 @@ import shutil
 from pathlib import Path
 
 import pytest
+import torch
 from safetensors.numpy import load_file, save_file
+from transformers import AutoConfig, AutoModelForSequenceClassification
 
 from constrictor.artifacts.manifest import read_manifest
 from constrictor.artifacts.source import fetch_model
-from constrictor.artifacts.torch_model import load_classifier
+from constrictor.artifacts.torch_model import load_classifier, longest_input
 from constrictor.errors import ConstrictorError
 from constrictor.study.sources import HubModel, LocalModel, PackageModel
 
@@ -154,6 +156,21 @@ def test_input_longer_than_the_models_positions(tiny_model):
         ConstrictorError, match=r"max_length is 65 tokens and the model in .* takes 64\. Lower 'max_length'"
     ):
         load_classifier(tiny_model, ["a", "b"], 65)
+
+
+@pytest.mark.parametrize(
+    "kind", ["bert", "distilbert", "electra", "albert", "roberta", "xlm-roberta", "camembert", "mpnet", "data2vec-text"]
+)
+def test_the_longest_input_runs_and_one_token_more_does_not(kind):
+    sizes = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16}
+    if kind == "distilbert":
+        sizes = {"dim": 16, "n_layers": 1, "n_heads": 2, "hidden_dim": 16}
+    config = AutoConfig.for_model(kind, vocab_size=30, max_position_embeddings=20, **sizes)
+    model = AutoModelForSequenceClassification.from_config(config).eval()
+    longest = longest_input(model)
+    model(input_ids=torch.full((1, longest), 7))
+    with pytest.raises((IndexError, RuntimeError)):
+        model(input_ids=torch.full((1, longest + 1), 7))
 
 
 def test_architecture_that_nobody_knows(origin):

@@ -104,3 +104,11 @@ def test_damaged_examples_are_named(tmp_path, content):
     file.write_bytes(content)
     with pytest.raises(ConstrictorError, match=r"x\.parquet cannot be read.*Delete it and run snakemake again"):
         read_examples(file)
+
+
+def test_sentences_are_normalised_after_they_are_cut(tmp_path):
+    documents = ["One ﬁne\u00a0day.<br />Two  days on.", "one fine day.", "@ann says no.", "@bob says no."]
+    wishes = {"unicode": "NFKC", "whitespace": True, "tweets": True}
+    manifest, examples = _corpus(tmp_path, documents, sentences={"words": [2, 9]}, normalise=wishes)
+    assert examples.texts == ["One fine day.", "Two days on.", "@user says no."]
+    assert (manifest.normalised, manifest.dropped) == (3, {"repeated": 2})

@@ -102,13 +102,6 @@ def test_missing_file(tmp_path):
         _read(tmp_path / "nowhere.csv")
 
 
-def test_unknown_suffix(tmp_path):
-    with pytest.raises(
-        ConstrictorError, match=r"a\.xlsx.*'\.xlsx' cannot be read\. Known: \.csv, \.tsv, \.jsonl, \.parquet"
-    ):
-        _read(_write(tmp_path / "a.xlsx", "x"))
-
-
 @pytest.mark.parametrize("needed", ["columns", "filter"])
 def test_missing_column_names_the_nearest(table, needed):
     wanted = {"columns": ("text", "lable")} if needed == "columns" else {"filter_": {"lable": "pos"}}

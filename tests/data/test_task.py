@@ -128,6 +128,8 @@ def test_labels_stand_in_the_order_of_numbers_or_letters_or_of_the_study(prepare
         (_rows(40, labels=("pos",)), {}, r"all rows have the label 'pos' \(column 'label'\): .*two classes"),
         ([*_rows(40), ("x y", "rare")], {}, r"the split '\w+' \(\d+ examples\) has no example of the class 'rare'\. Give"),
         (_rows(300, labels=[f"id{n}" for n in range(300)]), {}, r"'label' holds 300 different labels in 300 rows"),
+        (_rows(40), {"labels": ["0", "1"]}, r"no row has a label of 'labels' \(0, 1\): .*'label' holds neg, pos\. List those"),
+        ([(str(n), "ab"[n % 2]) for n in range(40)], {}, r"data\.tsv: 100 % of the column 'text' are numbers, .*texts\. No oth"),
         (_rows(40), {"columns": {"text": "txt"}}, r"data\.tsv has no column 'txt'\. Did you mean 'text'\?"),
     ],
 )  # fmt: skip
@@ -135,6 +137,29 @@ def test_what_is_wrong_with_the_data_is_one_clear_message(prepare, rows, setting
     with pytest.raises(ConstrictorError, match=message):
         prepare(rows, **settings)
     assert not (prepare.folder / "manifest.json").exists()
+
+
+def test_numbers_may_be_labels_and_the_booleans_of_yaml_may_not(prepare):
+    assert prepare(_rows(40, labels=("0", "1")), labels=[1, 0]).labels == ["1", "0"]
+    with pytest.raises(ValueError, match=r"YAML reads this class as false\. Put it in quotes"):
+        prepare(_rows(40), labels=[False, True])
+
+
+def test_texts_are_normalised_before_they_are_compared_and_the_changes_counted(prepare):
+    rows = [*_rows(40), ("number  one \u2003 ", "pos"), ("number one", "pos"), ("ﬁne", "pos"), ("fine", "pos")]
+    manifest = prepare(rows, normalise={"unicode": "NFKC", "whitespace": True})
+    assert manifest.normalised == 2
+    assert manifest.dropped == {"repeated": 2, "contradicting": 0}
+    texts = [text for part in _all(prepare.folder).values() for _, text, _ in part]
+    assert "fine" in texts
+    assert "ﬁne" not in texts
+    assert prepare(rows, "plain").normalised == 0
+
+
+def test_a_text_of_which_nothing_is_left_is_none(prepare, monkeypatch):
+    monkeypatch.setattr("constrictor.data.task.normaliser", lambda _: lambda text: text.replace("text number 7", ""))
+    with pytest.raises(ConstrictorError, match=r"1 rows have no text .*: 7\. Fill"):
+        prepare(_rows(40))
 
 
 def test_a_class_named_twice_is_refused_with_its_name(prepare):

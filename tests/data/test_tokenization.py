@@ -72,3 +72,37 @@ def test_logits_come_in_the_order_of_the_texts(sequences, batch_size):
     found = predict_logits(predict, [np.array(ids) for ids in sequences], 7, batch_size=batch_size)
     assert found.tolist() == [[sum(ids), len(ids)] for ids in sequences]
     assert found.dtype == np.float32
+
+
+def _bodies(folder, texts) -> list[list[int]]:
+    return AutoTokenizer.from_pretrained(folder)(texts, add_special_tokens=False)["input_ids"]
+
+
+def test_tail_keeps_the_end_as_transformers_does(minilm, reviews):
+    theirs = AutoTokenizer.from_pretrained(minilm, truncation_side="left")
+    expected = theirs(reviews, truncation=True, max_length=16)["input_ids"]
+    assert [ids.tolist() for ids in Tokenizer(minilm, 16, truncation="tail").encode(reviews)] == expected
+
+
+@pytest.mark.parametrize("max_length", [8, 13, 32])
+def test_head_tail_keeps_a_quarter_from_the_head_and_the_rest_from_the_end(minilm, reviews, max_length):
+    found = Tokenizer(minilm, max_length, truncation="head_tail").encode(reviews)
+    for ids, body in zip(found, _bodies(minilm, reviews), strict=True):
+        if len(body) > max_length - 2:
+            quarter = max_length // 4
+            body = body[:quarter] + body[-(max_length - 2 - quarter) :]
+        assert ids.tolist() == [101, *body, 102]
+        assert ids.dtype == np.int64
+
+
+def test_head_tail_of_512_tokens_is_that_of_the_paper(minilm):
+    text = " ".join(["film"] * 200 + ["story"] * 600)
+    ids = Tokenizer(minilm, 512, truncation="head_tail").encode([text])[0]
+    film, story = _bodies(minilm, ["film story"])[0]
+    assert ids.tolist() == [101] + [film] * 128 + [story] * 382 + [102]
+
+
+def test_special_tokens_that_a_text_spells_out_are_text(minilm):
+    text = "[SEP] " * 40
+    ids = Tokenizer(minilm, 12, truncation="head_tail").encode([text])[0]
+    assert ids.tolist() == [101] + [102] * 10 + [102]

@@ -38,7 +38,7 @@ class Work:
 
     def encode(self, max_length: int) -> tuple[Encoded, int]:
         """The texts in tokens, cut to a length, and the id of the padding token."""
-        tokenizer = Tokenizer(self.parent, max_length)
+        tokenizer = Tokenizer(self.parent, max_length, truncation=self.before.truncation)
         return tokenizer.encode(self.texts), tokenizer.pad_id
 
     def logits(self, predict: Callable[[Batch], np.ndarray]) -> np.ndarray:

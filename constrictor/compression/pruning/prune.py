@@ -60,8 +60,8 @@ def prune(
     """
     labelled, before = task.manifest, read_manifest(parent)
     model = load_classifier(parent, labelled.labels, labelled.max_length, seed=node.seed)
-    pruned = METHODS[settings.method](model, settings, _look_at(settings, calibration, parent, labelled.max_length))
-    tokenizer = Tokenizer(parent, labelled.max_length, pruned.tokenizer)
+    pruned = METHODS[settings.method](model, settings, _look_at(settings, calibration, parent, task))
+    tokenizer = task.tokenizer(parent, pruned.tokenizer)
     trained = None
     if settings.finetune_epochs:
         trained = learn(
@@ -83,7 +83,7 @@ def prune(
     return node.save(model, parent, manifest, trained, tokenizer=pruned.tokenizer)
 
 
-def _look_at(settings: AnyPrune, files: Sequence[Path], parent: Path, max_length: int) -> Sample | None:
+def _look_at(settings: AnyPrune, files: Sequence[Path], parent: Path, task: TaskFolder) -> Sample | None:
     """What the method looks at before it decides: a few examples, or all texts for a vocabulary."""
     if isinstance(settings, Vocabulary):
         # Nothing is cut off: a token behind the longest input may come earlier in another text.
@@ -93,5 +93,5 @@ def _look_at(settings: AnyPrune, files: Sequence[Path], parent: Path, max_length
         labels = np.concatenate([part.labels for part in parts])
         return Sample(encoded, labels, tokenizer.pad_id, (parent / TOKENIZER).read_text(encoding="utf-8"))
     if isinstance(settings, Calibration):
-        return draw_sample(settings, files[0], Tokenizer(parent, max_length))
+        return draw_sample(settings, files[0], task.tokenizer(parent))
     return None

@@ -58,11 +58,11 @@ def on_onnx(method: Callable[[ModelProto, Work], Rewritten]) -> Callable[[Work],
     """Make a method of the stage from a function that rewrites a model: its result is accepted only if it runs."""
 
     def quantize(work: Work) -> Changes:
-        labels, max_length = work.before.trained_for()
+        labels = work.before.trained_for()[0]
         source, target = (folder / "model.onnx" for folder in (work.parent, work.staging))
         rewritten = method(load_onnx(source), work)
         save_onnx(rewritten.model, target)
-        tokenizer = Tokenizer(work.parent, max_length)
+        tokenizer = work.tokenizer()
         after = try_out(target, tokenizer, len(labels))
         if rewritten.max_difference is not None:
             refuse_difference(try_out(source, tokenizer, len(labels)), after, rewritten)

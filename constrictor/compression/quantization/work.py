@@ -50,7 +50,7 @@ class Work:
 
     def tokenizer(self) -> Tokenizer:
         """Its tokenizer."""
-        return Tokenizer(self.parent, self.before.trained_for()[1])
+        return Tokenizer(self.parent, self.before.trained_for()[1], truncation=self.before.truncation)
 
     def sample(self) -> Sample:
         """The calibration examples.

@@ -1,0 +1,75 @@
+"""Tell a column of texts from one of numbers or one of gaps, before a model is trained on the wrong column."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from constrictor.data.tables import as_text
+from constrictor.errors import ConstrictorError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+MOST_NUMBERS = 0.9
+MOST_EMPTY = 0.9
+_FEWEST_WORDS = 2.0
+
+
+def refuse_other_than_text(table: pd.DataFrame, column: str, place: str) -> None:
+    """Refuse a column that is meant to hold texts and holds numbers or next to nothing.
+
+    Args:
+        table: the whole table; its other columns are looked at for a better one.
+        column: the column.
+        place: the table's name for the message.
+
+    Raises:
+        ConstrictorError: if more than 90 % of what the column holds are numbers, or more than 90 % of it is empty.
+    """
+    cells = table[column].map(as_text).str.strip()
+    filled = cells[cells != ""]
+    empty = 1 - len(filled) / len(cells)
+    if empty > MOST_EMPTY:
+        raise ConstrictorError(
+            f"{place}: {_percent(empty)} of the column '{column}' is empty, and it is to hold the texts. "
+            f"{_better_columns(table, column)}"
+        )
+    numbers = filled.map(is_number).mean()
+    if numbers > MOST_NUMBERS:
+        raise ConstrictorError(
+            f"{place}: {_percent(numbers)} of the column '{column}' are numbers, and it is to hold the texts. "
+            f"{_better_columns(table, column)}"
+        )
+
+
+def is_number(text: str) -> bool:
+    """Whether a cell holds a number, in any script's digits, with a decimal point or comma.
+
+    >>> [is_number(text) for text in ("12", "-0,5", "1e3", "২৪", "nan", "5 stars", "")]
+    [True, True, True, True, False, False, False]
+    """
+    if not any(character.isdigit() for character in text):
+        return False
+    try:
+        float(text.replace(",", ".", 1))
+    except ValueError:
+        return False
+    return True
+
+
+def _better_columns(table: pd.DataFrame, column: str) -> str:
+    """Names the columns that look like text: with words, most in a row first."""
+    words = {}
+    for name in table.columns:
+        cells = table[name].map(as_text).str.strip()
+        cells = cells[cells != ""]
+        if name != column and len(cells) > len(table) / 2 and cells.map(is_number).mean() < 1 - MOST_NUMBERS:
+            words[str(name)] = cells.str.split().str.len().mean()
+    found = sorted((name for name in words if words[name] >= _FEWEST_WORDS), key=lambda name: -words[name])
+    if not found:
+        return "No other column looks like text."
+    return f"Name the right column in 'columns'; these look like text: {', '.join(found)}."
+
+
+def _percent(share: float) -> str:
+    return f"{share * 100:.0f} %"

@@ -1,0 +1,141 @@
+"""Read a table from a file as it is written: CSV in its dialects, TSV, JSON, JSON lines, Parquet; text also as ``.gz``."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from constrictor.data.dialect import find_dialect, open_text
+from constrictor.errors import ConstrictorError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def read_table(path: Path) -> pd.DataFrame:
+    """All rows and columns of a file; cells of CSV and TSV are text, and none of their words means a missing value.
+
+    Raises:
+        ConstrictorError: a missing file, an unknown ending, a wrong encoding, a damaged file, two columns of one name.
+    """
+    if not path.is_file():
+        raise ConstrictorError(f"the file {path} does not exist (looked in {Path.cwd()}).")
+    reader = _reader_of(path)
+    try:
+        return reader(path)
+    except ConstrictorError:
+        raise
+    except UnicodeDecodeError as error:
+        suffix = path.suffix
+        raise ConstrictorError(
+            f"{path} is not {error.encoding.upper()}: byte 0x{error.object[error.start]:02x} cannot be read. Convert it "
+            f"first, for example: iconv -f WINDOWS-1252 -t UTF-8 {path.name} > utf8{suffix}"
+        ) from None
+    except Exception as error:  # each parser has exceptions of its own
+        reason = "it is empty" if path.stat().st_size == 0 else f"{type(error).__name__}: {error}"
+        raise ConstrictorError(f"{path} cannot be read: {reason}") from None
+
+
+def as_text(value: Any) -> str:
+    """A cell as text: whole floats lose their ``.0``, since a column with gaps reads 1 as 1.0."""
+    if _is_missing(value):
+        return ""
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+
+
+def _is_missing(value: Any) -> bool:
+    import pandas as pd
+
+    return bool(pd.isna(value))
+
+
+def _reader_of(path: Path) -> Callable[[Path], pd.DataFrame]:
+    packed = path.suffix.lower() == ".gz"
+    suffix = Path(path.stem).suffix.lower() if packed else path.suffix.lower()
+    if suffix in (".xlsx", ".xls", ".ods"):
+        raise ConstrictorError(
+            f"{path} is a spreadsheet and cannot be read. Open it in its program and save the sheet as 'CSV UTF-8'."
+        )
+    if packed and suffix == ".parquet":
+        raise ConstrictorError(f"{path}: Parquet is compressed in itself. Unpack the file: gunzip {path.name}")
+    if suffix not in _READERS:
+        raise ConstrictorError(
+            f"{path}: files that end in '{suffix or path.suffix}' cannot be read. Known: {', '.join(_READERS)}; "
+            "all but the last also with .gz behind."
+        )
+    return _READERS[suffix]
+
+
+def _read_delimited(path: Path) -> pd.DataFrame:
+    import pandas as pd
+
+    dialect = find_dialect(path)
+    twice = [name for name, count in Counter(filter(None, dialect.names)).items() if count > 1]
+    if twice:
+        raise ConstrictorError(f"{path} has two columns called '{twice[0]}'. Give each its own name.")
+    with open_text(path) as stream:
+        table = pd.read_csv(
+            stream,
+            sep=dialect.separator,
+            quoting=csv.QUOTE_MINIMAL if dialect.quoted else csv.QUOTE_NONE,
+            skiprows=dialect.skip,
+            dtype=str,
+            keep_default_na=False,
+        )
+    if not isinstance(table.index, pd.RangeIndex):  # what pandas makes of rows that are longer than the header
+        raise ConstrictorError(
+            f"{path}: the rows have more fields than the header names columns. Put texts that hold a "
+            f"{_SPELLED.get(dialect.separator, repr(dialect.separator))} in quotes."
+        )
+    return table.rename(columns=str.strip)
+
+
+_SPELLED = {",": "comma", ";": "semicolon", "\t": "tab"}
+
+
+def _read_json_lines(path: Path) -> pd.DataFrame:
+    rows = []
+    with open_text(path) as stream:
+        for number, line in enumerate(stream, start=1):
+            if line.strip():
+                try:
+                    rows.append(json.loads(line))
+                except ValueError as error:
+                    raise ConstrictorError(f"{path} cannot be read: line {number} is no JSON ({error}).") from None
+    return _table_of(rows, path)
+
+
+def _read_json(path: Path) -> pd.DataFrame:
+    with open_text(path) as stream:
+        return _table_of(json.load(stream), path)
+
+
+def _table_of(rows: Any, path: Path) -> pd.DataFrame:
+    import pandas as pd
+
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        raise ConstrictorError(
+            f'{path} cannot be read: it must hold objects like {{"text": "...", "label": "..."}}, in a list (.json) or one '
+            "a line (.jsonl)."
+        )
+    # As objects: a column of whole numbers with gaps would become one of floats.
+    return pd.DataFrame(rows, dtype=object)
+
+
+def _read_parquet(path: Path) -> pd.DataFrame:
+    import pandas as pd
+
+    return pd.read_parquet(path)
+
+
+_READERS: dict[str, Callable[[Path], pd.DataFrame]] = {
+    ".csv": _read_delimited,
+    ".tsv": _read_delimited,
+    ".jsonl": _read_json_lines,
+    ".json": _read_json,
+    ".parquet": _read_parquet,
+}
