@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from constrictor.data.hub import read_hub
 from constrictor.errors import ConstrictorError, nearest
 from constrictor.study.local_sources import package_path
 from constrictor.study.sources import HubDataset, LocalFile, PackageFile
@@ -28,7 +29,7 @@ def read_source(
     Raises:
         ConstrictorError: a missing file, package or column, a wrong encoding, a damaged file, no rows left.
     """
-    place, table = _read_hub(source) if isinstance(source, HubDataset) else _read_file(source)
+    place, table = read_hub(source) if isinstance(source, HubDataset) else _read_file(source)
     for column in [*columns, *filter_]:
         if column not in table.columns:
             raise ConstrictorError(f"{place} has no column '{column}'. {nearest(column, map(str, table.columns))}")
@@ -137,22 +138,3 @@ _READERS: dict[str, Callable[[Path], pd.DataFrame]] = {
     ".jsonl": _read_jsonl,
     ".parquet": _read_parquet,
 }
-
-
-def _read_hub(source: HubDataset) -> tuple[str, pd.DataFrame]:
-    import datasets
-
-    place = f"{source.hub} (split {source.split}" + (f", revision {source.revision})" if source.revision else ")")
-    try:
-        table = datasets.load_dataset(source.hub, source.config, split=source.split, revision=source.revision)
-    except Exception as error:  # the hub's client raises dozens of kinds
-        offline = datasets.config.HF_HUB_OFFLINE
-        hint = "HF_HUB_OFFLINE is set and the data set is not in the cache. " if offline else ""
-        raise ConstrictorError(
-            f"the data set {place} could not be loaded. {hint}{type(error).__name__}: {error}"
-        ) from None
-    frame = table.to_pandas()
-    for column, feature in table.features.items():
-        if isinstance(feature, datasets.ClassLabel):
-            frame[column] = [feature.int2str(int(value)) if value >= 0 else "" for value in frame[column]]
-    return place, frame
