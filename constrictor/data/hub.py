@@ -58,8 +58,8 @@ def _fetched(source: HubDataset, repository: Repository, card: Snapshot) -> Any:
     script = source.hub.rpartition("/")[2] + ".py"
     if script in card.names:
         raise ConstrictorError(
-            f"{repository} is made by a script ({script}), and code from outside is never run. Take its copy in Parquet, "
-            "where the hub has made one (revision: refs/convert/parquet), or a local file ('path')."
+            f"{repository} is made by a script ({script}), and code from outside is never run. Download its copy in Parquet "
+            "where the hub has one (branch refs/convert/parquet), and name the file with 'path' instead of 'hub'."
         )
     try:
         builder = _open(source, card)
