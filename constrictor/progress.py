@@ -44,5 +44,5 @@ def spell_seconds(seconds: float) -> str:
 def configure_logging() -> None:
     """Send log lines with their time to standard error."""
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
-    for noisy in ("httpx", "torch.onnx", "onnxscript", "onnx_ir", "datasets", "accelerate"):
+    for noisy in ("httpx", "httpx2", "torch.onnx", "onnxscript", "onnx_ir", "datasets", "accelerate"):
         logging.getLogger(noisy).setLevel(logging.WARNING)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import fnmatch
 import json
 import math
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from safetensors import safe_open
 
+from constrictor.artifacts.hub import fetch
+from constrictor.artifacts.hub_errors import Repository
 from constrictor.artifacts.manifest import Manifest
 from constrictor.artifacts.writing import artifact_folder, seal
 from constrictor.errors import ConstrictorError
@@ -23,6 +27,19 @@ _WANTED = (
 _PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl", "*.h5", "*.msgpack")
 
 
+@dataclass(frozen=True)
+class _Origin:
+    """Where a checkpoint lies: its folder, its name in messages, all files that it has, and what to record of it."""
+
+    folder: Path
+    name: str
+    files: list[str]
+    record: dict[str, Any]
+
+    def __str__(self) -> str:
+        return self.name
+
+
 def fetch_model(source: PackageModel | LocalModel | HubModel, folder: Path) -> Manifest:
     """Copy a checkpoint's configuration, weights and tokenizer into a folder of ours, with a manifest.
 
@@ -32,13 +49,14 @@ def fetch_model(source: PackageModel | LocalModel | HubModel, folder: Path) -> M
     origin = _locate(source)
     with artifact_folder(folder) as staging:
         for pattern in _WANTED:
-            for file in origin.glob(pattern):
+            for file in origin.folder.glob(pattern):
                 shutil.copyfile(file, staging / file.name)
         _refuse_incomplete(staging, origin)
+        config = _read_json(staging / "config.json", origin)
+        _refuse_foreign_code(config, origin)
         parameters = _count_parameters(staging, origin)
         if not (staging / "tokenizer.json").is_file():
             _convert_tokenizer(staging, origin)
-        config = _read_json(staging / "config.json", origin)
         layers = config.get("num_hidden_layers", config.get("n_layers"))
         manifest = Manifest(
             format="torch",
@@ -46,45 +64,31 @@ def fetch_model(source: PackageModel | LocalModel | HubModel, folder: Path) -> M
             parameters=parameters,
             nonzero_parameters=parameters,
             layers=layers,
-            details={"source": source.model_dump(exclude_none=True), "model_type": config.get("model_type")},
+            details={"source": origin.record, "model_type": config.get("model_type")},
         )
         return seal(staging, manifest)
 
 
-def _read_json(file: Path, origin: Path) -> dict[str, Any]:
+def _read_json(file: Path, origin: _Origin) -> dict[str, Any]:
     try:
         return json.loads(file.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise ConstrictorError(f"{origin / file.name} is damaged ({error}). Fetch the model again.") from None
+        raise ConstrictorError(f"{origin}: {file.name} is damaged ({error}). Fetch the model again.") from None
 
 
-def _locate(source: PackageModel | LocalModel | HubModel) -> Path:
-    if isinstance(source, PackageModel):
-        return package_path(source.package, source.folder)
-    if isinstance(source, LocalModel):
-        if not Path(source.path).is_dir():
-            raise ConstrictorError(f"the model folder {source.path} does not exist (looked in {Path.cwd()}).")
-        return Path(source.path)
-    return _download(source)
+def _locate(source: PackageModel | LocalModel | HubModel) -> _Origin:
+    record = source.model_dump(exclude_none=True)
+    if isinstance(source, HubModel):
+        snapshot = fetch(Repository("model", source.hub, source.revision), _WANTED, ("*/*", *_PICKLES))
+        name = f"{source.hub} (commit {snapshot.commit[:12]})"
+        return _Origin(snapshot.folder, name, snapshot.names, {**record, "commit": snapshot.commit})
+    folder = package_path(source.package, source.folder) if isinstance(source, PackageModel) else Path(source.path)
+    if not folder.is_dir():
+        raise ConstrictorError(f"the model folder {folder} does not exist (looked in {Path.cwd()}).")
+    return _Origin(folder, str(folder), [file.name for file in folder.iterdir()], record)
 
 
-def _download(source: HubModel) -> Path:
-    import huggingface_hub
-    from huggingface_hub.constants import HF_HUB_OFFLINE
-
-    try:
-        return Path(
-            huggingface_hub.snapshot_download(source.hub, revision=source.revision, allow_patterns=list(_WANTED))
-        )
-    except Exception as error:  # the hub's client raises dozens of kinds
-        hint = "HF_HUB_OFFLINE is set and the model is not in the cache. " if HF_HUB_OFFLINE else ""
-        at = f" at revision {source.revision}" if source.revision else ""
-        raise ConstrictorError(
-            f"the model {source.hub}{at} could not be fetched. {hint}{type(error).__name__}: {error}"
-        ) from None
-
-
-def _refuse_incomplete(staging: Path, origin: Path) -> None:
+def _refuse_incomplete(staging: Path, origin: _Origin) -> None:
     if not (staging / "config.json").is_file():
         raise ConstrictorError(f"{origin} holds no model: it has no config.json.")
     for index in staging.glob("*.safetensors.index.json"):
@@ -94,7 +98,7 @@ def _refuse_incomplete(staging: Path, origin: Path) -> None:
             raise ConstrictorError(f"{origin} holds a part of the weights only: {lost[0]} is missing. Fetch it again.")
     if any(staging.glob("*.safetensors")):
         return
-    pickles = sorted(file.name for pattern in _PICKLES for file in origin.glob(pattern))
+    pickles = sorted(name for pattern in _PICKLES for name in fnmatch.filter(origin.files, pattern))
     if pickles:
         raise ConstrictorError(
             f"{origin} has its weights only as a pickle ({pickles[0]}), which can run foreign code and is never opened. "
@@ -103,7 +107,19 @@ def _refuse_incomplete(staging: Path, origin: Path) -> None:
     raise ConstrictorError(f"{origin} holds no weights: it has no *.safetensors file.")
 
 
-def _count_parameters(staging: Path, origin: Path) -> int:
+def _refuse_foreign_code(config: dict[str, Any], origin: _Origin) -> None:
+    if "auto_map" not in config:
+        return
+    from transformers import CONFIG_MAPPING
+
+    if config.get("model_type") not in CONFIG_MAPPING:
+        raise ConstrictorError(
+            f"{origin} is a model of a kind of its own ('{config.get('model_type')}'), which only Python code from "
+            "its repository can run, and code from outside is never run. Choose a model that transformers itself knows."
+        )
+
+
+def _count_parameters(staging: Path, origin: _Origin) -> int:
     """Number of parameters, from the headers of the files; reading them shows that the files are whole."""
     total = 0
     for file in sorted(staging.glob("*.safetensors")):
@@ -112,20 +128,21 @@ def _count_parameters(staging: Path, origin: Path) -> int:
                 total += sum(math.prod(weights.get_slice(name).get_shape()) for name in weights.keys())  # noqa: SIM118
         except Exception as error:  # the library raises an exception of its own
             raise ConstrictorError(
-                f"{origin / file.name} is damaged or cut off ({error}). Fetch the model again."
+                f"{origin}: {file.name} is damaged or cut off ({error}). Fetch the model again."
             ) from None
     return total
 
 
-def _convert_tokenizer(staging: Path, origin: Path) -> None:
+def _convert_tokenizer(staging: Path, origin: _Origin) -> None:
     """Write ``tokenizer.json`` for a checkpoint that brings its vocabulary in an older form only."""
     from transformers import AutoTokenizer
 
     # Without any vocabulary transformers makes an empty tokenizer, to which every word is unknown.
-    if not any(any(origin.glob(pattern)) for pattern in ("vocab*", "*.model", "merges.txt", "tokenizer*.txt")):
+    if not any(any(origin.folder.glob(pattern)) for pattern in ("vocab*", "*.model", "merges.txt", "tokenizer*.txt")):
         raise ConstrictorError(f"{origin} has no usable tokenizer: no tokenizer.json and no vocabulary.")
     try:
-        AutoTokenizer.from_pretrained(staging, local_files_only=True).save_pretrained(staging)
+        tokenizer = AutoTokenizer.from_pretrained(staging, local_files_only=True, trust_remote_code=False)
+        tokenizer.save_pretrained(staging)
     except Exception as error:  # every tokenizer family fails in a way of its own
         raise ConstrictorError(f"{origin} has no usable tokenizer: {error}") from None
     if not (staging / "tokenizer.json").is_file():

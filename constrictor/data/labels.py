@@ -192,8 +192,8 @@ def _refuse_unknown(found: Sequence[str], labels: Sequence[str], column: str) ->
     if len(unknown) == len(found):
         held = ", ".join(_sorted(sorted(set(found)))[:10])
         raise ConstrictorError(
-            f"no row has a label of 'labels' ({', '.join(labels)}): the column '{column}' holds {held}. List those in 'labels', in the "
-            "order of the model's outputs, or leave the key out."
+            f"no row has a label of 'labels' ({', '.join(labels)}): the column '{column}' holds {held}. "
+            "List those in 'labels', in the order of the model's outputs, or leave the key out."
         )
     if unknown:
         raise ConstrictorError(

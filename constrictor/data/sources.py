@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from constrictor.data.checks import refuse_other_than_text
+from constrictor.data.hub import read_hub
 from constrictor.data.tables import as_text, read_table
 from constrictor.errors import ConstrictorError, nearest
 from constrictor.study.local_sources import package_path
@@ -34,7 +35,7 @@ def read_source(
         ConstrictorError: a missing file, package or column, a wrong encoding, a damaged file, no rows left, numbers
             instead of texts.
     """
-    place, table = _read_hub(source) if isinstance(source, HubDataset) else _read_file(source)
+    place, table = read_hub(source) if isinstance(source, HubDataset) else _read_file(source)
     for column in [*columns, *filter_]:
         if column not in table.columns:
             raise ConstrictorError(f"{place} has no column '{column}'. {nearest(column, map(str, table.columns))}")
@@ -71,22 +72,3 @@ def _refuse_lists(table: pd.DataFrame, columns: list[str], place: str) -> None:
 def _read_file(source: PackageFile | LocalFile) -> tuple[str, pd.DataFrame]:
     path = package_path(source.package, source.file) if isinstance(source, PackageFile) else Path(source.path)
     return str(path), read_table(path)
-
-
-def _read_hub(source: HubDataset) -> tuple[str, pd.DataFrame]:
-    import datasets
-
-    place = f"{source.hub} (split {source.split}" + (f", revision {source.revision})" if source.revision else ")")
-    try:
-        table = datasets.load_dataset(source.hub, source.config, split=source.split, revision=source.revision)
-    except Exception as error:  # the hub's client raises dozens of kinds
-        offline = datasets.config.HF_HUB_OFFLINE
-        hint = "HF_HUB_OFFLINE is set and the data set is not in the cache. " if offline else ""
-        raise ConstrictorError(
-            f"the data set {place} could not be loaded. {hint}{type(error).__name__}: {error}"
-        ) from None
-    frame = table.to_pandas()
-    for column, feature in table.features.items():
-        if isinstance(feature, datasets.ClassLabel):
-            frame[column] = [feature.int2str(int(value)) if value >= 0 else "" for value in frame[column]]
-    return place, frame

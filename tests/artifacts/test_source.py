@@ -76,6 +76,17 @@ def test_pickle_is_never_opened(origin):
     assert trap.exists()
 
 
+@pytest.mark.parametrize(("kind", "allowed"), [("bert", True), ("homemade", False)])
+def test_model_that_brings_code_is_refused_unless_its_kind_is_known_without_it(origin, kind, allowed):
+    config = json.loads((origin / "config.json").read_text(encoding="utf-8"))
+    config |= {"model_type": kind, "auto_map": {"AutoModel": "code.Model"}}
+    (origin / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    if allowed:
+        assert _fetch(origin).details["model_type"] == kind
+    else:
+        _refused(origin, r"of a kind of its own \('homemade'\).*code from outside is never run")
+
+
 def test_missing_configuration(origin):
     (origin / "config.json").unlink()
     _refused(origin, r"origin holds no model: it has no config\.json")
