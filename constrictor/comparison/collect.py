@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,10 +13,11 @@ import numpy as np
 
 from constrictor.artifacts.manifest import Manifest
 from constrictor.comparison.bootstrap import Answers, Interval, interval, paired_difference
-from constrictor.data.outputs import read_predictions
+from constrictor.data.outputs import Outputs, read_predictions
 from constrictor.data.task import TaskManifest
 from constrictor.metrics.classification import METRICS
 from constrictor.study.lineage import ancestry, parent_of, steps_of
+from constrictor.study.replicate import Replicate
 from constrictor.study.settings import Settings
 
 MASKING = frozenset({"magnitude", "wanda", "movement"})
@@ -30,6 +32,7 @@ class Comparison(Settings):
     margin: float
     resamples: int
     replicates: list[str]
+    folds: int | None = None
     gates: dict[str, float] = {}
 
     @property
@@ -50,7 +53,9 @@ class Row:
     Attributes:
         lineage: its steps.
         recipe: the recipe that it ends, if any.
-        test: the metric on test with its interval.
+        test: the metric on test with its interval; over all folds together where each has a test of its own.
+        examples: test examples that the metric is over.
+        repetitions: how often each of them was answered; fewer than replicates where folds share the examples out.
         validation: the metric on validation.
         spread: standard deviation of the test metric over replicates; None for a single one.
         against_baseline: paired difference from the baseline on test; None for itself.
@@ -69,6 +74,8 @@ class Row:
     lineage: str
     recipe: str | None
     test: Interval
+    examples: int
+    repetitions: int
     validation: float
     spread: float | None
     against_baseline: Interval | None
@@ -121,10 +128,7 @@ def collect(settings: Comparison, task: TaskManifest, results: Path) -> list[Row
     every = sorted({node for path in settings.recipes.values() for node in ancestry(path)}, key=steps_of)
     lineages = sorted(every, key=lambda lineage: first.index(lineage) if lineage in first else len(first))
     recipe_of = {lineage: name for name, lineage in settings.recipes.items()}
-    answers = {
-        split: {lineage: _answers(lineage, split, settings.replicates, task, results) for lineage in lineages}
-        for split in ("validation", "test")
-    }
+    answers = {lineage: _answers(lineage, settings.replicates, task, results) for lineage in lineages}
     rows = []
     for lineage in lineages:
         folders = [results / replicate / lineage for replicate in settings.replicates]
@@ -132,10 +136,28 @@ def collect(settings: Comparison, task: TaskManifest, results: Path) -> list[Row
     return rows
 
 
-def _answers(lineage: str, split: str, replicates: Sequence[str], task: TaskManifest, results: Path) -> Answers:
-    found = [read_predictions(results / name / lineage / "predictions.parquet")[split] for name in replicates]
+def _answers(lineage: str, replicates: Sequence[str], task: TaskManifest, results: Path) -> Answers:
+    """A model's answers on test, a row a repetition."""
+    found: list[Outputs] = []
+    for _, names in itertools.groupby(replicates, lambda name: Replicate.parse(name).seed):
+        tests = [read_predictions(results / name / lineage / "predictions.parquet")["test"] for name in names]
+        found += [_pooled(tests)] if set(tests[0].ids).isdisjoint(tests[-1].ids) else tests
     predictions = np.stack([outputs.logits.argmax(axis=1) for outputs in found])
     return Answers(found[0].labels, predictions, len(task.labels))
+
+
+def _pooled(folds: Sequence[Outputs]) -> Outputs:
+    """The answers of all folds as those of one model: every example is answered by the fold that had held it out.
+
+    The metric of these answers is what a cross-validation reports; the mean of the folds' F1 would be biased where a fold
+    has few examples of a class (Forman and Scholz, 2010).
+    """
+    ids = [identity for outputs in folds for identity in outputs.ids]
+    return Outputs(
+        ids,
+        np.concatenate([outputs.labels for outputs in folds]),
+        np.concatenate([outputs.logits for outputs in folds]),
+    )
 
 
 def _row(
@@ -144,26 +166,28 @@ def _row(
     settings: Comparison,
     task: TaskManifest,
     folders: Sequence[Path],
-    answers: dict[str, dict[str, Answers]],
+    answers: dict[str, Answers],
 ) -> Row:
     metric = METRICS[task.metric]
-    own = answers["test"][lineage]
+    own = answers[lineage]
 
     def against(other: str | None) -> Interval | None:
         if other is None or other == lineage:
             return None
-        return paired_difference(metric, own, answers["test"][other], settings.resamples)
+        return paired_difference(metric, own, answers[other], settings.resamples)
 
     measured = [json.loads((folder / "metrics.json").read_text(encoding="utf-8")) for folder in folders]
     scores = [entry["test"][task.metric] for entry in measured]
     parent = parent_of(lineage)
-    agreement = (own.predictions == answers["test"][parent].predictions).mean() if parent else None
+    agreement = (own.predictions == answers[parent].predictions).mean() if parent else None
     manifest = Manifest.model_validate_json((folders[0] / "model" / "manifest.json").read_text(encoding="utf-8"))
     timed = [folder / "latency.json" for folder in folders if (folder / "latency.json").is_file()]
     return Row(
         lineage=lineage,
         recipe=recipe,
         test=interval(metric, own, settings.resamples),
+        examples=len(own.labels),
+        repetitions=len(own.predictions),
         validation=float(np.mean([entry["validation"][task.metric] for entry in measured])),
         spread=float(np.std(scores, ddof=1)) if len(scores) > 1 else None,
         against_baseline=against(settings.baseline_lineage),

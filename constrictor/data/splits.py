@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 
+from constrictor.data.stratification import iterative_parts
 
-def stratified_sample(labels: np.ndarray, size: int, seed: int) -> np.ndarray:
+
+def stratified_sample(labels: np.ndarray, size: int, seed: int, every_class: bool = False) -> np.ndarray:
     """Rows of a sample that keeps the shares of the classes, by the largest-remainder rule.
 
     Args:
-        labels: ``(rows,)`` class numbers.
+        labels: ``(rows,)`` class numbers, or ``(rows, labels)`` of 0 and 1.
         size: rows to draw, at most ``len(labels)``.
         seed: seed of the draw.
+        every_class: take, and leave, one row at least of every class that has two, at the cost of the largest class.
 
     Returns:
         ``(size,)`` row numbers, rising.
@@ -20,8 +23,12 @@ def stratified_sample(labels: np.ndarray, size: int, seed: int) -> np.ndarray:
     >>> np.bincount(np.array([0] * 8 + [1] * 2)[rows]).tolist()
     [4, 1]
     """
+    if labels.ndim == 2:
+        return np.flatnonzero(iterative_parts(labels, [len(labels) - size, size], seed))
     classes, counts = np.unique(labels, return_counts=True)
     quotas = _largest_remainder(counts, size)
+    if every_class:
+        quotas = _with_every_class(quotas, counts)
     generator = np.random.default_rng(seed)
     chosen = [
         generator.permutation(np.flatnonzero(labels == label))[:quota]
@@ -33,8 +40,11 @@ def stratified_sample(labels: np.ndarray, size: int, seed: int) -> np.ndarray:
 def stratified_split(labels: np.ndarray, validation: float, test: float, seed: int) -> dict[str, np.ndarray]:
     """Disjoint rows for ``train``, ``validation`` and ``test`` that together are all rows.
 
+    However rare a class is: with three rows, each of the splits has one, as long as the splits are no smaller than the
+    number of classes.
+
     Args:
-        labels: ``(rows,)`` class numbers.
+        labels: ``(rows,)`` class numbers, or ``(rows, labels)`` of 0 and 1.
         validation: share for validation; 0 draws none.
         test: share for test; 0 draws none.
         seed: seed of the draw.
@@ -43,9 +53,10 @@ def stratified_split(labels: np.ndarray, validation: float, test: float, seed: i
         The rising row numbers of each split.
     """
     everything = np.arange(len(labels))
-    test_rows = stratified_sample(labels, round(len(labels) * test), seed)
+    test_rows = stratified_sample(labels, round(len(labels) * test), seed, every_class=True)
     rest = np.setdiff1d(everything, test_rows)
-    validation_rows = rest[stratified_sample(labels[rest], round(len(labels) * validation), seed + 1)]
+    validation_size = round(len(labels) * validation)
+    validation_rows = rest[stratified_sample(labels[rest], validation_size, seed + 1, every_class=True)]
     return {"train": np.setdiff1d(rest, validation_rows), "validation": validation_rows, "test": test_rows}
 
 
@@ -55,4 +66,18 @@ def _largest_remainder(counts: np.ndarray, size: int) -> np.ndarray:
     quotas = np.floor(exact).astype(np.int64)
     largest_first = np.argsort(-(exact - quotas), kind="stable")
     quotas[largest_first[: size - quotas.sum()]] += 1
+    return quotas
+
+
+def _with_every_class(quotas: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """Quotas of the same sum that are neither 0 nor all rows of a class that has two rows or more, where that can be."""
+    quotas = quotas.copy()
+    for rare in np.flatnonzero((quotas == 0) & (counts > 1)):
+        richest = quotas.argmax()
+        if quotas[richest] > 1:
+            quotas[[richest, rare]] += [-1, 1]
+    for used_up in np.flatnonzero((quotas == counts) & (counts > 1)):
+        roomiest = (counts - quotas).argmax()
+        if counts[roomiest] - quotas[roomiest] > 1:
+            quotas[[roomiest, used_up]] += [1, -1]
     return quotas

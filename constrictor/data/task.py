@@ -65,7 +65,7 @@ def prepare_task(task: ClassificationTask, folder: Path) -> TaskManifest:
     numbers = frame[task.columns.label].map({label: number for number, label in enumerate(labels)}).to_numpy(np.int64)
     examples = Examples(frame["id"].tolist(), frame[task.columns.text].tolist(), numbers)
     splits = {name: examples.take(rows) for name, rows in _split(numbers, origin, task).items()}
-    _refuse_missing_class(splits, labels)
+    refuse_missing_class(splits, labels)
     for name, part in splits.items():
         write_examples(folder / f"{name}.parquet", part)
     manifest = TaskManifest(
@@ -74,7 +74,7 @@ def prepare_task(task: ClassificationTask, folder: Path) -> TaskManifest:
         max_length=task.max_length,
         metric=task.metric,
         rows={name: len(part) for name, part in splits.items()},
-        classes={name: _count(part.labels, labels) for name, part in splits.items()},
+        classes={name: count_classes(part.labels, labels) for name, part in splits.items()},
         dropped={"repeated": kept.repeated, "contradicting": kept.contradicting},
         fingerprint={name: fingerprint(part) for name, part in splits.items()},
     )
@@ -162,14 +162,19 @@ def _split(labels: np.ndarray, origin: np.ndarray, task: ClassificationTask) -> 
     if task.fraction == 1:
         return rows
     return {
-        name: part[stratified_sample(labels[part], round(len(part) * task.fraction), task.split.seed)]
+        name: part[stratified_sample(labels[part], round(len(part) * task.fraction), task.split.seed, every_class=True)]
         for name, part in rows.items()
     }
 
 
-def _refuse_missing_class(splits: dict[str, Examples], labels: Sequence[str]) -> None:
+def refuse_missing_class(splits: dict[str, Examples], labels: Sequence[str]) -> None:
+    """Refuse splits of which one leaves a class out.
+
+    Raises:
+        ConstrictorError: naming the split and the class.
+    """
     for name, part in splits.items():
-        missing = [label for label, count in _count(part.labels, labels).items() if count == 0]
+        missing = [label for label, count in count_classes(part.labels, labels).items() if count == 0]
         if missing:
             raise ConstrictorError(
                 f"the split '{name}' ({len(part)} examples) has no example of the class '{missing[0]}'. "
@@ -177,6 +182,7 @@ def _refuse_missing_class(splits: dict[str, Examples], labels: Sequence[str]) ->
             )
 
 
-def _count(numbers: np.ndarray, labels: Sequence[str]) -> dict[str, int]:
+def count_classes(numbers: np.ndarray, labels: Sequence[str]) -> dict[str, int]:
+    """How many examples each class has."""
     counts = Counter(numbers.tolist())
     return {label: counts[number] for number, label in enumerate(labels)}
