@@ -1,4 +1,5 @@
 # Reads the study and holds what the rules ask of it. Rules and helpers are kept apart, so there are no rules here.
+import gc
 import re
 import shlex
 import sys
@@ -16,6 +17,10 @@ from constrictor.study.settings import canonical_json
 from constrictor.study.sources import LocalFile, LocalModel
 from constrictor.study.steps.prune import Vocabulary
 from constrictor.study.steps.recovery import Calibration, Recovery
+
+# A plan is a large graph and none of it is garbage: looking for some less often saves a fifth of the time that planning
+# takes (1,081 jobs: 2.1 instead of 2.6 s).
+gc.set_threshold(100_000, 50, 50)
 
 # Jobs call `python`: they get the one that runs this workflow, also where nobody has activated its environment. (A conda
 # environment, where one is used, is activated after this and so goes before it.)

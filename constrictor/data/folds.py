@@ -69,7 +69,7 @@ def _splits(pool: Examples, held_out: np.ndarray, settings: Folding) -> dict[str
     if settings.keep_test:
         return {"train": pool.take(rest), "validation": pool.take(held_out)}
     size = round(len(rest) * settings.validation)
-    validation = rest[stratified_sample(pool.labels[rest], size, settings.seed, every_class=True)]
+    validation = rest[stratified_sample(pool.labels[rest], size, settings.seed, leave=1)]
     return {
         "train": pool.take(np.setdiff1d(rest, validation)),
         "validation": pool.take(validation),

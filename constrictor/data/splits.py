@@ -7,14 +7,15 @@ import numpy as np
 from constrictor.data.stratification import iterative_parts
 
 
-def stratified_sample(labels: np.ndarray, size: int, seed: int, every_class: bool = False) -> np.ndarray:
+def stratified_sample(labels: np.ndarray, size: int, seed: int, leave: int | None = None) -> np.ndarray:
     """Rows of a sample that keeps the shares of the classes, by the largest-remainder rule.
 
     Args:
         labels: ``(rows,)`` class numbers, or ``(rows, labels)`` of 0 and 1.
         size: rows to draw, at most ``len(labels)``.
         seed: seed of the draw.
-        every_class: take, and leave, one row at least of every class that has two, at the cost of the largest class.
+        leave: rows to leave of every class at least, while at least one is taken of each that has more, at the cost of the
+            largest classes. Default: the shares decide alone.
 
     Returns:
         ``(size,)`` row numbers, rising.
@@ -27,8 +28,8 @@ def stratified_sample(labels: np.ndarray, size: int, seed: int, every_class: boo
         return np.flatnonzero(iterative_parts(labels, [len(labels) - size, size], seed))
     classes, counts = np.unique(labels, return_counts=True)
     quotas = _largest_remainder(counts, size)
-    if every_class:
-        quotas = _with_every_class(quotas, counts)
+    if leave is not None:
+        quotas = _with_every_class(quotas, counts, leave)
     generator = np.random.default_rng(seed)
     chosen = [
         generator.permutation(np.flatnonzero(labels == label))[:quota]
@@ -53,10 +54,10 @@ def stratified_split(labels: np.ndarray, validation: float, test: float, seed: i
         The rising row numbers of each split.
     """
     everything = np.arange(len(labels))
-    test_rows = stratified_sample(labels, round(len(labels) * test), seed, every_class=True)
+    test_rows = stratified_sample(labels, round(len(labels) * test), seed, leave=2)
     rest = np.setdiff1d(everything, test_rows)
     validation_size = round(len(labels) * validation)
-    validation_rows = rest[stratified_sample(labels[rest], validation_size, seed + 1, every_class=True)]
+    validation_rows = rest[stratified_sample(labels[rest], validation_size, seed + 1, leave=1)]
     return {"train": np.setdiff1d(rest, validation_rows), "validation": validation_rows, "test": test_rows}
 
 
@@ -69,15 +70,13 @@ def _largest_remainder(counts: np.ndarray, size: int) -> np.ndarray:
     return quotas
 
 
-def _with_every_class(quotas: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    """Quotas of the same sum that are neither 0 nor all rows of a class that has two rows or more, where that can be."""
+def _with_every_class(quotas: np.ndarray, counts: np.ndarray, leave: int) -> np.ndarray:
+    """Quotas of the same sum of which none is 0 and each leaves some rows, of the classes that have enough."""
     quotas = quotas.copy()
-    for rare in np.flatnonzero((quotas == 0) & (counts > 1)):
-        richest = quotas.argmax()
-        if quotas[richest] > 1:
-            quotas[[richest, rare]] += [-1, 1]
-    for used_up in np.flatnonzero((quotas == counts) & (counts > 1)):
-        roomiest = (counts - quotas).argmax()
-        if counts[roomiest] - quotas[roomiest] > 1:
-            quotas[[roomiest, used_up]] += [1, -1]
+    enough = counts > leave
+    for rare in np.flatnonzero(enough & (quotas == 0)):
+        if quotas.max() > 1:
+            quotas[[quotas.argmax(), rare]] += [-1, 1]
+    while (used_up := enough & (counts - quotas < leave)).any() and (counts - quotas).max() > leave:
+        quotas[[(counts - quotas).argmax(), used_up.argmax()]] += [1, -1]
     return quotas

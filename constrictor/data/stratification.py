@@ -56,10 +56,12 @@ def iterative_parts(labels: np.ndarray, sizes: Sequence[int], seed: int) -> np.n
     wanted = np.outer(room / max(len(has), 1), has.sum(axis=0))
     parts = np.full(len(has), -1)
 
+    scale = np.min(sizes, initial=len(has), where=room > 0) / np.maximum(room, 1)  # parts of all sizes fill at one pace
+
     def place(row: int, needs: np.ndarray) -> None:
-        short = np.where(room > 0, np.ceil(needs.round(9)), -np.inf)  # rounded, since shares leave crumbs
-        together = wanted[:, has[row]].sum(axis=1).round(9)
-        part = np.lexsort((generator.random(len(room)), room, together, short))[-1]
+        short = np.where(room > 0, np.ceil((scale * needs).round(9)), -np.inf)  # rounded, since shares leave crumbs
+        together = (scale * wanted[:, has[row]].sum(axis=1)).round(9)
+        part = np.lexsort((generator.random(len(room)), scale * room, together, short))[-1]
         parts[row] = part
         room[part] -= 1
         wanted[part] -= has[row]

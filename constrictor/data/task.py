@@ -162,7 +162,7 @@ def _split(labels: np.ndarray, origin: np.ndarray, task: ClassificationTask) -> 
     if task.fraction == 1:
         return rows
     return {
-        name: part[stratified_sample(labels[part], round(len(part) * task.fraction), task.split.seed, every_class=True)]
+        name: part[stratified_sample(labels[part], round(len(part) * task.fraction), task.split.seed, leave=0)]
         for name, part in rows.items()
     }
 
