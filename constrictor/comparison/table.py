@@ -63,7 +63,11 @@ def table_markdown(rows: Sequence[Row], settings: Comparison, task: TaskManifest
     """The recipes with what decides between them, in two tables, and below each how to read it."""
     shown = [row for row in rows if row.recipe]
     measured = next((row.latency for row in shown if row.latency), None)
-    parts = [f"## {name}", _markdown(_quality_columns(settings, task.metric), shown), _quality_legend(rows[0], settings, task)]
+    parts = [
+        f"## {name}",
+        _markdown(_quality_columns(settings, task.metric), shown),
+        _quality_legend(rows[0], settings, task),
+    ]
     # A model between a recipe's ends has no row of its own.
     between = [f"- `{row.lineage}` {row.rejected}" for row in rows if row.rejected and not row.recipe]
     if between:
@@ -96,7 +100,10 @@ def _quality_columns(settings: Comparison, metric: str) -> list[Column]:
     columns: list[Column] = [
         ("recipe", lambda row: row.recipe or ""),
         ("steps", lambda row: row.lineage),
-        (f"test {metric}", lambda row: f"{100 * row.test.value:.2f}" + (_spread_of_folds(row) if settings.folds else "")),
+        (
+            f"test {metric}",
+            lambda row: f"{100 * row.test.value:.2f}" + (_spread_of_folds(row) if settings.folds else ""),
+        ),
         (f"against {settings.baseline}", lambda row: _points(row.against_baseline)),
         (f"within {100 * settings.margin:g} points", lambda row: row.rejected or row.verdict(settings.margin)),
     ]
@@ -177,7 +184,9 @@ def _replication(row: Row, settings: Comparison) -> str:
     replicates = len(settings.replicates)
     if not settings.folds:
         return f"the mean of {replicates} replicates" if replicates > 1 else "one replicate"
-    shared = "each answered by the model that was not trained on it" if row.repetitions < replicates else "answered by all"
+    shared = (
+        "each answered by the model that was not trained on it" if row.repetitions < replicates else "answered by all"
+    )
     seeds = replicates // settings.folds
     return (
         f"{settings.folds} folds{f' of {seeds} seeds' if seeds > 1 else ''}, {shared} (± standard deviation over the folds"
@@ -187,8 +196,8 @@ def _replication(row: Row, settings: Comparison) -> str:
 
 def _quality_legend(row: Row, settings: Comparison, task: TaskManifest) -> str:
     return (
-        f"Quality: {task.metric} in percent on {row.examples} test examples, {_replication(row, settings)}. Differences are in points, paired "
-        f"example by example, with 95 % bootstrap intervals ({settings.resamples} resamples). *yes*: the whole interval lies "
+        f"Quality: {task.metric} in percent on {row.examples} test examples, {_replication(row, settings)}. "
+        f"Differences are in points, paired example by example, with 95 % bootstrap intervals ({settings.resamples} resamples). *yes*: the whole interval lies "
         f"above −{100 * settings.margin:g} points; *no*: it lies below; *open*: these examples do not decide."
     )
 

@@ -109,7 +109,9 @@ def test_a_label_that_occurs_in_one_fold_only_is_named(tmp_path, monkeypatch):
     labels = np.zeros((40, 2))
     labels[:20, 0] = labels[7, 1] = 1
     rows = {"train": slice(0, 30), "validation": slice(30, 35), "test": slice(35, 40)}
-    monkeypatch.setattr("constrictor.data.folds.read_examples", lambda file: _labelled(labels[rows[file.stem]], file.stem))
+    monkeypatch.setattr(
+        "constrictor.data.folds.read_examples", lambda file: _labelled(labels[rows[file.stem]], file.stem)
+    )
     with pytest.raises(ConstrictorError, match=r"the label 'b' has 1 examples, in one fold of 5 at most.*Leave it out"):
         cut_folds(_folding(), task)
 

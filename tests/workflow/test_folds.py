@@ -10,7 +10,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
-from inputs import GOOD, write_inputs, write_table
+from inputs import write_inputs, write_table
 from sklearn.metrics import accuracy_score
 from workbench import STUDY, Workbench
 
@@ -61,7 +61,9 @@ def test_what_a_fold_learns_from_is_its_own(crossed: Workbench) -> None:
 
 
 def test_text_of_a_corpus_is_no_example_of_the_task(crossed: Workbench) -> None:
-    known = {text for name in ("train", "validation", "test") for text in rows(crossed, f"{TASK}/{name}.parquet", "text")}
+    known = {
+        text for name in ("train", "validation", "test") for text in rows(crossed, f"{TASK}/{name}.parquet", "text")
+    }
     assert len(known) > 100
     chosen = set(rows(crossed, "data/folds/subsets/some_corn.parquet", "text"))
     assert len(chosen) == 20
