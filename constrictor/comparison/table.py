@@ -197,8 +197,9 @@ def _replication(row: Row, settings: Comparison) -> str:
 def _quality_legend(row: Row, settings: Comparison, task: TaskManifest) -> str:
     return (
         f"Quality: {task.metric} in percent on {row.examples} test examples, {_replication(row, settings)}. "
-        f"Differences are in points, paired example by example, with 95 % bootstrap intervals ({settings.resamples} resamples). *yes*: the whole interval lies "
-        f"above −{100 * settings.margin:g} points; *no*: it lies below; *open*: these examples do not decide."
+        f"Differences are in points, paired example by example, with 95 % bootstrap intervals ({settings.resamples} "
+        f"resamples). *yes*: the whole interval lies above −{100 * settings.margin:g} points; *no*: it lies below; *open*: "
+        "these examples do not decide."
     )
 
 
