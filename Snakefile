@@ -14,7 +14,7 @@ include: "rules/common.smk"
 
 wildcard_constraints:
     task="[^/]+",
-    replicate=r"seed\d+",
+    replicate=r"seed\d+(-fold\d+)?",
     name="[^/]+",
     subset="[^/]+",
 

@@ -6,7 +6,7 @@ rule prune:
         unpack(recovery_lessons),
         parent=parent_model,
         task=task_manifest,
-        validation=f"{DATA}/tasks/{{task}}/validation.parquet",
+        validation=task_file("validation.parquet"),
         calibration=calibration_examples,
     output:
         manifest=f"{NODE}/model/manifest.json",
@@ -75,7 +75,7 @@ rule export:
     input:
         parent=parent_model,
         task=task_manifest,
-        validation=f"{DATA}/tasks/{{task}}/validation.parquet",
+        validation=task_file("validation.parquet"),
     output:
         manifest=f"{NODE}/model/manifest.json",
     log:

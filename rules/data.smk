@@ -6,7 +6,7 @@ rule download_dataset:
         local_file,
     output:
         manifest=f"{DATA}/tasks/{{name}}/manifest.json",
-        splits=[f"{DATA}/tasks/{{name}}/{split}.parquet" for split in ("train", "validation", "test")],
+        splits=[f"{DATA}/tasks/{{name}}/{split}.parquet" for split in SPLITS],
     log:
         f"{DATA}/logs/task_{{name}}.log",
     benchmark:
@@ -42,6 +42,36 @@ use rule download_dataset as download_corpus with:
         "Read the corpus {wildcards.name}"
 
 
+if study.replicates.folds:
+
+    rule cut_folds:
+        input:
+            task=f"{DATA}/tasks/{{name}}/manifest.json",
+            splits=[f"{DATA}/tasks/{{name}}/{split}.parquet" for split in SPLITS],
+        output:
+            [
+                f"{DATA}/tasks/{{name}}/fold{fold}/{file}"
+                for fold in range(study.replicates.folds)
+                for file in ("manifest.json", *(f"{split}.parquet" for split in SPLITS))
+            ],
+        log:
+            f"{DATA}/logs/folds_{{name}}.log",
+        benchmark:
+            f"{DATA}/logs/folds_{{name}}.tsv"
+        conda:
+            "../envs/constrictor.yaml"
+        resources:
+            mem_mb=4000,
+            runtime=60,
+        params:
+            settings=lambda wildcards: plan.folding(wildcards.name).canonical(),
+            code=code_of("cut_folds"),
+        message:
+            "Cut the task {wildcards.name} into folds"
+        shell:
+            "python -m workflow_scripts.cut_folds --settings {params.settings:q} --task {input.task:q} 2> {log:q}"
+
+
 rule download_model:
     input:
         local_weights,
@@ -70,11 +100,13 @@ rule select_subset:
         pool=pool_of,
         held_out=held_out_of,
     output:
-        examples=f"{DATA}/subsets/{{name}}.parquet",
+        examples=f"{DATA}/subsets/{{fold}}{{name}}.parquet",
     log:
-        f"{DATA}/logs/subset_{{name}}.log",
+        f"{DATA}/logs/{{fold}}subset_{{name}}.log",
     benchmark:
-        f"{DATA}/logs/subset_{{name}}.tsv"
+        f"{DATA}/logs/{{fold}}subset_{{name}}.tsv"
+    wildcard_constraints:
+        fold=r"(fold\d+/)?",  # a task's subsets are chosen in each fold
     conda:
         "../envs/constrictor.yaml"
     resources:
@@ -84,7 +116,7 @@ rule select_subset:
         settings=lambda wildcards: study.subsets[wildcards.name].canonical(),
         code=code_of("select_subset"),
     message:
-        "Select the subset {wildcards.name}"
+        "Select the subset {wildcards.fold}{wildcards.name}"
     shell:
         "python -m workflow_scripts.select_subset --settings {params.settings:q} --pool {input.pool:q}"
         " --held-out {input.held_out:q} --output {output.examples:q} 2> {log:q}"

@@ -5,8 +5,8 @@ rule evaluate:
     input:
         model=f"{NODE}/model/manifest.json",
         task=task_manifest,
-        validation=f"{DATA}/tasks/{{task}}/validation.parquet",
-        test=f"{DATA}/tasks/{{task}}/test.parquet",
+        validation=task_file("validation.parquet"),
+        test=task_file("test.parquet"),
     output:
         metrics=f"{NODE}/metrics.json",
         predictions=f"{NODE}/predictions.parquet",
@@ -33,7 +33,7 @@ rule fair_baseline:
     input:
         model=f"{NODE}/model/manifest.json",
         task=task_manifest,
-        validation=f"{DATA}/tasks/{{task}}/validation.parquet",
+        validation=task_file("validation.parquet"),
     output:
         found=f"{NODE}/fair_baseline.json",
     log:
@@ -61,7 +61,7 @@ rule latency:
     input:
         model=f"{NODE}/model/manifest.json",
         task=task_manifest,
-        validation=f"{DATA}/tasks/{{task}}/validation.parquet",
+        validation=task_file("validation.parquet"),
         baselines=baseline_models,
         fair_baseline=fair_baseline,
     output:

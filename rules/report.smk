@@ -3,7 +3,7 @@
 
 rule compare:
     input:
-        task=task_manifest,
+        task=f"{DATA}/tasks/{{task}}/manifest.json",
         quality=measurements_of(plan.lineages, ["model/manifest.json", "metrics.json", "predictions.parquet"]),
         speed=measurements_of(dict.fromkeys(study.recipes.values()), ["latency.json"]),
     output:

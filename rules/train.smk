@@ -5,8 +5,8 @@ rule finetune:
     input:
         start=start_model,
         task=task_manifest,
-        train=f"{DATA}/tasks/{{task}}/train.parquet",
-        validation=f"{DATA}/tasks/{{task}}/validation.parquet",
+        train=task_file("train.parquet"),
+        validation=task_file("validation.parquet"),
     output:
         manifest=f"{NODE}/model/manifest.json",
         training=f"{NODE}/training.json",
@@ -36,7 +36,7 @@ rule finetune:
 rule teacher_outputs:
     input:
         teacher=f"{NODE}/model/manifest.json",
-        examples=lambda wildcards: examples_file(wildcards.task, wildcards.subset),
+        examples=lambda wildcards: examples_file(wildcards, wildcards.subset),
     output:
         outputs=f"{NODE}/outputs/{{subset}}.parquet",
     log:
@@ -63,7 +63,7 @@ rule distil:
         teacher=parent_model,
         student=start_model,
         task=task_manifest,
-        validation=f"{DATA}/tasks/{{task}}/validation.parquet",
+        validation=task_file("validation.parquet"),
         examples=lesson_examples,
         outputs=lesson_outputs,
     output:

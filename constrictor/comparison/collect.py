@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,11 +13,12 @@ import numpy as np
 
 from constrictor.artifacts.manifest import Manifest
 from constrictor.comparison.bootstrap import Answers, Interval, interval, paired_difference
-from constrictor.data.outputs import read_predictions
+from constrictor.data.outputs import Outputs, read_predictions
 from constrictor.data.task import TaskManifest
 from constrictor.metrics.measure import Problem
 from constrictor.metrics.problem import problem_of
 from constrictor.study.lineage import ancestry, parent_of, steps_of
+from constrictor.study.replicate import Replicate
 from constrictor.study.settings import Settings
 
 MASKING = frozenset({"magnitude", "wanda", "movement"})
@@ -31,6 +33,7 @@ class Comparison(Settings):
     margin: float
     resamples: int
     replicates: list[str]
+    folds: int | None = None
     gates: dict[str, float] = {}
 
     @property
@@ -51,7 +54,9 @@ class Row:
     Attributes:
         lineage: its steps.
         recipe: the recipe that it ends, if any.
-        test: the metric on test with its interval.
+        test: the metric on test with its interval; over all folds together where each has a test of its own.
+        examples: test examples that the metric is over.
+        repetitions: how often each of them was answered; fewer than replicates where folds share the examples out.
         validation: the metric on validation.
         spread: standard deviation of the test metric over replicates; None for a single one.
         tuned: the metric on test with the decision thresholds that are best on validation; None where nothing is decided.
@@ -71,6 +76,8 @@ class Row:
     lineage: str
     recipe: str | None
     test: Interval
+    examples: int
+    repetitions: int
     validation: float
     spread: float | None
     tuned: float | None
@@ -125,10 +132,7 @@ def collect(settings: Comparison, task: TaskManifest, results: Path) -> list[Row
     lineages = sorted(every, key=lambda lineage: first.index(lineage) if lineage in first else len(first))
     recipe_of = {lineage: name for name, lineage in settings.recipes.items()}
     problem = problem_of(task.kind, task.labels)
-    answers = {
-        split: {lineage: _answers(lineage, split, settings.replicates, problem, results) for lineage in lineages}
-        for split in ("validation", "test")
-    }
+    answers = {lineage: _answers(lineage, settings.replicates, problem, results) for lineage in lineages}
     rows = []
     for lineage in lineages:
         folders = [results / replicate / lineage for replicate in settings.replicates]
@@ -136,9 +140,27 @@ def collect(settings: Comparison, task: TaskManifest, results: Path) -> list[Row
     return rows
 
 
-def _answers(lineage: str, split: str, replicates: Sequence[str], problem: Problem, results: Path) -> Answers:
-    found = [read_predictions(results / name / lineage / "predictions.parquet")[split] for name in replicates]
+def _answers(lineage: str, replicates: Sequence[str], problem: Problem, results: Path) -> Answers:
+    """A model's answers on test, a row a repetition."""
+    found: list[Outputs] = []
+    for _, names in itertools.groupby(replicates, lambda name: Replicate.parse(name).seed):
+        tests = [read_predictions(results / name / lineage / "predictions.parquet")["test"] for name in names]
+        found += [_pooled(tests)] if set(tests[0].ids).isdisjoint(tests[-1].ids) else tests
     return Answers(found[0].labels, np.stack([problem.answers(outputs.logits) for outputs in found]))
+
+
+def _pooled(folds: Sequence[Outputs]) -> Outputs:
+    """The answers of all folds as those of one model: every example is answered by the fold that had held it out.
+
+    The metric of these answers is what a cross-validation reports; the mean of the folds' F1 would be biased where a fold
+    has few examples of a class (Forman and Scholz, 2010).
+    """
+    ids = [identity for outputs in folds for identity in outputs.ids]
+    return Outputs(
+        ids,
+        np.concatenate([outputs.labels for outputs in folds]),
+        np.concatenate([outputs.logits for outputs in folds]),
+    )
 
 
 def _row(
@@ -148,15 +170,15 @@ def _row(
     metric: str,
     problem: Problem,
     folders: Sequence[Path],
-    answers: dict[str, dict[str, Answers]],
+    answers: dict[str, Answers],
 ) -> Row:
     measure = problem.measures[metric]
-    own = answers["test"][lineage]
+    own = answers[lineage]
 
     def against(other: str | None) -> Interval | None:
         if other is None or other == lineage:
             return None
-        return paired_difference(measure, own, answers["test"][other], settings.resamples)
+        return paired_difference(measure, own, answers[other], settings.resamples)
 
     measured = [json.loads((folder / "metrics.json").read_text(encoding="utf-8")) for folder in folders]
     scores = [entry["test"][metric] for entry in measured]
@@ -168,13 +190,15 @@ def _row(
         lineage=lineage,
         recipe=recipe,
         test=interval(measure, own, settings.resamples),
+        examples=len(own.labels),
+        repetitions=len(own.predictions),
         validation=float(np.mean([entry["validation"][metric] for entry in measured])),
         spread=float(np.std(scores, ddof=1)) if len(scores) > 1 else None,
         tuned=float(np.mean(tuned)) if tuned else None,
         against_baseline=against(settings.baseline_lineage),
         against_control=against(settings.control_lineage),
         against_parent=against(parent),
-        agreement=_agreement(problem, own, answers["test"][parent]) if parent else None,
+        agreement=_agreement(problem, own, answers[parent]) if parent else None,
         logit_difference=_logit_difference(folders) if parent else None,
         gate=settings.gates.get(lineage),
         metrics={

@@ -30,6 +30,7 @@ def _record(row: Row, settings: Comparison, metric: str) -> dict[str, Any]:
         **_spread(f"test_{metric}", row.test),
         f"test_{metric}_sd_over_replicates": row.spread,
         f"test_{metric}_at_tuned_thresholds": row.tuned,
+        **({f"test_{metric}_mean_over_folds": row.metrics[metric]} if settings.folds else {}),
         f"validation_{metric}": row.validation,
         **{f"test_{name}": value for name, value in row.metrics.items() if name != metric},
         **_spread("difference_from_baseline", row.against_baseline),
@@ -66,7 +67,7 @@ def table_markdown(rows: Sequence[Row], settings: Comparison, task: TaskManifest
     parts = [
         f"## {name}",
         _markdown(_quality_columns(settings, task.metric, shown), shown),
-        _quality_legend(settings, task),
+        _quality_legend(rows[0], settings, task),
     ]
     # A model between a recipe's ends has no row of its own.
     between = [f"- `{row.lineage}` {row.rejected}" for row in rows if row.rejected and not row.recipe]
@@ -100,7 +101,10 @@ def _quality_columns(settings: Comparison, metric: str, rows: Sequence[Row]) -> 
     columns: list[Column] = [
         ("recipe", lambda row: row.recipe or ""),
         ("steps", lambda row: row.lineage),
-        (f"test {metric}", lambda row: f"{100 * row.test.value:.2f}"),
+        (
+            f"test {metric}",
+            lambda row: f"{100 * row.test.value:.2f}" + (_spread_of_folds(row) if settings.folds else ""),
+        ),
     ]
     if any(row.tuned is not None for row in rows):
         columns.append(("threshold tuned", lambda row: "" if row.tuned is None else f"{100 * row.tuned:.2f}"))
@@ -175,13 +179,32 @@ def _points(found: Interval | None) -> str:
     return f"{100 * found.value:+.2f} [{100 * found.low:+.2f}, {100 * found.high:+.2f}]"
 
 
-def _quality_legend(settings: Comparison, task: TaskManifest) -> str:
+def _spread_of_folds(row: Row) -> str:
+    """Standard deviation and interval of a cross-validated metric."""
+    return f" ± {100 * (row.spread or 0):.2f} [{100 * row.test.low:.2f}, {100 * row.test.high:.2f}]"
+
+
+def _replication(row: Row, settings: Comparison) -> str:
+    """What the numbers are the mean of."""
     replicates = len(settings.replicates)
-    mean = f", the mean of {replicates} replicates" if replicates > 1 else ", one replicate"
+    if not settings.folds:
+        return f"the mean of {replicates} replicates" if replicates > 1 else "one replicate"
+    shared = (
+        "each answered by the model that was not trained on it" if row.repetitions < replicates else "answered by all"
+    )
+    seeds = replicates // settings.folds
     return (
-        f"Quality: {task.metric} in percent on {task.rows['test']} test examples{mean}. Differences are in points, paired "
-        f"example by example, with 95 % bootstrap intervals ({settings.resamples} resamples). *yes*: the whole interval lies "
-        f"above −{100 * settings.margin:g} points; *no*: it lies below; *open*: these examples do not decide."
+        f"{settings.folds} folds{f' of {seeds} seeds' if seeds > 1 else ''}, {shared} (± standard deviation over the folds"
+        f"{' and seeds' if seeds > 1 else ''}, [95 % interval])"
+    )
+
+
+def _quality_legend(row: Row, settings: Comparison, task: TaskManifest) -> str:
+    return (
+        f"Quality: {task.metric} in percent on {row.examples} test examples, {_replication(row, settings)}. "
+        f"Differences are in points, paired example by example, with 95 % bootstrap intervals ({settings.resamples} "
+        f"resamples). *yes*: the whole interval lies above −{100 * settings.margin:g} points; *no*: it lies below; *open*: "
+        "these examples do not decide."
     )
 
 

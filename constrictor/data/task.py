@@ -14,7 +14,7 @@ from pydantic import Field
 from constrictor.artifacts.writing import write_text
 from constrictor.data.duplicates import deduplicate
 from constrictor.data.examples import Examples, Text, write_examples
-from constrictor.data.labels import Labels, labels_of
+from constrictor.data.labels import count_labels, labels_of
 from constrictor.data.normalise import normaliser
 from constrictor.data.sources import read_source
 from constrictor.data.splits import strata_of, stratified_sample, stratified_split
@@ -63,12 +63,12 @@ def prepare_task(task: AnyTask, folder: Path) -> TaskManifest:
     frame, origin = _read(task)
     normalised = _normalise(frame, task)
     _refuse_gaps(frame, task.columns.texts)
-    labels: Labels[Task] = labels_of(task, frame)
+    labels = labels_of(task, frame)
     texts = _texts(frame, task.columns.texts)
     kept = deduplicate(texts, [row.tobytes() for row in labels.values])
     examples = Examples(frame["id"].tolist(), texts, labels.values).take(kept.rows)
     splits = {name: examples.take(rows) for name, rows in _split(examples, origin[kept.rows], task).items()}
-    _refuse_missing_class(splits, labels)
+    refuse_missing_class(splits, labels.names)
     for name, part in splits.items():
         write_examples(folder / f"{name}.parquet", part)
     manifest = TaskManifest(
@@ -78,7 +78,7 @@ def prepare_task(task: AnyTask, folder: Path) -> TaskManifest:
         truncation=task.truncation,
         metric=task.metric,
         rows={name: len(part) for name, part in splits.items()},
-        classes={name: labels.count(part.labels) for name, part in splits.items()},
+        classes={name: count_labels(part.labels, labels.names) for name, part in splits.items()},
         dropped={"repeated": kept.repeated, "contradicting": kept.contradicting},
         normalised=normalised,
         fingerprint={name: fingerprint(part) for name, part in splits.items()},
@@ -157,14 +157,19 @@ def _split(examples: Examples, origin: np.ndarray, task: Task) -> dict[str, np.n
     if task.fraction == 1:
         return rows
     return {
-        name: part[stratified_sample(strata[part], round(len(part) * task.fraction), task.split.seed)]
+        name: part[stratified_sample(strata[part], round(len(part) * task.fraction), task.split.seed, leave=0)]
         for name, part in rows.items()
     }
 
 
-def _refuse_missing_class(splits: dict[str, Examples], labels: Labels[Task]) -> None:
+def refuse_missing_class(splits: dict[str, Examples], names: Sequence[str]) -> None:
+    """Refuse splits of which one leaves a class or label out.
+
+    Raises:
+        ConstrictorError: naming the split and the class.
+    """
     for name, part in splits.items():
-        missing = [label for label, count in labels.count(part.labels).items() if count == 0]
+        missing = [label for label, count in count_labels(part.labels, names).items() if count == 0]
         if missing:
             raise ConstrictorError(
                 f"the split '{name}' ({len(part)} examples) has no example of the class '{missing[0]}'. "

@@ -19,7 +19,7 @@ Problem = tuple[tuple[str | int, ...], str]
 
 # Names that the workflow itself gives to its targets.
 RULES = frozenset(
-    "all download_dataset download_model select_subset teacher_outputs finetune distil prune quantize export evaluate "
+    "all download_dataset cut_folds download_model select_subset teacher_outputs finetune distil prune quantize export evaluate "
     "latency fair_baseline compare".split()
 )
 

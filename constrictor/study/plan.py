@@ -8,12 +8,14 @@ from typing import Any, NamedTuple
 from constrictor.machine import slow_here
 from constrictor.study.chain import Shape, chain_problem, shape_of
 from constrictor.study.lineage import all_nodes, ancestry, steps_of
+from constrictor.study.replicate import Folding, Replicate
 from constrictor.study.steps.distil import Distil, SoftTargets, StudentModel
 from constrictor.study.steps.export import Export
 from constrictor.study.steps.finetune import Finetune
 from constrictor.study.steps.quantize import QuantizationAware
 from constrictor.study.steps.recovery import Recovery
 from constrictor.study.study import AnyStep, Study
+from constrictor.study.tasks import SplitSources
 
 
 class Teaching(NamedTuple):
@@ -76,7 +78,24 @@ class Plan:
     @cached_property
     def replicates(self) -> list[str]:
         """Names of the repetitions, as they stand in paths."""
-        return [f"seed{seed}" for seed in self.study.replicates.seeds]
+        folds = range(self.study.replicates.folds) if self.study.replicates.folds else [None]
+        return [str(Replicate(seed, fold)) for seed in self.study.replicates.seeds for fold in folds]
+
+    @property
+    def timed_replicates(self) -> list[str]:
+        """The repetitions whose models are timed: of a cross-validation the first, since folds change no shape."""
+        return self.replicates[:1] if self.study.replicates.folds else self.replicates
+
+    def folding(self, task: str) -> Folding:
+        """How a task's examples are cut, in a study with folds."""
+        settings, folds = self.study.tasks[task], self.study.replicates.folds
+        assert folds is not None, "asked of a study with folds only"
+        return Folding(
+            folds=folds,
+            keep_test=isinstance(settings.source, SplitSources) and settings.source.test is not None,
+            validation=settings.split.validation,
+            seed=settings.split.seed,
+        )
 
     @cached_property
     def lineages(self) -> list[str]:
@@ -102,6 +121,7 @@ class Plan:
             "recipes": self.study.recipes,
             "gates": self._gates,
             "replicates": self.replicates,
+            "folds": self.study.replicates.folds,
         }
 
     @property

@@ -27,6 +27,14 @@ class Replicates(Settings):
     seeds: list[Annotated[int, Field(ge=0)]] = Field(
         [42], min_length=1, description="One repetition a seed; it draws new heads, the order of examples and dropout."
     )
+    folds: int | None = Field(
+        None,
+        ge=2,
+        description="Cross-validation: cut the examples in this many parts, class by class, and do everything once a "
+        "part. The part is the test split then (the validation split where the data bring a test split). The parts are "
+        "the same for all seeds: `split.seed` of the task draws them. Default: one split, no folds.",
+        examples=[5],
+    )
 
 
 class Latency(Settings):

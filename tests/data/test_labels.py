@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from constrictor.data.labels import labels_of
+from constrictor.data.labels import count_labels, labels_of
 from constrictor.data.splits import strata_of, stratified_split
 from constrictor.errors import ConstrictorError
 from constrictor.study.tasks import ClassificationTask, MultilabelTask, RegressionTask
@@ -24,7 +24,7 @@ def test_a_column_a_label():
     )
     assert found.names == ["rude", "threat"]
     assert found.values.tolist() == [[1, 0], [0, 0], [1, 1]]
-    assert found.count(found.values) == {"rude": 2, "threat": 1}
+    assert count_labels(found.values, found.names) == {"rude": 2, "threat": 1}
 
 
 def test_one_column_that_lists_the_labels():

@@ -60,3 +60,32 @@ def test_validation_and_test_are_not_drawn_alike():
 
 def test_nothing_from_nothing():
     assert stratified_sample(np.array([], dtype=int), 0, 0).tolist() == []
+
+
+@given(st.lists(st.integers(3, 40), min_size=2, max_size=5), SEEDS)
+def test_every_class_is_in_every_split_however_rare_it_is(counts, seed):
+    labels = np.repeat(np.arange(len(counts) + 1), [*counts, 200])
+    splits = stratified_split(labels, 0.1, 0.1, seed)
+    assert {name: len(rows) for name, rows in splits.items() if name != "train"} == {
+        "validation": round(len(labels) * 0.1),
+        "test": round(len(labels) * 0.1),
+    }
+    for rows in splits.values():
+        assert len(np.unique(labels[rows])) == len(counts) + 1
+
+
+@given(st.lists(st.integers(3, 40), min_size=2, max_size=5), SEEDS)
+def test_training_keeps_every_class_too(counts, seed):
+    labels = np.repeat(np.arange(len(counts)), counts)
+    splits = stratified_split(labels, 0.4, 0.55, seed)
+    if len(splits["train"]) >= len(counts):
+        assert len(np.unique(labels[splits["train"]])) == len(counts)
+
+
+def test_rows_with_several_labels_are_split_by_label():
+    labels = (np.random.default_rng(1).random((300, 3)) < [0.05, 0.3, 0.6]).astype(float)
+    splits = stratified_split(labels, 0.1, 0.2, 0)
+    assert [len(splits[name]) for name in ("train", "validation", "test")] == [210, 30, 60]
+    assert np.array_equal(np.sort(np.concatenate(list(splits.values()))), np.arange(300))
+    for name, share in (("validation", 0.1), ("test", 0.2)):
+        assert abs(labels[splits[name]].sum(axis=0) - share * labels.sum(axis=0)).max() < 2

@@ -1,0 +1,110 @@
+"""The comparison of a cross-validation: every example answered once a seed, or a test split that all folds share."""
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sklearn.metrics import f1_score
+
+from constrictor.artifacts.manifest import FileEntry, Manifest, StepRecord
+from constrictor.comparison.collect import Comparison
+from constrictor.comparison.compare import compare
+from constrictor.data.outputs import Outputs, write_predictions
+from constrictor.data.task import TaskManifest
+
+SIZES = (30, 31, 29)
+CHANCES = {"teacher": 0.9, "small": 0.7}
+
+
+def _fold(lineage: str, seed: int, fold: int, shared: bool) -> Outputs:
+    """A fold's answers on its test examples; on those of fold 0 where all folds share one test split."""
+    part = 0 if shared else fold
+    labels = np.random.default_rng(part).integers(0, 3, SIZES[part])
+    generator = np.random.default_rng([seed, fold, len(lineage)])
+    right = generator.random(SIZES[part]) < CHANCES[lineage]
+    logits = np.eye(3, dtype=np.float32)[np.where(right, labels, (labels + 1) % 3)]
+    return Outputs([f"part{part}-{number}" for number in range(SIZES[part])], labels, logits)
+
+
+def _report(folder: Path, seeds: list[int], shared: bool) -> tuple[dict[str, dict[str, str]], str]:
+    """The CSV table by recipe, and the Markdown page, of a study with three folds."""
+    for seed in seeds:
+        for fold in range(3):
+            for lineage in CHANCES:
+                _write_node(folder / "results" / f"seed{seed}-fold{fold}" / lineage, _fold(lineage, seed, fold, shared))
+    task = TaskManifest(
+        kind="classification", labels=["a", "b", "c"], max_length=32, metric="macro_f1", rows={"test": SIZES[0]},
+        classes={}, dropped={}, fingerprint={},
+    )  # fmt: skip
+    (folder / "manifest.json").write_text(task.model_dump_json(), encoding="utf-8")
+    settings = Comparison(
+        recipes={"base": "teacher", "small": "small"}, baseline="base", margin=0.05, resamples=2000, folds=3,
+        replicates=[f"seed{seed}-fold{fold}" for seed in seeds for fold in range(3)],
+    )  # fmt: skip
+    compare(settings, folder / "manifest.json", folder / "results", folder / "report")
+    with open(folder / "report" / "table.csv", encoding="utf-8") as stream:
+        table = {row["recipe"]: row for row in csv.DictReader(stream)}
+    return table, (folder / "report" / "table.md").read_text(encoding="utf-8")
+
+
+def _write_node(node: Path, test: Outputs) -> None:
+    (node / "model").mkdir(parents=True)
+    write_predictions(node / "predictions.parquet", {"validation": test, "test": test})
+    scores = dict.fromkeys(("accuracy", "weighted_f1", "mcc", "loss"), 0.5) | {"macro_f1": _f1([test])}
+    (node / "metrics.json").write_text(json.dumps({"validation": scores, "test": scores}), encoding="utf-8")
+    manifest = Manifest(
+        format="torch", precision="fp32", parameters=9, nonzero_parameters=9,
+        lineage=[StepRecord(step=node.name, settings={"stage": "finetune"})],
+        files={"model.safetensors": FileEntry(bytes=9, sha256="0")},
+    )  # fmt: skip
+    (node / "model" / "manifest.json").write_text(manifest.model_dump_json(), encoding="utf-8")
+
+
+def _f1(outputs: list[Outputs]) -> float:
+    labels = np.concatenate([found.labels for found in outputs])
+    return f1_score(labels, np.concatenate([found.logits.argmax(1) for found in outputs]), average="macro")
+
+
+@pytest.mark.parametrize("seeds", [[1], [1, 2]])
+def test_the_metric_is_that_of_all_out_of_fold_answers(tmp_path, seeds):
+    table, text = _report(tmp_path, seeds, shared=False)
+    folds = {name: [[_fold(name, seed, fold, False) for fold in range(3)] for seed in seeds] for name in CHANCES}
+    pooled = {name: np.mean([_f1(parts) for parts in found]) for name, found in folds.items()}
+    scores = [_f1([part]) for parts in folds["small"] for part in parts]
+    small = table["small"]
+    assert float(small["test_macro_f1"]) == pytest.approx(pooled["small"])
+    assert float(small["test_macro_f1_mean_over_folds"]) == pytest.approx(np.mean(scores))
+    assert float(small["test_macro_f1_sd_over_replicates"]) == pytest.approx(np.std(scores, ddof=1))
+    assert abs(np.mean(scores) - pooled["small"]) > 1e-4  # the two are not the same number
+    assert float(small["difference_from_baseline"]) == pytest.approx(pooled["small"] - pooled["teacher"])
+    assert (
+        f"90 test examples, 3 folds{' of 2 seeds' if len(seeds) > 1 else ''}, each answered by the model that" in text
+    )
+    interval = f"[{100 * float(small['test_macro_f1_low']):.2f}, {100 * float(small['test_macro_f1_high']):.2f}]"
+    assert f" {100 * pooled['small']:.2f} ± {100 * np.std(scores, ddof=1):.2f} {interval} |" in text
+
+
+def test_the_interval_of_a_difference_is_over_all_examples(tmp_path):
+    table, _ = _report(tmp_path, [1], shared=False)
+    labels = np.concatenate([_fold("small", 1, fold, False).labels for fold in range(3)])
+    answers = {
+        name: np.concatenate([_fold(name, 1, fold, False).logits.argmax(1) for fold in range(3)]) for name in CHANCES
+    }
+    generator = np.random.default_rng(5)
+    draws = []
+    for _ in range(1000):
+        rows = generator.integers(0, len(labels), len(labels))
+        scores = {name: f1_score(labels[rows], found[rows], average="macro") for name, found in answers.items()}
+        draws.append(scores["small"] - scores["teacher"])
+    low, high = np.percentile(draws, [2.5, 97.5])
+    assert float(table["small"]["difference_from_baseline_low"]) == pytest.approx(low, abs=0.02)
+    assert float(table["small"]["difference_from_baseline_high"]) == pytest.approx(high, abs=0.02)
+
+
+def test_folds_that_share_a_test_split_are_repetitions_on_it(tmp_path):
+    table, text = _report(tmp_path, [1], shared=True)
+    scores = [_f1([_fold("small", 1, fold, True)]) for fold in range(3)]
+    assert float(table["small"]["test_macro_f1"]) == pytest.approx(np.mean(scores))
+    assert "30 test examples, 3 folds, answered by all" in text
