@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from constrictor.artifacts.architecture import keep_layers
 from constrictor.artifacts.manifest import Manifest, read_manifest
-from constrictor.artifacts.torch_model import load_classifier
 from constrictor.data.tokenization import Tokenizer
 from constrictor.study.steps.finetune import Finetune
 from constrictor.training.lessons import Lesson, learn
 from constrictor.training.node import Node, TaskFolder
+from constrictor.training.tuning import Start, Trainee
 
 
 def finetune(settings: Finetune, start: Path, task: TaskFolder, node: Node) -> Manifest:
-    """Train all weights with cross-entropy and save the epoch that is best on validation.
+    """Train with cross-entropy and save the epoch that is best on validation.
 
     Args:
         settings: the step.
@@ -23,16 +22,17 @@ def finetune(settings: Finetune, start: Path, task: TaskFolder, node: Node) -> M
         node: where to work.
 
     Raises:
-        ConstrictorError: if the model does not fit the task, or the disk is full.
+        ConstrictorError: if the model does not fit the task, an adapter does not fit the model, or the disk is full.
     """
     parent, labelled = read_manifest(start), task.manifest
-    model = load_classifier(start, labelled.labels, labelled.max_length, seed=node.seed, new_head=settings.new_head)
-    if settings.layers:
-        keep_layers(model, settings.layers)
+    trainee = Trainee(
+        Start(start, labelled.labels, labelled.max_length, node.seed, settings.layers, settings.new_head), settings
+    )
     tokenizer = Tokenizer(start, labelled.max_length)
     lessons = [Lesson(task.folder / "train.parquet")]
-    trained = learn(model, settings, tokenizer, lessons, None, start, task, node, epochs=settings.epochs)
+    trained = learn(trainee.model, settings, tokenizer, lessons, None, start, task, node, epochs=settings.epochs)
     manifest = parent.descend(
         node.step, settings, labels=labelled.labels, max_length=labelled.max_length, seed=node.seed
     )
-    return node.save(model, start, manifest, trained)
+    model, kept = trainee.finish()
+    return node.save(model, start, manifest, trained, kept=kept)

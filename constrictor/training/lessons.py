@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from torch import Tensor
 from transformers import PreTrainedModel
 
 from constrictor.data.examples import read_examples
@@ -15,6 +16,7 @@ from constrictor.data.tokenization import Encoded, Tokenizer
 from constrictor.errors import ConstrictorError
 from constrictor.study.steps.distil import SoftTargets
 from constrictor.study.steps.step import Optimisation
+from constrictor.training.class_weights import weights_of_classes
 from constrictor.training.engine import Loss, Trained, TrainingData, train
 from constrictor.training.losses import distillation_loss, label_loss
 from constrictor.training.node import Node, TaskFolder
@@ -63,14 +65,16 @@ def learn(
         after_step: called after each optimiser step with the share of the training that is done.
 
     Raises:
-        ConstrictorError: if a lesson's files disagree, or the disk is full.
+        ConstrictorError: if a lesson's files disagree, a weighted class is none of the task's, or the disk is full.
     """
     labelled = task.manifest
     inputs = [file for lesson in lessons for file in lesson.files]
+    data = lesson_data(lessons, tokenizer)
+    weights = weights_of_classes(settings.class_weights, data.targets["labels"], labelled.labels)
     return train(
         model,
-        lesson_data(lessons, tokenizer),
-        loss_of(soft_targets),
+        data,
+        loss_of(soft_targets, weights),
         task.validator(tokenizer, labelled.metric),
         settings,
         epochs=epochs,
@@ -107,11 +111,30 @@ def lesson_data(lessons: Sequence[Lesson], tokenizer: Tokenizer) -> TrainingData
     return TrainingData(encoded, tokenizer.pad_id, joined)
 
 
-def loss_of(soft_targets: SoftTargets | None) -> Loss:
-    """The distillation loss with a step's alpha and temperature; that of the labels alone where there is no teacher."""
-    if soft_targets is None:
-        return lambda logits, targets: label_loss(logits, targets["labels"])
-    alpha, temperature = soft_targets.alpha, soft_targets.temperature
-    return lambda logits, targets: distillation_loss(
-        logits, targets["labels"], targets["teacher_logits"], alpha, temperature
-    )
+def loss_of(soft_targets: SoftTargets | None, weights: Tensor | None = None) -> Loss:
+    """The distillation loss with a step's alpha and temperature; that of the labels alone where there is no teacher.
+
+    Args:
+        soft_targets: how teacher and labels are mixed; None where labels teach alone.
+        weights: ``(classes,)`` factors of the classes' label losses; None for ones.
+    """
+
+    def of_labels(logits: Tensor, targets: dict[str, Tensor]) -> Tensor:
+        return label_loss(logits, targets["labels"], _beside(weights, logits))
+
+    def of_both(logits: Tensor, targets: dict[str, Tensor]) -> Tensor:
+        assert soft_targets is not None
+        return distillation_loss(
+            logits,
+            targets["labels"],
+            targets["teacher_logits"],
+            soft_targets.alpha,
+            soft_targets.temperature,
+            _beside(weights, logits),
+        )
+
+    return of_labels if soft_targets is None else of_both
+
+
+def _beside(weights: Tensor | None, logits: Tensor) -> Tensor | None:
+    return None if weights is None else weights.to(logits.device)

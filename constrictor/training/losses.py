@@ -8,17 +8,18 @@ from torch.nn.functional import cross_entropy, log_softmax
 from constrictor.data.examples import UNLABELLED
 
 
-def label_loss(logits: Tensor, labels: Tensor) -> Tensor:
+def label_loss(logits: Tensor, labels: Tensor, weights: Tensor | None = None) -> Tensor:
     """Cross-entropy with the labels; zero where an example has none.
 
     Args:
         logits: ``(batch, classes)``.
         labels: ``(batch,)`` class numbers or :data:`~constrictor.data.examples.UNLABELLED`.
+        weights: ``(classes,)`` factors of the classes' losses; None for ones.
 
     Returns:
         ``(batch,)`` in nats.
     """
-    return cross_entropy(logits, labels, ignore_index=UNLABELLED, reduction="none")
+    return cross_entropy(logits, labels, weight=weights, ignore_index=UNLABELLED, reduction="none")
 
 
 def soft_target_loss(logits: Tensor, teacher_logits: Tensor, temperature: float) -> Tensor:
@@ -45,7 +46,12 @@ def soft_target_loss(logits: Tensor, teacher_logits: Tensor, temperature: float)
 
 
 def distillation_loss(
-    logits: Tensor, labels: Tensor, teacher_logits: Tensor, alpha: float, temperature: float
+    logits: Tensor,
+    labels: Tensor,
+    teacher_logits: Tensor,
+    alpha: float,
+    temperature: float,
+    weights: Tensor | None = None,
 ) -> Tensor:
     """``alpha * soft_target_loss + (1 - alpha) * label_loss``.
 
@@ -58,9 +64,10 @@ def distillation_loss(
         teacher_logits: ``(batch, classes)``.
         alpha: weight of the soft targets, 0 to 1.
         temperature: T > 0.
+        weights: ``(classes,)`` factors of the classes' label losses; None for ones.
 
     Returns:
         ``(batch,)`` in nats.
     """
     soft = soft_target_loss(logits, teacher_logits, temperature)
-    return alpha * soft + (1 - alpha) * label_loss(logits, labels)
+    return alpha * soft + (1 - alpha) * label_loss(logits, labels, weights)

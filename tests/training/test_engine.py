@@ -16,6 +16,7 @@ from constrictor.training import callbacks, engine
 from constrictor.training.engine import Trained, TrainingData, train
 from constrictor.training.losses import label_loss
 from constrictor.training.node import TaskFolder
+from constrictor.training.trainer import arguments
 
 SETTINGS = Optimisation(lr=1e-3, batch_size=8, dropout=0.1)
 ROWS = 40
@@ -308,12 +309,12 @@ def test_dropout_setting_reaches_every_dropout_and_null_keeps_the_models_own(tin
 
 
 def test_warmup_and_schedule_reach_the_trainer(tmp_path):
-    arguments = engine._arguments(
+    found = arguments(
         Optimisation(warmup=0.25, schedule="constant", weight_decay=0.3, max_gradient_norm=0.7), 2, 5, tmp_path
     )
-    assert arguments.get_warmup_steps(40) == 10
-    assert arguments.lr_scheduler_type == "constant_with_warmup"
-    assert (arguments.weight_decay, arguments.max_grad_norm, arguments.seed) == (0.3, 0.7, 5)
+    assert found.get_warmup_steps(40) == 10
+    assert found.lr_scheduler_type == "constant_with_warmup"
+    assert (found.weight_decay, found.max_grad_norm, found.seed) == (0.3, 0.7, 5)
 
 
 @pytest.mark.parametrize("size", ["64k", "300k", "600k"])
