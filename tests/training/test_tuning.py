@@ -1,15 +1,19 @@
+import json
 import os
 import shutil
 from pathlib import Path
 
+import bitsandbytes
 import pytest
 import torch
 from pydantic import ValidationError
 from safetensors.torch import load_file
 from transformers import AutoModelForSequenceClassification
 
+from constrictor.artifacts.adapter import fold
 from constrictor.artifacts.manifest import read_manifest
 from constrictor.artifacts.torch_model import load_classifier
+from constrictor.compression.quantization.bnb import quantize_base
 from constrictor.data.tokenization import Tokenizer
 from constrictor.errors import ConstrictorError
 from constrictor.evaluation.outputs import teacher_outputs
@@ -59,8 +63,6 @@ def test_adapter_learns_while_the_encoder_stays(kept, tiny_model):
 
 
 def _record(node: Path) -> dict:
-    import json
-
     return json.loads((node / "training.json").read_text(encoding="utf-8"))
 
 
@@ -74,22 +76,20 @@ def test_kept_adapter_opens_as_peft_opens_it(kept, tiny_model, ask):
     assert load(kept / "model").logits_of(texts).argmax(axis=1).tolist() == [1, 0]
 
 
-def test_merged_adapter_is_the_kept_one_as_a_plain_model(kept, tiny_model, tiny_task, tmp_path, ask):
-    adapter = {"targets": "all", "dropout": 0.0}
-    manifest = _finetune(tiny_model, tiny_task, tmp_path / "lora", adapter=adapter, epochs=4, lr=2e-2, dropout=0.0)
-    assert manifest.adapter is None
-    assert torch.equal(ask(_model(tmp_path / "lora")), ask(_model(kept)))
-    plain = AutoModelForSequenceClassification.from_pretrained(tmp_path / "lora/model")
-    assert torch.equal(ask(plain), ask(_model(kept)))
-    assert set(plain.state_dict()) == set(_model(kept).state_dict())
-
-
-def test_two_trainings_of_an_adapter_give_equal_manifests(tiny_model, tiny_task, tmp_path):
+def test_two_trainings_are_equal_and_a_merged_adapter_is_the_kept_one_as_a_plain_model(
+    tiny_model, tiny_task, tmp_path, ask
+):
     found = [
-        _finetune(tiny_model, tiny_task, tmp_path / name / "lora", adapter={"merge": False}, epochs=1) for name in "ab"
+        _finetune(tiny_model, tiny_task, tmp_path / name / "lora", adapter={"merge": name == "merged"}, epochs=1)
+        for name in ("one", "two", "merged")
     ]
     assert found[0] == found[1]
-    assert found[0].adapter.base == os.path.relpath(tiny_model, tmp_path / "a/lora/model")
+    assert found[0].adapter.base == os.path.relpath(tiny_model, tmp_path / "one/lora/model")
+    assert found[2].adapter is None
+    kept, merged = _model(tmp_path / "one/lora"), _model(tmp_path / "merged/lora")
+    assert torch.equal(ask(kept), ask(merged))
+    plain = AutoModelForSequenceClassification.from_pretrained(tmp_path / "merged/lora/model")
+    assert torch.equal(ask(plain), ask(kept))
 
 
 def test_counts_of_an_adapter(kept):
@@ -124,18 +124,15 @@ def test_adapter_of_another_base_is_refused(kept, tiny_model, tiny_task, tmp_pat
     wrong = manifest.adapter.model_copy(update={"base_digest": "0" * 64})
     file = tmp_path / "lora/model/manifest.json"
     file.write_text(manifest.model_copy(update={"adapter": wrong}).model_dump_json(), encoding="utf-8")
-    with pytest.raises(ConstrictorError, match="trained on another model than the one in .*base now"):
+    with pytest.raises(ConstrictorError, match=r"trained on another model than the one in .*base now"):
         _model(tmp_path / "lora")
     shutil.rmtree(tmp_path / "base")
-    with pytest.raises(ConstrictorError, match="is not in .*base any more.*merge: true"):
+    with pytest.raises(ConstrictorError, match=r"is not in .*base any more.*merge: true"):
         _model(tmp_path / "lora")
 
 
-def test_adapter_that_does_not_fit_is_refused(kept, tmp_path):
-    shutil.copytree(kept / "model", tmp_path / "one/lora/model")
+def test_adapter_that_does_not_fit_is_refused(kept):
     from peft import LoraConfig
-
-    from constrictor.artifacts.adapter import fold
 
     config = LoraConfig.from_pretrained(kept / "model")
     weights = load_file(kept / "model/adapter_model.safetensors")
@@ -160,9 +157,7 @@ def test_only_what_is_trained_is_written_while_training(tiny_model, tiny_task, t
         assert all("lora_" in name or "modules_to_save" in name for name in names)
 
 
-@pytest.mark.parametrize(
-    "more", [{"adapter": {"merge": False}}, {"train": "head"}, {"weight_average": 0.9, "adapter": {}}]
-)
+@pytest.mark.parametrize("more", [{"adapter": {"merge": False}, "weight_average": 0.9}, {"train": "head"}])
 def test_resumed_equals_undisturbed(tiny_model, tiny_task, tmp_path, monkeypatch, more):
     whole = _finetune(tiny_model, tiny_task, tmp_path / "a/lora", **more)
     monkeypatch.setattr(callbacks, "SECONDS_BETWEEN_CHECKPOINTS", 0)
@@ -171,7 +166,7 @@ def test_resumed_equals_undisturbed(tiny_model, tiny_task, tmp_path, monkeypatch
 
         def interrupt(self, args, state, control, **kwargs):
             calls.append(1)
-            if len(calls) == 13:
+            if len(calls) == 11:
                 raise KeyboardInterrupt
             return real(self, args, state, control, **kwargs)
 
@@ -207,7 +202,7 @@ def test_adapter_and_distillation_together(tiny_teacher, tiny_task, tmp_path, as
                 "lr": 5e-3,
                 "batch_size": 8,
                 "adapter": {"merge": merge, "targets": "all"},
-            }  # fmt: skip
+            }
         )
         node = Node(tmp_path / str(merge), "kd", seed=3)
         manifest = distil(step, tiny_teacher, tiny_teacher, [lesson], TaskFolder(tiny_task), node)
@@ -218,40 +213,43 @@ def test_adapter_and_distillation_together(tiny_teacher, tiny_task, tmp_path, as
 
 
 def test_quantized_base(wide_teacher, tiny_task, tmp_path, ask):
-    """Trained on 4-bit weights; what is validated, kept and merged is one model: rounded weights and the adapter."""
-    seen = []
-    real = Trainee.finish
-
-    def finish(self):
-        found = real(self)
-        seen.append((ask(self.model), ask(found[0])))
-        return found
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Trainee, "finish", finish)
-        for merge in (True, False):
-            manifest = _finetune(
-                wide_teacher, tiny_task, tmp_path / str(merge), epochs=1, precision="fp32", dropout=0.0,
-                adapter={"base": "nf4", "merge": merge},
-            )  # fmt: skip
+    """What is kept and merged is one model: weights rounded as bitsandbytes stores them, and ``alpha / rank * B A``."""
+    for merge in (True, False):
+        manifest = _finetune(
+            wide_teacher, tiny_task, tmp_path / str(merge), epochs=1, adapter={"base": "nf4", "merge": merge}
+        )
     assert len(manifest.adapter.nf4) == 2 * 6
-    live, finished = seen[0]
-    torch.testing.assert_close(finished, live, rtol=0, atol=1e-4)
+    merged = load_file(tmp_path / "True/model/model.safetensors")
+    adapter = load_file(tmp_path / "False/model/adapter_model.safetensors")
+    before = load_file(wide_teacher / "model.safetensors")
+    for name in manifest.adapter.nf4:
+        stored = bitsandbytes.nn.Params4bit(before[f"{name}.weight"], quant_type="nf4").to("cpu")
+        expected = bitsandbytes.functional.dequantize_4bit(stored.data, stored.quant_state)
+        lora = f"base_model.model.{name}.lora_{{}}.weight"
+        if lora.format("A") in adapter:
+            expected = expected + 16 / 8 * adapter[lora.format("B")] @ adapter[lora.format("A")]
+        torch.testing.assert_close(merged[f"{name}.weight"], expected, rtol=0, atol=1e-6)
+        assert not torch.equal(merged[f"{name}.weight"], before[f"{name}.weight"])
     assert torch.equal(ask(_model(tmp_path / "True")), ask(_model(tmp_path / "False")))
-    assert torch.equal(ask(_model(tmp_path / "True")), finished)
-    name = "bert.encoder.layer.0.intermediate.dense.weight"  # no target, so only rounded
-    before = load_file(wide_teacher / "model.safetensors")[name]
-    after = load_file(tmp_path / "True/model/model.safetensors")[name]
-    assert 0.02 < (after - before).norm() / before.norm() < 0.15
-    counts = _record(tmp_path / "True")
-    plain = sum(parameter.numel() for parameter in _model(tmp_path / "True").parameters())
-    assert counts["total_parameters"] == plain + 2 * 2 * 8 * (128 + 128)
+    plain = sum(tensor.numel() for tensor in merged.values())
+    assert _record(tmp_path / "True")["total_parameters"] == plain + 2 * 2 * 8 * (128 + 128)
+
+
+def test_live_model_on_a_quantized_base_is_the_one_that_is_saved(wide_teacher, ask):
+    trainee = Trainee(Start(wide_teacher, LABELS, 32, seed=1), Tuning(adapter=Adapter(base="nf4", dropout=0.0)))
+    for name, parameter in trainee.model.named_parameters():
+        if "lora_B" in name:
+            torch.nn.init.normal_(parameter, std=0.02)
+    finished, _ = trainee.finish()
+    # The kernels for CPUs multiply in 8 mantissa bits, so the live logits are near, not equal.
+    live, saved, unrounded = ask(trainee.model), ask(finished), ask(Start(wide_teacher, LABELS, 32, seed=1).open())
+    assert (live - saved).norm() < 0.05 * (saved - unrounded).norm()
 
 
 def test_quantized_base_of_a_model_without_legal_shapes_is_refused(tiny_model):
-    start = Start(tiny_model, LABELS, 32, seed=1)
-    with pytest.raises(ConstrictorError, match="'base: nf4' fits no layer of this model.*Use 'base: fp32'"):
-        Trainee(start, Tuning(adapter=Adapter(base="nf4")))
+    model = Start(tiny_model, LABELS, 32, seed=1).open()
+    with pytest.raises(ConstrictorError, match=r"'base: nf4' fits no layer of this model.*Use 'base: fp32'"):
+        quantize_base(model, {"a": torch.nn.Linear(64, 20), "b": torch.nn.Linear(96, 64)})
 
 
 @pytest.mark.parametrize(
