@@ -235,15 +235,17 @@ def test_quantized_base(wide_teacher, tiny_task, tmp_path, ask):
     assert _record(tmp_path / "True")["total_parameters"] == plain + 2 * 2 * 8 * (128 + 128)
 
 
-def test_live_model_on_a_quantized_base_is_the_one_that_is_saved(wide_teacher, ask):
+def test_live_model_on_a_quantized_base_is_the_one_that_is_saved(wide_teacher):
     trainee = Trainee(Start(wide_teacher, LABELS, 32, seed=1), Tuning(adapter=Adapter(base="nf4", dropout=0.0)))
     for name, parameter in trainee.model.named_parameters():
         if "lora_B" in name:
             torch.nn.init.normal_(parameter, std=0.02)
     finished, _ = trainee.finish()
-    # The kernels for CPUs multiply in 8 mantissa bits, so the live logits are near, not equal.
-    live, saved, unrounded = ask(trainee.model), ask(finished), ask(Start(wide_teacher, LABELS, 32, seed=1).open())
-    assert (live - saved).norm() < 0.05 * (saved - unrounded).norm()
+    ids = torch.tensor([[2, 5, 6, 7, 3]])
+    # As it computes while training; the kernels for inference on CPUs multiply in bf16.
+    engine._set_dropout(trainee.model, 0.0)
+    live = trainee.model.train()(input_ids=ids).logits
+    torch.testing.assert_close(live, finished(input_ids=ids).logits, rtol=0, atol=1e-5)
 
 
 def test_quantized_base_of_a_model_without_legal_shapes_is_refused(tiny_model):
