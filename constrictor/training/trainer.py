@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from transformers import Trainer, TrainerCallback, TrainingArguments
+from transformers import PreTrainedModel, Trainer, TrainerCallback, TrainingArguments
 from transformers.utils import SAFE_WEIGHTS_NAME
 
 from constrictor.study.steps.step import Optimisation
@@ -80,6 +80,7 @@ class EngineTrainer(Trainer):
     def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
         # What resuming reads back; the configuration is known, and frozen weights are where they came from.
         assert output_dir is not None
+        assert isinstance(self.model, PreTrainedModel)
         save_state(self.model, Path(output_dir) / SAFE_WEIGHTS_NAME)
 
     def _get_train_sampler(self, train_dataset: Any = None) -> LengthBuckets:

@@ -143,7 +143,7 @@ def _put_in(settings: Adapter, model: PreTrainedModel, seed: int) -> tuple[list[
         fan_in_fan_out=isinstance(model.get_submodule(targets[0]), Conv1D),
     )
     torch.manual_seed(seed)
-    model.is_loaded_in_4bit = bool(nf4)  # peft asks for it; the trainer would refuse it
+    model.is_loaded_in_4bit = bool(nf4)  # type: ignore[assignment]  # peft asks for it; the trainer would refuse it
     wrapped = get_peft_model(model, config)
     del model.is_loaded_in_4bit
     return nf4, wrapped
