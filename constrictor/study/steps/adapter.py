@@ -17,7 +17,7 @@ class Adapter(Settings):
 
     method: Literal["lora"] = Field("lora", description="The kind of adapter.")
     rank: int = Field(8, ge=1, description="Inner width of the two matrices.")
-    alpha: float = Field(16.0, gt=0, description="The adapter's output is scaled by alpha / rank.")
+    alpha: int = Field(16, ge=1, description="The adapter's output is scaled by alpha / rank.")
     dropout: float = Field(0.1, ge=0, lt=1, description="Dropout on the adapter's input while training.")
     targets: Literal["all"] | Annotated[list[str], Field(min_length=1)] = Field(
         ["query", "value"],
