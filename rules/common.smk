@@ -24,13 +24,16 @@ gc.set_threshold(100_000, 50, 50)
 
 # Jobs call `python`: they get the one that runs this workflow, also where nobody has activated its environment. (A conda
 # environment, where one is used, is activated after this and so goes before it.)
-shell.prefix(f"set -euo pipefail; PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH; ")
+SHELL_PREFIX = f"set -euo pipefail; PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH; "
+shell.prefix(SHELL_PREFIX)
 
 try:
     study = read_study(config, workflow.configfiles)
 except ConstrictorError as error:
     raise WorkflowError(str(error)) from None
 plan = Plan(study)
+if study.trackers:
+    shell.prefix(f"{SHELL_PREFIX}export CONSTRICTOR_TRACKERS={','.join(study.trackers)}; ")
 
 DATA = f"data/{study.name}"
 RESULTS = f"results/{study.name}"

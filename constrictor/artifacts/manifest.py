@@ -40,6 +40,16 @@ class StepRecord(Settings):
     settings: dict[str, Any]
 
 
+class AdapterRecord(Settings):
+    """How the model of a folder that holds only an adapter is put together again."""
+
+    base: str = Field(description="Folder of the model that it was trained on, relative to this one.")
+    base_digest: str = Field(description="Digest of that model's weights and configuration.")
+    base_bytes: int = Field(description="Size of that model's files, which is needed on top of this folder's.")
+    layers: list[int] | None = Field(None, description="Layers that are kept of it; None for all.")
+    nf4: list[str] = Field([], description="Layers of it whose weights are rounded to NF4.")
+
+
 class Manifest(Settings):
     """What ``manifest.json`` holds. It has no times, so that the same model gives the same manifest."""
 
@@ -56,6 +66,7 @@ class Manifest(Settings):
     shape: EncoderShape | None = Field(
         None, description="Widths of the layers where they differ from what `config.json` can say: heads were cut."
     )
+    adapter: AdapterRecord | None = Field(None, description="Set where the folder holds an adapter and no whole model.")
     details: dict[str, Any] = Field({}, description="What the last step found out about its model.")
     versions: dict[str, str] = {}
     files: dict[str, FileEntry] = {}
@@ -83,7 +94,8 @@ class Manifest(Settings):
     def descend(self, step: str, settings: Settings, **changes: Any) -> Manifest:
         """The manifest of a child: this one with a further step in its lineage and what the step changed."""
         record = StepRecord(step=step, settings=settings.model_dump(mode="json", exclude_none=True, by_alias=True))
-        return self.model_copy(update={"lineage": [*self.lineage, record], "details": {}, "files": {}, **changes})
+        fresh: dict[str, Any] = {"details": {}, "adapter": None, "files": {}}
+        return self.model_copy(update={"lineage": [*self.lineage, record], **fresh, **changes})
 
 
 def installed_versions(*packages: str) -> dict[str, str]:

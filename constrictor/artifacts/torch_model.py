@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 import shutil
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
 import transformers
 from safetensors.torch import load_file
-from torch import nn
+from torch import Tensor, nn
 from transformers import AutoConfig, AutoModelForSequenceClassification, PretrainedConfig, PreTrainedModel
 
+from constrictor.artifacts.adapter import open_adapter
 from constrictor.artifacts.architecture import take_shape
 from constrictor.artifacts.manifest import MANIFEST, EncoderShape, Manifest
 from constrictor.data.tokenization import TOKENIZER, Batch
@@ -44,8 +46,11 @@ def load_classifier(
 ) -> PreTrainedModel:
     """Open a model folder as a classifier, also one whose layers were cut to other widths than its configuration says.
 
+    An adapter that was kept by itself is added to the weights of the model that it was trained on.
+
     Args:
-        folder: a folder in the layout of ``save_pretrained``, with safetensors; with a manifest if layers were cut.
+        folder: a folder in the layout of ``save_pretrained``, with safetensors; with a manifest if layers were cut or
+            an adapter was kept.
         labels: the classes; a model without a head gets one with that many outputs.
         max_length: longest input in tokens that the model must take.
         seed: seed of a new head.
@@ -71,9 +76,11 @@ def load_classifier(
         config.label2id = {label: number for number, label in enumerate(labels)}
         if kind is not None:
             config.problem_type = _PROBLEM_TYPES[kind]
-        shape = _shape_in(folder)
-        if shape is not None:
-            model = _load_cut(folder, config, shape, new_head).to(dtype)  # type: ignore[arg-type]
+        manifest = _manifest_in(folder)
+        if manifest and (manifest.shape or manifest.adapter):
+            weights = _weights_of(folder, manifest)
+            torch.manual_seed(seed)
+            model = _filled(folder, weights, config, manifest.shape, new_head).to(dtype)  # type: ignore[arg-type]
         else:
             model = AutoModelForSequenceClassification.from_pretrained(
                 folder,
@@ -88,12 +95,20 @@ def load_classifier(
     return model
 
 
-def _shape_in(folder: Path) -> EncoderShape | None:
-    """The widths that the manifest of a cut model tells."""
+def _manifest_in(folder: Path) -> Manifest | None:
     file = folder / MANIFEST
-    if not file.is_file():
-        return None
-    return Manifest.model_validate_json(file.read_text(encoding="utf-8")).shape
+    return Manifest.model_validate_json(file.read_text(encoding="utf-8")) if file.is_file() else None
+
+
+def _weights_of(folder: Path, manifest: Manifest) -> dict[str, Tensor]:
+    """All weights of a model that transformers cannot open by itself."""
+    if manifest.adapter is None:
+        return {
+            name: tensor for file in sorted(folder.glob("*.safetensors")) for name, tensor in load_file(file).items()
+        }
+    # The adapter holds the head too, so that of the base may be any.
+    load_base = partial(load_classifier, labels=manifest.trained_for()[0], max_length=1, new_head=True)
+    return dict(open_adapter(folder, manifest.adapter, load_base).state_dict())
 
 
 def empty_classifier(config: PretrainedConfig, shape: EncoderShape | None) -> PreTrainedModel:
@@ -109,11 +124,10 @@ def empty_classifier(config: PretrainedConfig, shape: EncoderShape | None) -> Pr
     return model
 
 
-def _load_cut(folder: Path, config: PretrainedConfig, shape: EncoderShape, new_head: bool) -> PreTrainedModel:
+def _filled(
+    folder: Path, weights: dict[str, Tensor], config: PretrainedConfig, shape: EncoderShape | None, new_head: bool
+) -> PreTrainedModel:
     model = empty_classifier(config, shape)
-    weights = {
-        name: tensor for file in sorted(folder.glob("*.safetensors")) for name, tensor in load_file(file).items()
-    }
     expected = model.state_dict()
     wrong = [name for name, tensor in expected.items() if name not in weights or weights[name].shape != tensor.shape]
     if new_head:

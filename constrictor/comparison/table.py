@@ -123,7 +123,10 @@ def _quality_columns(settings: Comparison, metric: str, rows: Sequence[Row]) -> 
 def _cost_columns(measured: dict[str, Any]) -> list[Column]:
     return [
         ("recipe", lambda row: row.recipe or ""),
-        ("file", lambda row: f"{row.bytes / 1e6:.1f} MB"),
+        (
+            "file",
+            lambda row: f"{row.bytes / 1e6:.1f} MB" + (" (adapter, without its model)" if row.manifest.adapter else ""),
+        ),
         ("parameters", lambda row: f"{row.manifest.parameters / 1e6:.1f} M"),
         (
             "zeros",

@@ -91,3 +91,9 @@ class Study(Settings):
         description="Chains of steps, written as a path: `teacher/kd/mag40/int8`. Each name is a target of its own.",
     )
     report: Report = Field(description="What the models are compared with.")
+    trackers: list[Literal["wandb", "mlflow", "tensorboard"]] = Field(
+        [],
+        description="Programs that follow the trainings, each to be installed by you. They write below each model's "
+        "`logs/`, offline; a change computes nothing again.",
+        examples=[["tensorboard"]],
+    )

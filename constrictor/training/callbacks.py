@@ -15,9 +15,10 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from transformers import PreTrainedModel, TrainerCallback
 
-from constrictor.artifacts.writing import atomic_file, write_text
+from constrictor.artifacts.writing import write_text
 from constrictor.progress import announce, log, spell_seconds
 from constrictor.training.batches import LengthBuckets
+from constrictor.training.state import save_state
 
 SECONDS_BETWEEN_CHECKPOINTS = 60.0
 _COMPLETE = "complete"
@@ -45,7 +46,7 @@ class WeightAverage(TrainerCallback):
     def __init__(self, decay: float, model: PreTrainedModel, folder: Path) -> None:
         self._decay = decay
         self._folder = folder
-        self._weights = dict(model.named_parameters())
+        self._weights = {name: weight for name, weight in model.named_parameters() if weight.requires_grad}
         self._average: dict[str, Tensor] = {}
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
@@ -103,6 +104,7 @@ class Validation(TrainerCallback):
         self._average = average
         self.best_weights = folder / "best.safetensors"
         self.history: list[dict[str, float]] = []
+        self.tell: Callable[[dict[str, float]], None] = lambda entry: None  # trackers listen here
 
     @property
     def best(self) -> dict[str, float]:
@@ -148,13 +150,12 @@ class Validation(TrainerCallback):
     def _examine(self, state: Any, model: Any) -> None:
         entry = {"epoch": round(state.epoch or 0, 4), "step": state.global_step, **self._validate(model)}
         self.history.append(entry)
+        self.tell({f"validation_{name}": value for name, value in entry.items() if name not in ("epoch", "step")})
         metrics = ", ".join(f"{name} {value:.4f}" for name, value in entry.items() if name not in ("epoch", "step"))
         best = bool(self._candidates) and self.best is entry
         announce(f"epoch {entry['epoch']:g}: validation {metrics}{' (best so far)' if best else ''}")
         if best:
-            with atomic_file(self.best_weights) as staging:
-                # Some weights share memory (tied embeddings); safetensors wants each on its own.
-                save_file({name: tensor.detach().clone() for name, tensor in model.state_dict().items()}, staging)
+            save_state(model, self.best_weights)
         write_text(self._record, json.dumps(self.history))
 
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from constrictor.artifacts.architecture import keep_layers
 from constrictor.artifacts.manifest import Manifest, read_manifest
-from constrictor.artifacts.torch_model import load_classifier
 from constrictor.study.steps.distil import Distil, StudentLayers
 from constrictor.training.lessons import Lesson, learn
 from constrictor.training.node import Node, TaskFolder
+from constrictor.training.tuning import Start, Trainee
 
 
 def distil(
@@ -30,11 +29,10 @@ def distil(
         ConstrictorError: if the student does not fit the task, a lesson's files disagree, or the disk is full.
     """
     labelled = task.manifest
-    model = load_classifier(student, labelled.labels, labelled.max_length, seed=node.seed, kind=labelled.kind)
-    if isinstance(settings.student, StudentLayers):
-        keep_layers(model, settings.student.layers)
+    layers = settings.student.layers if isinstance(settings.student, StudentLayers) else None
+    trainee = Trainee(Start.of(student, labelled, node.seed, layers), settings)
     tokenizer = task.tokenizer(student)
-    trained = learn(model, settings, tokenizer, lessons, settings, student, task, node, epochs=settings.epochs)
+    trained = learn(trainee.model, settings, tokenizer, lessons, settings, student, task, node, epochs=settings.epochs)
     manifest = read_manifest(teacher).descend(
         node.step,
         settings,
@@ -43,4 +41,5 @@ def distil(
         truncation=labelled.truncation,
         seed=node.seed,
     )
-    return node.save(model, student, manifest, trained)
+    model, kept = trainee.finish()
+    return node.save(model, student, manifest, trained, kept=kept)

@@ -2,7 +2,7 @@
 
 What it adds to `transformers.Trainer`: batches of one length (:mod:`constrictor.training.batches`), bf16 where the
 hardware has it, validation after each epoch with the best weights kept, checkpoints by the clock, resumption from the
-newest whole checkpoint, and progress lines.
+newest whole checkpoint, smaller passes where memory does not suffice, and progress lines.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from safetensors.torch import load_file
-from torch import Tensor
-from transformers import PreTrainedModel, PrinterCallback, Trainer, TrainerCallback, TrainingArguments
+from transformers import PreTrainedModel, PrinterCallback, TrainerCallback
 
 from constrictor.artifacts.writing import disk_errors_named, write_text
 from constrictor.data.tokenization import Encoded
-from constrictor.progress import Stopwatch, log
+from constrictor.errors import ConstrictorError
+from constrictor.progress import log
 from constrictor.study.settings import canonical_json
 from constrictor.study.steps.step import Optimisation
 from constrictor.training.batches import Collator, LengthBuckets, Rows
@@ -33,10 +33,11 @@ from constrictor.training.callbacks import (
     WeightAverage,
     newest_checkpoint,
 )
-from constrictor.training.device import prepare_for_training, use_bf16
-
-Loss = Callable[[Tensor, dict[str, Tensor]], Tensor]
-"""Maps logits ``(batch, classes)`` and the batch's targets to ``(batch,)`` losses."""
+from constrictor.training.cost import Meter
+from constrictor.training.device import prepare_for_training
+from constrictor.training.memory import cut_finer, free, is_out_of_memory
+from constrictor.training.state import count_weights, load_state, save_state
+from constrictor.training.trainer import AfterStep, EngineTrainer, Loss, arguments
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,8 @@ class Trained(NamedTuple):
     best_epoch: float
     seconds: float
     examples: int
+    parameters: dict[str, int] = {}
+    cost: dict[str, float] = {}
 
     def summary(self) -> dict[str, Any]:
         """As it stands in ``training.json``; seconds and examples are those since the last start."""
@@ -70,7 +73,76 @@ class Trained(NamedTuple):
             "seconds": round(self.seconds, 2),
             "examples": self.examples,
             "examples_per_second": round(self.examples / max(self.seconds, 1e-9), 1),
+            **self.parameters,
+            **self.cost,
         }
+
+
+@dataclass(frozen=True)
+class _Training:
+    """The arguments of :func:`train`."""
+
+    model: PreTrainedModel
+    data: TrainingData
+    loss: Loss
+    validate: Callable[[PreTrainedModel], dict[str, float]]
+    settings: Optimisation
+    epochs: int
+    seed: int
+    metric: str
+    checkpoints: Path
+    competes_from: float
+    after_step: Callable[[float], None] | None
+
+    def run(self, parts: int) -> tuple[Validation, Progress]:
+        """Train from the newest checkpoint or the start, with each batch cut into equal parts."""
+        settings, checkpoints = self.settings, self.checkpoints
+        # The order is that of whole batches, so that their parts hold the same examples however fine they are cut.
+        order = LengthBuckets([len(ids) for ids in self.data.encoded], settings.batch_size, self.seed)
+        average = WeightAverage(settings.weight_average, self.model, checkpoints) if settings.weight_average else None
+        validation = Validation(self.validate, self.metric, settings.patience, checkpoints, self.competes_from, average)
+        progress = Progress(settings.batch_size * settings.gradient_accumulation)
+        # In the order in which they act on a step: the weights are final, then averaged, then examined, then saved.
+        after_step = AfterStep(self.after_step) if self.after_step else None
+        hooks = [after_step, average, EpochOrder(order), progress, validation]
+        callbacks: list[TrainerCallback] = [*filter(None, hooks), Checkpoints(checkpoints)]
+        trainer = EngineTrainer(
+            model=self.model,
+            args=arguments(settings, self.epochs, self.seed, checkpoints, parts),
+            train_dataset=Rows(len(self.data.encoded)),
+            data_collator=Collator(self.data.encoded, self.data.pad_id, **self.data.targets),
+            callbacks=callbacks,
+            order=order,
+            loss=self.loss,
+        )
+        trainer.remove_callback(PrinterCallback)  # ours say it in words
+        if trainer.args.report_to:
+            validation.tell = trainer.log
+        resume_from = newest_checkpoint(checkpoints)
+        if resume_from is not None:
+            log.info("resuming from %s", resume_from.name)
+            validation.take_up(int(resume_from.name.rpartition("-")[2]))
+        if not validation.out_of_patience:  # a kill may have come between the last epoch and the saving
+            trainer.train(resume_from_checkpoint=str(resume_from) if resume_from else None)
+        return validation, progress
+
+    def run_in_memory(self) -> tuple[Validation, Progress]:
+        """Train; where a batch does not fit in memory, go on with finer parts of it."""
+        start, parts = self.checkpoints / "start.safetensors", 1
+        if newest_checkpoint(self.checkpoints) is None:
+            save_state(self.model, start)
+        while True:
+            try:
+                return self.run(parts)
+            except Exception as error:
+                if not is_out_of_memory(error):
+                    raise
+                parts = cut_finer(self.settings.batch_size, parts)
+            # Outside the block above, whose error still holds all that the failed pass had in memory.
+            self.model.zero_grad(set_to_none=True)
+            free()
+            if newest_checkpoint(self.checkpoints) is None:
+                load_state(self.model, start)
 
 
 def train(
@@ -106,40 +178,31 @@ def train(
             pruned weights at zero.
 
     Raises:
-        ConstrictorError: if the disk is full.
+        ConstrictorError: if the disk is full, the device cannot compute in the step's precision, one example does not fit in
+            memory, or a tracker is not installed.
     """
+    meter = Meter()
     _claim(checkpoints, identity)
     prepare_for_training(model)
     if settings.dropout is not None:
         _set_dropout(model, settings.dropout)
-    order = LengthBuckets([len(ids) for ids in data.encoded], settings.batch_size, seed)
-    average = WeightAverage(settings.weight_average, model, checkpoints) if settings.weight_average else None
-    validation = Validation(validate, metric, settings.patience, checkpoints, competes_from, average)
-    progress = Progress(settings.batch_size * settings.gradient_accumulation)
-    # In the order in which they act on a step: the weights are final, then averaged, then examined, then saved.
-    hooks = [_AfterStep(after_step) if after_step else None, average, EpochOrder(order), progress, validation]
-    callbacks: list[TrainerCallback] = [*filter(None, hooks), Checkpoints(checkpoints)]
-    trainer = _EngineTrainer(
-        model=model,
-        args=_arguments(settings, epochs, seed, checkpoints),
-        train_dataset=Rows(len(data.encoded)),
-        data_collator=Collator(data.encoded, data.pad_id, **data.targets),
-        callbacks=callbacks,
-        order=order,
-        loss=loss,
+    if settings.gradient_checkpointing and not model.supports_gradient_checkpointing:
+        raise ConstrictorError(
+            f"'{model.config.model_type}' cannot do without activations: leave out 'gradient_checkpointing'."
+        )
+    training = _Training(
+        model, data, loss, validate, settings, epochs, seed, metric, checkpoints, competes_from, after_step
     )
-    trainer.remove_callback(PrinterCallback)  # ours say it in words
-    stopwatch = Stopwatch()
-    resume_from = newest_checkpoint(checkpoints)
-    if resume_from is not None:
-        log.info("resuming from %s", resume_from.name)
-        validation.take_up(int(resume_from.name.rpartition("-")[2]))
-    if not validation.out_of_patience:  # a kill may have come between the last epoch and the saving
-        with disk_errors_named(checkpoints):
-            trainer.train(resume_from_checkpoint=str(resume_from) if resume_from else None)
+    with disk_errors_named(checkpoints):
+        validation, progress = training.run_in_memory()
+    if settings.gradient_checkpointing:
+        model.gradient_checkpointing_disable()
     model.load_state_dict(load_file(validation.best_weights), strict=False)
     shutil.rmtree(checkpoints, ignore_errors=True)
-    return Trained(validation.history, validation.best["epoch"], stopwatch.seconds, progress.examples)
+    cost = meter.read()
+    return Trained(
+        validation.history, validation.best["epoch"], cost.pop("seconds"), progress.examples, count_weights(model), cost
+    )
 
 
 def _claim(checkpoints: Path, identity: str) -> None:
@@ -152,69 +215,12 @@ def _claim(checkpoints: Path, identity: str) -> None:
 
 
 def _set_dropout(model: PreTrainedModel, share: float) -> None:
-    for module in model.modules():
+    for path, module in model.named_modules():
+        if "lora_dropout" in path:  # the adapter's own setting
+            continue
         if isinstance(module, torch.nn.Dropout):
             module.p = share
         # Fused attention takes its share from an attribute of the attention module, not from a Dropout module.
         for name in ("dropout_prob", "attention_dropout"):
             if isinstance(getattr(module, name, None), float):
                 setattr(module, name, share)
-
-
-def _arguments(settings: Optimisation, epochs: int, seed: int, checkpoints: Path) -> TrainingArguments:
-    return TrainingArguments(
-        output_dir=str(checkpoints),
-        num_train_epochs=epochs,
-        seed=seed,
-        learning_rate=settings.lr,
-        per_device_train_batch_size=settings.batch_size,
-        gradient_accumulation_steps=settings.gradient_accumulation,
-        warmup_steps=settings.warmup,
-        lr_scheduler_type=settings.schedule if settings.schedule != "constant" else "constant_with_warmup",
-        weight_decay=settings.weight_decay,
-        max_grad_norm=settings.max_gradient_norm,
-        bf16=use_bf16(settings.precision),
-        use_cpu=not torch.cuda.is_available(),
-        optim="adamw_torch_fused",
-        eval_strategy="no",  # the callbacks validate and save
-        save_strategy="no",
-        save_total_limit=2,
-        logging_strategy="no",
-        report_to=[],
-        remove_unused_columns=False,
-        dataloader_pin_memory=torch.cuda.is_available(),
-        disable_tqdm=True,
-    )
-
-
-class _EngineTrainer(Trainer):
-    """The trainer with our order of examples and our loss."""
-
-    def __init__(self, *, order: LengthBuckets, loss: Loss, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self._order = order
-        self._loss = loss
-        # Our loss is a mean over the batch, so the trainer has to divide by the number of accumulated batches.
-        self.model_accepts_loss_kwargs = False
-
-    def _get_train_sampler(self, train_dataset: Any = None) -> LengthBuckets:
-        return self._order
-
-    def compute_loss(
-        self, model: Any, inputs: dict[str, Tensor], return_outputs: bool = False, num_items_in_batch: Any = None
-    ) -> Tensor:
-        """Mean of the rows' losses."""
-        features = {name: inputs[name] for name in ("input_ids", "attention_mask")}
-        logits = model(**features).logits.float()
-        return self._loss(logits, inputs).mean()
-
-
-class _AfterStep(TrainerCallback):
-    """Calls a function after each optimiser step."""
-
-    def __init__(self, function: Callable[[float], None]) -> None:
-        self._function = function
-
-    def on_optimizer_step(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        # The trainer counts the step only after this call.
-        self._function((state.global_step + 1) / state.max_steps)

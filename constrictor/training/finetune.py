@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from constrictor.artifacts.architecture import keep_layers
 from constrictor.artifacts.manifest import Manifest, read_manifest
-from constrictor.artifacts.torch_model import load_classifier
 from constrictor.study.steps.finetune import Finetune
 from constrictor.training.lessons import Lesson, learn
 from constrictor.training.node import Node, TaskFolder
+from constrictor.training.tuning import Start, Trainee
 
 
 def finetune(settings: Finetune, start: Path, task: TaskFolder, node: Node) -> Manifest:
-    """Train all weights with cross-entropy and save the epoch that is best on validation.
+    """Train with cross-entropy and save the epoch that is best on validation.
 
     Args:
         settings: the step.
@@ -22,17 +21,13 @@ def finetune(settings: Finetune, start: Path, task: TaskFolder, node: Node) -> M
         node: where to work.
 
     Raises:
-        ConstrictorError: if the model does not fit the task, or the disk is full.
+        ConstrictorError: if the model does not fit the task, an adapter does not fit the model, or the disk is full.
     """
     parent, labelled = read_manifest(start), task.manifest
-    model = load_classifier(
-        start, labelled.labels, labelled.max_length, seed=node.seed, new_head=settings.new_head, kind=labelled.kind
-    )
-    if settings.layers:
-        keep_layers(model, settings.layers)
+    trainee = Trainee(Start.of(start, labelled, node.seed, settings.layers, settings.new_head), settings)
     tokenizer = task.tokenizer(start)
     lessons = [Lesson(task.folder / "train.parquet")]
-    trained = learn(model, settings, tokenizer, lessons, None, start, task, node, epochs=settings.epochs)
+    trained = learn(trainee.model, settings, tokenizer, lessons, None, start, task, node, epochs=settings.epochs)
     manifest = parent.descend(
         node.step,
         settings,
@@ -41,4 +36,5 @@ def finetune(settings: Finetune, start: Path, task: TaskFolder, node: Node) -> M
         truncation=labelled.truncation,
         seed=node.seed,
     )
-    return node.save(model, start, manifest, trained)
+    model, kept = trainee.finish()
+    return node.save(model, start, manifest, trained, kept=kept)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from torch import Tensor
 from transformers import PreTrainedModel
 
 from constrictor.data.examples import UNLABELLED, read_examples
@@ -15,8 +17,9 @@ from constrictor.data.tokenization import Encoded, Tokenizer
 from constrictor.errors import ConstrictorError
 from constrictor.study.steps.distil import SoftTargets
 from constrictor.study.steps.step import Optimisation
+from constrictor.training.class_weights import weights_of_classes
 from constrictor.training.engine import Loss, Trained, TrainingData, train
-from constrictor.training.losses import LOSSES, distillation_loss
+from constrictor.training.losses import LOSSES, distillation_loss, label_loss
 from constrictor.training.node import Node, TaskFolder
 
 
@@ -63,14 +66,18 @@ def learn(
         after_step: called after each optimiser step with the share of the training that is done.
 
     Raises:
-        ConstrictorError: if a lesson's files disagree, or the disk is full.
+        ConstrictorError: if a lesson's files disagree, a weighted class is none of the task's, or the disk is full.
     """
     labelled = task.manifest
     inputs = [file for lesson in lessons for file in lesson.files]
+    data = lesson_data(lessons, tokenizer, task.no_label)
+    if settings.class_weights is not None and labelled.kind != "classification":
+        raise ConstrictorError(f"'class_weights' are for tasks of one class a text, and this one is '{labelled.kind}'.")
+    weights = weights_of_classes(settings.class_weights, data.targets["labels"], labelled.labels)
     return train(
         model,
-        lesson_data(lessons, tokenizer, task.no_label),
-        loss_of(labelled.kind, soft_targets),
+        data,
+        loss_of(labelled.kind, soft_targets, weights),
         task.validator(tokenizer, labelled.metric),
         settings,
         epochs=epochs,
@@ -119,9 +126,17 @@ def _filled(labels: np.ndarray, no_label: np.ndarray) -> np.ndarray:
     return labels
 
 
-def loss_of(kind: str, soft_targets: SoftTargets | None) -> Loss:
-    """The loss of a kind of problem: the mixture with a teacher's logits, or that of the labels where there is no teacher."""
+def loss_of(kind: str, soft_targets: SoftTargets | None, weights: Tensor | None = None) -> Loss:
+    """The loss of a kind of problem: the mixture with a teacher's logits, or that of the labels where there is no teacher.
+
+    Args:
+        kind: the kind.
+        soft_targets: how teacher and labels are mixed; None where labels teach alone.
+        weights: ``(classes,)`` factors of the classes' label losses; None for ones.
+    """
     losses = LOSSES[kind]
+    if weights is not None:
+        losses = losses._replace(label=partial(label_loss, weights=weights))
     if soft_targets is None:
         return lambda logits, targets: losses.label(logits, targets["labels"])
     alpha, temperature = soft_targets.alpha, soft_targets.temperature

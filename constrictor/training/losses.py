@@ -15,17 +15,18 @@ from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy,
 from constrictor.data.examples import UNLABELLED
 
 
-def label_loss(logits: Tensor, labels: Tensor) -> Tensor:
+def label_loss(logits: Tensor, labels: Tensor, weights: Tensor | None = None) -> Tensor:
     """Cross-entropy with the labels; zero where an example has none.
 
     Args:
         logits: ``(batch, classes)``.
         labels: ``(batch,)`` class numbers or :data:`~constrictor.data.examples.UNLABELLED`.
+        weights: ``(classes,)`` factors of the classes' losses; None for ones.
 
     Returns:
         ``(batch,)`` in nats.
     """
-    return cross_entropy(logits, labels, ignore_index=UNLABELLED, reduction="none")
+    return cross_entropy(logits, labels, weight=weights, ignore_index=UNLABELLED, reduction="none")
 
 
 def soft_target_loss(logits: Tensor, teacher_logits: Tensor, temperature: float) -> Tensor:

@@ -12,9 +12,16 @@ from pathlib import Path
 import numpy as np
 from transformers import PreTrainedModel
 
+from constrictor.artifacts.adapter import save_adapter
 from constrictor.artifacts.architecture import note_shape
 from constrictor.artifacts.manifest import Manifest, installed_versions, sha256_of
-from constrictor.artifacts.torch_model import count_parameters, forward, replace_tokenizer, save_classifier
+from constrictor.artifacts.torch_model import (
+    copy_tokenizer,
+    count_parameters,
+    forward,
+    replace_tokenizer,
+    save_classifier,
+)
 from constrictor.artifacts.writing import artifact_folder, seal, write_text
 from constrictor.data.examples import UNLABELLED, read_examples
 from constrictor.data.lengths import length_summary, spell_cut
@@ -25,6 +32,7 @@ from constrictor.progress import announce, log, spell_seconds
 from constrictor.study.settings import Settings
 from constrictor.training.device import has_native_bf16
 from constrictor.training.engine import Trained
+from constrictor.training.tuning import Kept
 
 
 @dataclass(frozen=True)
@@ -65,6 +73,7 @@ class Node:
         manifest: Manifest,
         trained: Trained | None,
         tokenizer: str | None = None,
+        kept: Kept | None = None,
     ) -> Manifest:
         """Write ``training.json`` and, last, the artifact.
 
@@ -74,11 +83,18 @@ class Node:
             manifest: what is known of it; sizes and versions are filled in here.
             trained: what came of its training, if it was trained.
             tokenizer: content of ``tokenizer.json`` where it is not that folder's any more.
+            kept: the adapter that is written in the model's place.
         """
         self.write_training(trained)
         shape = note_shape(model)  # may write into the configuration, so it goes before the saving
         with artifact_folder(self.model) as staging:
-            save_classifier(model, tokenizer_from, staging)
+            record = kept.record(self.model) if kept else None
+            if kept and record:
+                model.config.architectures = [type(model).__name__]
+                save_adapter(kept.config, kept.weights, record.base, model.config, staging)
+                copy_tokenizer(tokenizer_from, staging)
+            else:
+                save_classifier(model, tokenizer_from, staging)
             if tokenizer is not None:
                 replace_tokenizer(staging, tokenizer)
             sealed = seal(
@@ -88,6 +104,8 @@ class Node:
                         **count_parameters(model),
                         "layers": model.config.num_hidden_layers,
                         "shape": shape,
+                        "adapter": record,
+                        "details": {**manifest.details, **_share_trained(trained)},
                         "versions": installed_versions("torch", "transformers"),
                     }
                 ),
@@ -103,6 +121,12 @@ class Node:
                 f"{self.step}: best epoch {trained.best_epoch:g}, {spell_seconds(trained.seconds)}, "
                 f"{record['examples_per_second']:.0f} examples/s"
             )
+
+
+def _share_trained(trained: Trained | None) -> dict[str, int]:
+    """How many of all parameters were trained, where some were frozen."""
+    counts = trained.parameters if trained else {}
+    return counts if len(set(counts.values())) > 1 else {}
 
 
 @dataclass(frozen=True)

@@ -5,17 +5,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from transformers import TrainerState
+from transformers import BertForSequenceClassification, TrainerState
+from transformers.models.bert.modeling_bert import BertIntermediate
 
 from constrictor.artifacts.torch_model import load_classifier
 from constrictor.data.examples import read_examples
 from constrictor.data.tokenization import Tokenizer
 from constrictor.errors import ConstrictorError
 from constrictor.study.steps.step import Optimisation
-from constrictor.training import callbacks, engine
+from constrictor.training import callbacks, engine, trackers
 from constrictor.training.engine import Trained, TrainingData, train
 from constrictor.training.losses import label_loss
 from constrictor.training.node import TaskFolder
+from constrictor.training.trackers import VARIABLE
+from constrictor.training.trainer import arguments
 
 SETTINGS = Optimisation(lr=1e-3, batch_size=8, dropout=0.1)
 ROWS = 40
@@ -308,12 +311,12 @@ def test_dropout_setting_reaches_every_dropout_and_null_keeps_the_models_own(tin
 
 
 def test_warmup_and_schedule_reach_the_trainer(tmp_path):
-    arguments = engine._arguments(
+    found = arguments(
         Optimisation(warmup=0.25, schedule="constant", weight_decay=0.3, max_gradient_norm=0.7), 2, 5, tmp_path
     )
-    assert arguments.get_warmup_steps(40) == 10
-    assert arguments.lr_scheduler_type == "constant_with_warmup"
-    assert (arguments.weight_decay, arguments.max_grad_norm, arguments.seed) == (0.3, 0.7, 5)
+    assert found.get_warmup_steps(40) == 10
+    assert found.lr_scheduler_type == "constant_with_warmup"
+    assert (found.weight_decay, found.max_grad_norm, found.seed) == (0.3, 0.7, 5)
 
 
 @pytest.mark.parametrize("size", ["64k", "300k", "600k"])
@@ -395,3 +398,96 @@ def test_averaged_training_resumed_in_the_middle_equals_undisturbed(run, monkeyp
         run(settings=AVERAGED, watch=_interrupt_at(8))
     resumed, _ = run(settings=AVERAGED)
     _assert_equal(undisturbed, resumed)
+
+
+def _raise_above(monkeypatch, rows: int, error: Exception, from_call: int = 1) -> list[int]:
+    """Let the model's training pass run out of memory with more rows than these; gives the sizes that were tried."""
+    real, sizes = BertForSequenceClassification.forward, []
+
+    def forward(self, *arguments, **named):
+        if self.training:
+            sizes.append(len(named["input_ids"]))
+            if sizes[-1] > rows and len(sizes) >= from_call:
+                raise error
+        return real(self, *arguments, **named)
+
+    monkeypatch.setattr(BertForSequenceClassification, "forward", forward)
+    return sizes
+
+
+EXACT = SETTINGS.model_copy(update={"dropout": 0.0, "precision": "fp32", "lr": 1e-4})
+CPU_ERROR = RuntimeError("[enforce fail at alloc_cpu.cpp:1] DefaultCPUAllocator: can't allocate memory: you tried")
+
+
+@pytest.mark.parametrize("error", [torch.OutOfMemoryError("CUDA out of memory."), CPU_ERROR], ids=["gpu", "cpu"])
+@pytest.mark.parametrize("from_call", [1, 4, STEPS_PER_EPOCH + 3])
+def test_batch_that_does_not_fit_is_cut_and_the_result_stays(run, monkeypatch, capsys, error, from_call):
+    """At the first step, before the first checkpoint (weights have changed), and after one."""
+    whole, trained = run(settings=EXACT)
+    sizes = _raise_above(monkeypatch, 2, error, from_call)
+    cut, again = run(folder="cut", settings=EXACT)
+    for name in whole:
+        torch.testing.assert_close(cut[name], whole[name], rtol=0, atol=2e-5, msg=name)
+    assert [entry["step"] for entry in again.history] == [entry["step"] for entry in trained.history]
+    assert set(sizes) == {8, 4, 2}
+    steps_left = 2 * STEPS_PER_EPOCH - (STEPS_PER_EPOCH if from_call > STEPS_PER_EPOCH else 0)
+    assert sizes.count(2) == 4 * steps_left
+    assert "out of memory with 4 examples at a time: going on with 2" in capsys.readouterr().out
+
+
+def test_one_example_that_does_not_fit_is_the_users_matter(run, monkeypatch):
+    _raise_above(monkeypatch, 0, torch.OutOfMemoryError("CUDA out of memory."))
+    with pytest.raises(ConstrictorError, match=r"one example at a time.*gradient_checkpointing: true"):
+        run()
+
+
+def test_other_errors_are_not_taken_for_a_lack_of_memory(run, monkeypatch):
+    sizes = _raise_above(monkeypatch, 0, RuntimeError("shapes disagree"))
+    with pytest.raises(RuntimeError, match="shapes disagree"):
+        run()
+    assert sizes == [8]
+
+
+def test_gradient_checkpointing_computes_twice_and_gives_the_same_weights(run, monkeypatch):
+    passes: list[int] = []
+    real = BertIntermediate.forward
+    monkeypatch.setattr(BertIntermediate, "forward", lambda self, x: (passes.append(self.training), real(self, x))[1])
+    plain, _ = run(epochs=1)
+    count = sum(passes)
+    passes.clear()
+    saving, _ = run(folder="other", epochs=1, settings=SETTINGS.model_copy(update={"gradient_checkpointing": True}))
+    _assert_equal(plain, saving)
+    assert count == STEPS_PER_EPOCH * 4
+    assert sum(passes) == 2 * count
+
+
+def test_summary_tells_what_the_training_cost(run):
+    summary = run(epochs=1)[1].summary()
+    assert summary["trainable_parameters"] == summary["total_parameters"] > 30_000
+    assert summary["peak_memory_bytes"] > 50e6
+
+
+def test_tensorboard_follows_without_changing_the_result(run, monkeypatch, tmp_path):
+    pytest.importorskip("tensorboard")
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    plain, _ = run(epochs=2)
+    monkeypatch.setenv(VARIABLE, "tensorboard")
+    monkeypatch.setenv("HF_TOKEN", "hf_secret")
+    monkeypatch.setenv("TENSORBOARD_LOGGING_DIR", str(tmp_path / "logs/tensorboard"))
+    followed, trained = run(folder="other", epochs=2)
+    _assert_equal(plain, followed)
+    (file,) = (tmp_path / "logs/tensorboard").glob("events*")
+    assert b"hf_secret" not in file.read_bytes()
+    found = EventAccumulator(str(file))
+    found.Reload()
+    logged = [event.value for event in found.Scalars("train/validation_accuracy")]
+    assert logged == pytest.approx([entry["accuracy"] for entry in trained.history])
+    assert len(found.Scalars("train/loss")) == 1  # one line in ten steps
+
+
+def test_missing_tracker_is_refused_before_the_training(run, monkeypatch):
+    monkeypatch.setenv(VARIABLE, "mlflow")
+    monkeypatch.setattr(trackers, "find_spec", lambda name: None)
+    with pytest.raises(ConstrictorError, match="pip install mlflow"):
+        run(watch=lambda model: pytest.fail("it was trained"))

@@ -68,6 +68,31 @@ def quantize_bnb(model: PreTrainedModel, settings: BitsAndBytes) -> dict[str, st
     return {name: kept[name] for name in linears if name in kept}
 
 
+def quantize_base(model: PreTrainedModel, linears: dict[str, nn.Linear]) -> list[str]:
+    """Replace layers of a frozen model by their NF4 form, in place, so that an adapter is trained upon it (QLoRA).
+
+    Args:
+        model: the model.
+        linears: the layers; those whose shape has no kernel stay as they are.
+
+    Returns:
+        Names of the replaced layers.
+
+    Raises:
+        ConstrictorError: if no layer can be quantized.
+    """
+    legal = {
+        name: linear
+        for name, linear in linears.items()
+        if not linear.out_features % OUTPUTS and not linear.in_features % INPUTS
+    }
+    if not legal:
+        raise ConstrictorError(f"'base: nf4' fits no layer of this model: {_SHAPE}. Use 'base: fp32'.")
+    settings = BitsAndBytes(stage="quantize", method="nf4", double_quantization=True)
+    replace(model, legal, lambda name, linear: _4bit(linear, settings))
+    return list(legal)
+
+
 def _configuration(settings: BitsAndBytes, kept: dict[str, str]) -> dict[str, Any]:
     """What transformers reads to open the folder."""
     int8 = settings.method == "llm_int8"

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Discriminator, Field, Tag
 
 from constrictor.study.settings import Settings, by_key
+from constrictor.study.steps.adapter import Tuning
 from constrictor.study.steps.recovery import Passes
 from constrictor.study.steps.step import Optimisation
 
@@ -42,7 +43,7 @@ class SoftTargets(Settings):
     temperature: float = Field(2.0, gt=0, description="Temperature that softens both distributions.")
 
 
-class Distil(Optimisation, SoftTargets):
+class Distil(Optimisation, SoftTargets, Tuning):
     """Knowledge distillation (Hinton et al., 2015): the parent in the recipe is the teacher."""
 
     stage: Literal["distil"] = Field(description="The stage.")

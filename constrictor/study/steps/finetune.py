@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from constrictor.study.settings import Settings
+from constrictor.study.steps.adapter import Tuning
 from constrictor.study.steps.step import Optimisation
 
 
@@ -17,8 +18,8 @@ class SomeLayers(Settings):
     layers: list[int] = Field(min_length=1, description="Layers to keep, counted from 0.", examples=[[0, 2, 4]])
 
 
-class Finetune(Optimisation):
-    """Train all weights on the task's labels and keep the epoch that is best on validation."""
+class Finetune(Optimisation, Tuning):
+    """Train on the task's labels and keep the epoch that is best on validation."""
 
     stage: Literal["finetune"] = Field(description="The stage.")
     model: str | SomeLayers | None = Field(

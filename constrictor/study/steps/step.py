@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
 from constrictor.study.settings import Settings
+
+Precision = Literal["auto", "fp32", "tf32", "bf16", "fp16"]
 
 
 class Gate(Settings):
@@ -58,6 +60,17 @@ class Optimisation(Step):
     patience: int | None = Field(
         None, ge=1, description="Stop after this many epochs without a better validation metric. Default: never."
     )
-    precision: Literal["auto", "fp32", "bf16"] = Field(
-        "auto", description="Arithmetic of the matrix products; `auto` takes bf16 where the device has it natively."
+    precision: Precision = Field(
+        "auto",
+        description="Arithmetic of the matrix products. `auto` takes bf16 where the device has it natively, else fp16 with "
+        "scaled losses on GPUs with tensor cores, else fp32; `tf32` is float32 with short products on GPUs (Ampere on).",
+    )
+    class_weights: Literal["balanced"] | dict[str, Annotated[float, Field(gt=0)]] | None = Field(
+        None,
+        description="Weight of each class in the label loss: `balanced` gives every class the same say (n / (classes * "
+        "count)), a mapping names them; classes that it leaves out weigh 1.",
+        examples=["balanced", {"toxic": 3.0}],
+    )
+    gradient_checkpointing: bool = Field(
+        False, description="Compute activations anew in the backward pass: less memory, a third more time, same result."
     )

@@ -1,0 +1,52 @@
+"""Batches that do not fit in memory."""
+
+from __future__ import annotations
+
+import gc
+
+import torch
+
+from constrictor.errors import ConstrictorError
+from constrictor.progress import announce
+
+# What allocators without an error class of their own say.
+_SIGNS = ("DefaultCPUAllocator: can't allocate memory", "DefaultCPUAllocator: not enough memory", "CUDA out of memory")
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error means that memory did not suffice, on a GPU or on a CPU."""
+    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+        return True
+    return isinstance(error, RuntimeError) and any(sign in str(error) for sign in _SIGNS)
+
+
+def cut_finer(batch_size: int, parts: int) -> int:
+    """Into how many parts a batch is cut after it did not fit in ``parts``: in twice as many, if it is even.
+
+    The parts are equal, so that their gradients' mean is that of the whole batch.
+
+    Raises:
+        ConstrictorError: if a part is a single example already.
+
+    >>> cut_finer(32, 1), cut_finer(32, 2), cut_finer(6, 2)
+    (2, 4, 6)
+    """
+    size = batch_size // parts
+    if size == 1:
+        raise ConstrictorError(
+            "the training does not fit in memory, not even with one example at a time. Set 'gradient_checkpointing: true' "
+            "in the step, lower the task's 'max_length', or take a smaller model."
+        )
+    factor = next(number for number in range(2, size + 1) if size % number == 0)
+    announce(
+        f"out of memory with {size} examples at a time: going on with {size // factor}, and {parts * factor} times as many "
+        f"passes a step as the step says (the {batch_size} examples of a batch stay the same)"
+    )
+    return parts * factor
+
+
+def free() -> None:
+    """Give back what a failed training held."""
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
