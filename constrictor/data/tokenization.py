@@ -6,6 +6,7 @@ torch nor transformers.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -45,6 +46,11 @@ class Tokenizer:
         """Token ids of each text, special tokens included: one int64 array a text."""
         encodings = self._tokenizer.encode_batch_fast(list(texts))
         return [np.array(encoding.ids, dtype=np.int64) for encoding in encodings]
+
+    def agrees_with(self, other: Tokenizer) -> bool:
+        """Whether both turn every text into the same tokens; how they pad and where they cut does not count."""
+        ours, theirs = (json.loads(each._tokenizer.to_str()) for each in (self, other))
+        return all(ours[key] == theirs[key] for key in ours.keys() - {"padding", "truncation"})
 
 
 def _pad_id(tokenizer: tokenizers.Tokenizer, folder: Path) -> int:

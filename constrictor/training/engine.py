@@ -36,7 +36,10 @@ from constrictor.training.callbacks import (
 from constrictor.training.device import prepare_for_training, use_bf16
 
 Loss = Callable[[Tensor, dict[str, Tensor]], Tensor]
-"""Maps logits ``(batch, classes)`` and the batch's targets to ``(batch,)`` losses."""
+"""Maps logits ``(batch, classes)`` and the batch to ``(batch,)`` losses.
+
+The batch has ``input_ids``, ``attention_mask``, the targets and, as ``done``, the share of the optimiser steps that are done.
+"""
 
 
 @dataclass(frozen=True)
@@ -206,7 +209,8 @@ class _EngineTrainer(Trainer):
         """Mean of the rows' losses."""
         features = {name: inputs[name] for name in ("input_ids", "attention_mask")}
         logits = model(**features).logits.float()
-        return self._loss(logits, inputs).mean()
+        done = torch.tensor(self.state.global_step / self.state.max_steps, dtype=torch.float64)
+        return self._loss(logits, {**inputs, "done": done}).mean()
 
 
 class _AfterStep(TrainerCallback):

@@ -8,6 +8,7 @@ from constrictor.comparison.collect import Comparison
 from constrictor.study.chain import chain_problem
 from constrictor.study.plan import Plan
 from constrictor.study.read import load_study, read_study
+from constrictor.study.steps.distil import SoftTargets
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -71,7 +72,7 @@ def recovering(changed) -> Plan:
 def test_who_teaches_a_recovery(recovering, lineage, teacher, alpha, temperature):
     teaching = recovering.teaching(lineage)
     assert teaching.teacher == teacher
-    assert teaching.mixture.model_dump() == {"alpha": alpha, "temperature": temperature}
+    assert teaching.mixture == SoftTargets(alpha=alpha, temperature=temperature)
 
 
 @pytest.mark.parametrize("lineage", ["teacher", "teacher/mag", "teacher/kd/damaged", "teacher/kd/mag/fp16"])

@@ -116,7 +116,7 @@ def test_outputs_of_other_examples_are_refused(lesson, tiny_teacher, tmp_path):
 def test_mixture_uses_the_steps_alpha_and_temperature():
     settings = Distil(stage="distil", student={"layers": [0]}, alpha=0.8, temperature=3.0)
     logits, teacher, labels = torch.tensor([[1.0, 2.0]]), torch.tensor([[0.0, 1.5]]), torch.tensor([0])
-    found = loss_of(settings)(logits, {"labels": labels, "teacher_logits": teacher})
+    found = loss_of(settings)(logits, {"labels": labels, "teacher_logits": teacher, "done": torch.tensor(0.5)})
     assert torch.equal(found, distillation_loss(logits, labels, teacher, 0.8, 3.0))
 
 
