@@ -66,11 +66,11 @@ def lessons_of(examples: list[Path], outputs: list[Path], on: dict[str, int]) ->
 
     Examples are in the order of ``on``, outputs too, teacher by teacher; both are empty where nothing is trained.
     """
-    count = len(examples)
-    answers = [outputs[number::count] for number in range(count)]
+    count, passes = len(examples), on.values() if examples else []
+    by_teacher = [outputs[start : start + count] for start in range(0, len(outputs), count)] if count else []
     return [
-        Lesson(file, said[0] if said else None, passes, tuple(said[1:]))
-        for file, said, passes in zip(examples, answers, on.values() if examples else [], strict=True)
+        Lesson(file, said[0] if said else None, times, tuple(said[1:]))
+        for file, times, *said in zip(examples, passes, *by_teacher, strict=True)
     ]
 
 

@@ -4,7 +4,14 @@ import torch
 from scipy.special import log_softmax, softmax
 
 from constrictor.data.examples import UNLABELLED
-from constrictor.training.losses import distillation_loss, label_loss, soft_target_loss
+from constrictor.training.losses import (
+    LOGIT_LOSSES,
+    distillation_loss,
+    hard_target_loss,
+    label_loss,
+    logit_mse,
+    soft_target_loss,
+)
 
 LOGITS = np.array([[1.0, 3.0, -2.0], [0.2, 0.1, 0.0], [-4.0, 2.0, 5.0]])
 TEACHER = np.array([[2.0, 1.0, 0.0], [0.0, 0.0, 3.0], [-3.0, 2.5, 4.0]])
@@ -69,3 +76,33 @@ def test_gradient_in_closed_form():
 def test_large_logits_stay_finite():
     logits, teacher = torch.tensor([[1e4, -1e4]]), torch.tensor([[-1e4, 1e4]])
     assert torch.isfinite(distillation_loss(logits, torch.tensor([0]), teacher, 0.5, 1.0)).all()
+
+
+def test_logit_mse_is_the_mean_squared_difference_whatever_the_temperature():
+    expected = np.array(
+        [((student - teacher) ** 2).sum() / 3 for student, teacher in zip(LOGITS, TEACHER, strict=True)]
+    )
+    for temperature in (1.0, 4.0):
+        found = logit_mse(torch.tensor(LOGITS), torch.tensor(TEACHER), temperature).numpy()
+        np.testing.assert_allclose(found, expected, rtol=1e-12)
+
+
+def test_kl_at_a_high_temperature_is_half_the_mse_of_centred_logits():
+    centred = [x - x.mean(1, keepdims=True) for x in (LOGITS, TEACHER)]
+    kl = soft_target_loss(torch.tensor(LOGITS), torch.tensor(TEACHER), 1e4).numpy()
+    np.testing.assert_allclose(kl, logit_mse(*map(torch.tensor, centred)).numpy() / 2, rtol=1e-3)
+
+
+def test_hard_targets_are_the_teachers_answers():
+    expected = -log_softmax(LOGITS, axis=1)[[0, 1, 2], [0, 2, 2]]
+    found = hard_target_loss(torch.tensor(LOGITS), torch.tensor(TEACHER), 3.0).numpy()
+    np.testing.assert_allclose(found, expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize("name", ["mse", "hard"])
+def test_other_losses_of_logits_mix_with_labels_alike(name):
+    arguments = torch.tensor(LOGITS), torch.tensor(LABELS), torch.tensor(TEACHER)
+    loss = LOGIT_LOSSES[name]
+    hard = -log_softmax(LOGITS, axis=1)[[0, 1, 2], [1, 0, 2]] * [1, 0, 1]
+    expected = 0.3 * loss(arguments[0], arguments[2], 2.0).numpy() + 0.7 * hard
+    np.testing.assert_allclose(distillation_loss(*arguments, 0.3, 2.0, loss).numpy(), expected, rtol=1e-10)
