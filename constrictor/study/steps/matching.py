@@ -7,13 +7,11 @@ from typing import Annotated, Literal
 from pydantic import Discriminator, Field, Tag
 
 from constrictor.errors import ConstrictorError
-from constrictor.study.settings import Settings
-from constrictor.study.steps.schedules import mapping_or_not
+from constrictor.study.settings import MAPPING, PLAIN, Settings, plain_or_mapping
 
 LayerMap = Annotated[
-    Annotated[Literal["uniform", "last"], Tag("plain")]
-    | Annotated[dict[int, int], Field(min_length=1), Tag("mapping")],
-    Discriminator(mapping_or_not),
+    Annotated[Literal["uniform", "last"], Tag(PLAIN)] | Annotated[dict[int, int], Field(min_length=1), Tag(MAPPING)],
+    Discriminator(plain_or_mapping),
 ]
 
 _LAYERS = (

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import Discriminator, Field, Tag
 
-from constrictor.study.settings import Settings
+from constrictor.study.settings import MAPPING, PLAIN, Settings, plain_or_mapping
 
 
 class Schedule(Settings):
@@ -31,17 +31,12 @@ class TemperatureSchedule(Schedule):
     to: float = Field(gt=0, description="Value at the end.")
 
 
-def mapping_or_not(value: Any) -> str:
-    """Tell the two members of a union apart of which one is written as a mapping: tags ``mapping`` and ``plain``."""
-    return "mapping" if isinstance(value, dict | Settings) else "plain"
-
-
 Alpha = Annotated[
-    Annotated[float, Field(ge=0, le=1), Tag("plain")] | Annotated[AlphaSchedule, Tag("mapping")],
-    Discriminator(mapping_or_not),
+    Annotated[float, Field(ge=0, le=1), Tag(PLAIN)] | Annotated[AlphaSchedule, Tag(MAPPING)],
+    Discriminator(plain_or_mapping),
 ]
 
 Temperature = Annotated[
-    Annotated[float, Field(gt=0), Tag("plain")] | Annotated[TemperatureSchedule, Tag("mapping")],
-    Discriminator(mapping_or_not),
+    Annotated[float, Field(gt=0), Tag(PLAIN)] | Annotated[TemperatureSchedule, Tag(MAPPING)],
+    Discriminator(plain_or_mapping),
 ]
