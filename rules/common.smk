@@ -127,7 +127,9 @@ def recovery_lessons(wildcards):
             else []
         ),
         "teacher": (
-            [node_file(wildcards, teaching.teacher, "model/manifest.json")] if teaching and teaching.mixture.live else []
+            [node_file(wildcards, teaching.teacher, "model/manifest.json")]
+            if teaching and teaching.mixture.live
+            else []
         ),
     }
 
