@@ -123,9 +123,12 @@ def lesson_examples(wildcards):
 
 
 def lesson_outputs(wildcards):
-    """What the teacher says about each of these texts."""
-    teacher = parent_of(wildcards.lineage)
-    return [node_file(wildcards, teacher, f"outputs/{subset}.parquet") for subset in plan.step(wildcards.lineage).on]
+    """What each teacher says about each of these texts, teacher by teacher."""
+    return [
+        node_file(wildcards, teacher, f"outputs/{subset}.parquet")
+        for teacher in plan.teachers(wildcards.lineage)
+        for subset in plan.step(wildcards.lineage).on
+    ]
 
 
 def calibration_examples(wildcards):
@@ -136,16 +139,21 @@ def calibration_examples(wildcards):
 
 
 def recovery_lessons(wildcards):
-    """The texts that a recovery reads, and what its teacher says about them if it has one."""
+    """The texts that a recovery reads, what its teacher says about them, and the teacher where it computes along."""
     step = plan.step(wildcards.lineage)
     if not getattr(step, "finetune_epochs", 0):
-        return {"examples": [], "outputs": []}
+        return {"examples": [], "outputs": [], "teacher": []}
     teaching = plan.teaching(wildcards.lineage)
     return {
         "examples": [examples_file(wildcards, subset) for subset in step.on],
         "outputs": (
             [node_file(wildcards, teaching.teacher, f"outputs/{subset}.parquet") for subset in step.on]
             if teaching
+            else []
+        ),
+        "teacher": (
+            [node_file(wildcards, teaching.teacher, "model/manifest.json")]
+            if teaching and teaching.mixture.live
             else []
         ),
     }

@@ -32,8 +32,9 @@ rule prune:
         "Prune {wildcards.lineage} on {wildcards.task} ({wildcards.replicate})"
     shell:
         "python -m workflow_scripts.prune --settings {params.settings:q} {params.soft_targets} --parent {input.parent:q}"
-        " --calibration {input.calibration:q} --examples {input.examples:q} --outputs {input.outputs:q} --task {input.task:q}"
-        " --output {output.manifest:q} --seed {params.seed} --code {params.code} --threads {threads} 2> {log:q}"
+        " --calibration {input.calibration:q} --examples {input.examples:q} --outputs {input.outputs:q} --teacher {input.teacher:q}"
+        " --task {input.task:q} --output {output.manifest:q} --seed {params.seed} --code {params.code} --threads {threads}"
+        " 2> {log:q}"
 
 
 rule quantize:
@@ -67,8 +68,8 @@ rule quantize:
     shell:
         "python -m workflow_scripts.quantize --settings {params.settings:q} {params.soft_targets}"
         " --parent {input.parent:q} --calibration {input.calibration:q} --examples {input.examples:q}"
-        " --outputs {input.outputs:q} --task {input.task:q} --output {output.manifest:q} --seed {params.seed}"
-        " --code {params.code} --threads {threads} 2> {log:q}"
+        " --outputs {input.outputs:q} --teacher {input.teacher:q} --task {input.task:q} --output {output.manifest:q}"
+        " --seed {params.seed} --code {params.code} --threads {threads} 2> {log:q}"
 
 
 rule export:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,25 +48,32 @@ def add_training_arguments(arguments: argparse.ArgumentParser) -> None:
 
 
 def add_lesson_arguments(arguments: argparse.ArgumentParser) -> None:
-    """Add the texts to learn from and the teacher's outputs for them, in the same order."""
+    """Add the texts to learn from and the teachers' outputs for them, in the same order for each teacher."""
     arguments.add_argument("--examples", type=Path, nargs="*", default=[], help="examples to learn from")
-    arguments.add_argument("--outputs", type=Path, nargs="*", default=[], help="the teacher's outputs for each of them")
+    arguments.add_argument("--outputs", type=Path, nargs="*", default=[], help="outputs for each of them, by teacher")
 
 
 def add_recovery_arguments(arguments: argparse.ArgumentParser) -> None:
     """Add what a step reads that damages a model: examples to look at, and the lessons of its recovery."""
     arguments.add_argument("--calibration", type=Path, nargs="*", default=[], help="examples that the method looks at")
     arguments.add_argument("--soft-targets", type=json_of(SoftTargets), help="how teacher and labels mix, as JSON")
+    arguments.add_argument("--teacher", type=Path, nargs="*", default=[], help="manifest of a teacher that is copied")
     add_lesson_arguments(arguments)
 
 
 def lessons_of(examples: list[Path], outputs: list[Path], on: dict[str, int]) -> list[Lesson]:
-    """Pair examples with what the teacher says, if there is one, and with how often an epoch reads them.
+    """Pair examples with what the teachers say, if there are any, and with how often an epoch reads them.
 
-    Both lists are in the order of ``on``; both are empty where nothing is trained.
+    Examples are in the order of ``on``, outputs too, teacher by teacher; both are empty where nothing is trained.
     """
-    answers: Sequence[Path | None] = outputs or [None] * len(examples)
+    count, passes = len(examples), on.values() if examples else []
+    by_teacher = [outputs[start : start + count] for start in range(0, len(outputs), count)] if count else []
     return [
-        Lesson(file, answer, passes)
-        for file, answer, passes in zip(examples, answers, on.values() if examples else [], strict=True)
+        Lesson(file, said[0] if said else None, times, tuple(said[1:]))
+        for file, times, *said in zip(examples, passes, *by_teacher, strict=True)
     ]
+
+
+def folder_of(teacher: list[Path]) -> Path | None:
+    """Folder of the teacher that a recovery copies, if it copies one."""
+    return teacher[0].parent if teacher else None

@@ -7,7 +7,13 @@ from constrictor.compression.pruning.prune import prune
 from constrictor.study.steps.distil import SoftTargets
 from constrictor.study.steps.prune import AnyPrune
 from workflow_scripts._script import json_of, parser, run
-from workflow_scripts._training import TrainingPlace, add_recovery_arguments, add_training_arguments, lessons_of
+from workflow_scripts._training import (
+    TrainingPlace,
+    add_recovery_arguments,
+    add_training_arguments,
+    folder_of,
+    lessons_of,
+)
 
 
 def main(
@@ -17,11 +23,12 @@ def main(
     examples: list[Path],
     outputs: list[Path],
     soft_targets: SoftTargets | None,
+    teacher: list[Path],
     **place: Any,
 ) -> None:
     """Prune, recover and save what is best on validation."""
     here, lessons = TrainingPlace(**place), lessons_of(examples, outputs, settings.on)
-    prune(settings, parent.parent, calibration, lessons, soft_targets, here.task_folder, here.node)
+    prune(settings, parent.parent, calibration, lessons, soft_targets, here.task_folder, here.node, folder_of(teacher))
 
 
 if __name__ == "__main__":

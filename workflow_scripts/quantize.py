@@ -9,7 +9,13 @@ from constrictor.study.steps.distil import SoftTargets
 from constrictor.study.steps.quantize import AnyQuantize
 from constrictor.study.steps.recovery import Recovery
 from workflow_scripts._script import json_of, parser, run
-from workflow_scripts._training import TrainingPlace, add_recovery_arguments, add_training_arguments, lessons_of
+from workflow_scripts._training import (
+    TrainingPlace,
+    add_recovery_arguments,
+    add_training_arguments,
+    folder_of,
+    lessons_of,
+)
 
 
 def main(
@@ -19,6 +25,7 @@ def main(
     examples: list[Path],
     outputs: list[Path],
     soft_targets: SoftTargets | None,
+    teacher: list[Path],
     **place: Any,
 ) -> None:
     """Write the quantized artifact."""
@@ -31,6 +38,7 @@ def main(
         calibration=calibration[0] if calibration else None,
         lessons=lessons,
         soft_targets=soft_targets,
+        teacher=folder_of(teacher),
         task=here.task_folder,
     )
     announce(f"{manifest.format} in {manifest.precision}: {manifest.bytes / 1e6:.1f} MB")

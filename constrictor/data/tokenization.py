@@ -6,6 +6,7 @@ torch nor transformers.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -74,6 +75,11 @@ class Tokenizer:
         finally:
             self._truncate()
         return np.array([len(encoding) for encoding in encodings], dtype=np.int64)
+
+    def agrees_with(self, other: Tokenizer) -> bool:
+        """Whether both turn every text into the same tokens; how they pad and where they cut does not count."""
+        ours, theirs = (json.loads(each._tokenizer.to_str()) for each in (self, other))
+        return all(ours[key] == theirs[key] for key in ours.keys() - {"padding", "truncation"})
 
 
 def keep_head_and_tail(encoding: tokenizers.Encoding, longest: int) -> np.ndarray:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from constrictor.errors import nearest
+from constrictor.errors import ConstrictorError, nearest
 from constrictor.study.lineage import ancestry, steps_of
 from constrictor.study.local_sources import local_layer_count
 from constrictor.study.steps.distil import Distil, StudentModel
 from constrictor.study.steps.export import Export
 from constrictor.study.steps.finetune import Finetune
-from constrictor.study.steps.prune import Layers, Prune
+from constrictor.study.steps.matching import Matching, layer_pairs
+from constrictor.study.steps.prune import Layers, Prune, Vocabulary
 from constrictor.study.steps.quantize import (
     BitsAndBytes,
     Dynamic,
@@ -24,6 +25,7 @@ from constrictor.study.steps.quantize import (
 from constrictor.study.steps.recovery import Recovery
 from constrictor.study.steps.step import Step
 from constrictor.study.study import Study
+from constrictor.study.teaching import recovery_teacher
 
 
 class Shape(NamedTuple):
@@ -48,7 +50,7 @@ def shape_of(study: Study, lineage: str) -> Shape | str:
         step = study.steps[name]
         advance = next(function for kind, function in _ADVANCE.items() if isinstance(step, kind))
         result = advance(study, name, shape)
-        problem = result if isinstance(result, str) else _recovery_problem(study, node)
+        problem = result if isinstance(result, str) else _recovery_problem(study, node, result)
         if problem:
             return problem
         assert isinstance(result, Shape)
@@ -76,13 +78,35 @@ def _advance_distil(study: Study, name: str, parent: Shape | None) -> Shape | st
     assert isinstance(step, Distil)
     if parent is None:
         return f"'{name}' distils and has no teacher. Put the step that makes the teacher before it: 'teacher/{name}'."
+    student = _student_shape(study, name, step, parent)
+    return student if isinstance(student, str) else _matching_problem(name, step, student, parent) or student
+
+
+def _student_shape(study: Study, name: str, step: Distil, teacher: Shape) -> Shape | str:
     if isinstance(step.student, StudentModel):
         source = study.models.get(step.student.model)
         return Shape("torch", "fp32", local_layer_count(source) if source else None)
-    if not _is_float32(parent):
-        return _needs_float32("takes its student's layers from its teacher", name, parent)
-    wrong = layer_problem(step.student.layers, parent.layers, f"the teacher of '{name}'")
+    if not _is_float32(teacher):
+        return _needs_float32("takes its student's layers from its teacher", name, teacher)
+    wrong = layer_problem(step.student.layers, teacher.layers, f"the teacher of '{name}'")
     return wrong or Shape("torch", "fp32", len(step.student.layers))
+
+
+def _matching_problem(name: str, step: Matching, student: Shape, teacher: Shape) -> str | None:
+    """Why a step cannot copy the insides of its teacher as it says."""
+    if step.live and not _is_float32(teacher):
+        return (
+            f"'{name}' copies hidden states or attention, and its teacher is {teacher.format}, {teacher.precision}. "
+            "Take a float32 torch model as the teacher, or leave 'hidden' and 'attention' out."
+        )
+    if student.layers is None or teacher.layers is None:
+        return None
+    try:
+        for layers in step.layer_maps:
+            layer_pairs(layers, student.layers, teacher.layers)
+    except ConstrictorError as error:
+        return f"'{name}': {error}"
+    return None
 
 
 def _advance_prune(study: Study, name: str, parent: Shape | None) -> Shape | str:
@@ -151,7 +175,7 @@ def _advance_export(study: Study, name: str, parent: Shape | None) -> Shape | st
     return parent._replace(format="openvino", precision=step.precision)
 
 
-def _recovery_problem(study: Study, lineage: str) -> str | None:
+def _recovery_problem(study: Study, lineage: str, shape: Shape) -> str | None:
     """Why the recovery at the end of a chain cannot be taught as its step says."""
     name = steps_of(lineage)[-1]
     step = study.steps[name]
@@ -160,18 +184,28 @@ def _recovery_problem(study: Study, lineage: str) -> str | None:
     before = steps_of(lineage)[:-1]
     if step.teacher is not None and step.teacher not in before:
         return f"the teacher '{step.teacher}' of '{name}' does not come before it. {nearest(step.teacher, before)}"
-    taught = (
-        step.teacher
-        or isinstance(step, QuantizationAware)
-        or any(isinstance(study.steps[part], Distil) for part in before)
-    )
+    teacher = recovery_teacher(study, lineage)
     unlabelled = [part for part in step.on if part in study.subsets and study.subsets[part].of in study.corpora]
-    if unlabelled and not taught:
-        return (
-            f"'{name}' recovers on '{unlabelled[0]}', which has no labels, and nothing teaches it. "
-            f"Name the teacher: 'teacher: {before[0]}'."
+    if teacher is None:
+        why = (
+            f"recovers on '{unlabelled[0]}', which has no labels" if unlabelled else "copies hidden states or attention"
         )
-    return None
+        needs = bool(unlabelled) or step.live
+        return f"'{name}' {why}, and nothing teaches it. Name the teacher: 'teacher: {before[0]}'." if needs else None
+    return _copying_problem(study, lineage, step, shape, teacher) if step.live else None
+
+
+def _copying_problem(study: Study, lineage: str, step: Recovery, shape: Shape, teacher: str) -> str | None:
+    """Why a recovery cannot copy its teacher's insides."""
+    name = steps_of(lineage)[-1]
+    cut = [part for part in steps_of(lineage.removeprefix(f"{teacher}/")) if isinstance(study.steps[part], Vocabulary)]
+    if cut:
+        return (
+            f"'{name}' copies hidden states or attention, and '{cut[0]}' gives it another vocabulary than its teacher's. "
+            "Leave 'hidden' and 'attention' out, or name a teacher behind that step."
+        )
+    of_teacher = shape_of(study, teacher)
+    return of_teacher if isinstance(of_teacher, str) else _matching_problem(name, step, shape, of_teacher)
 
 
 def layer_problem(layers: list[int], available: int | None, owner: str) -> str | None:

@@ -14,6 +14,7 @@ from constrictor.study.steps.prune import Structured
 from constrictor.study.steps.recovery import Calibration
 from constrictor.study.study import Study
 from constrictor.study.tasks import SplitSources
+from constrictor.study.teaching import co_teacher_problems
 
 Problem = tuple[tuple[str | int, ...], str]
 
@@ -90,6 +91,8 @@ def _steps(study: Study) -> Iterable[Problem]:
                     )
         if isinstance(step, Calibration):
             yield from _calibration(study, name, step)
+    for name, message in co_teacher_problems(study):
+        yield ("steps", name, "co_teachers"), message
 
 
 def _calibration(study: Study, name: str, step: Calibration) -> Iterable[Problem]:

@@ -7,15 +7,15 @@ from typing import Any, NamedTuple
 
 from constrictor.machine import slow_here
 from constrictor.study.chain import Shape, chain_problem, shape_of
-from constrictor.study.lineage import all_nodes, ancestry, steps_of
+from constrictor.study.lineage import all_nodes, steps_of
 from constrictor.study.replicate import Folding, Replicate
 from constrictor.study.steps.distil import Distil, SoftTargets, StudentModel
 from constrictor.study.steps.export import Export
 from constrictor.study.steps.finetune import Finetune
-from constrictor.study.steps.quantize import QuantizationAware
 from constrictor.study.steps.recovery import Recovery
 from constrictor.study.study import AnyStep, Study
 from constrictor.study.tasks import SplitSources
+from constrictor.study.teaching import co_teachers, last_distillation, recovery_teacher
 
 
 class Teaching(NamedTuple):
@@ -53,27 +53,26 @@ class Plan:
 
     def teaching(self, lineage: str) -> Teaching | None:
         """Who teaches the recovery at the end of a lineage; None where it learns from labels alone or not at all."""
-        step, above = self.step(lineage), ancestry(lineage)[:-1]
-        if not isinstance(step, Recovery) or not step.finetune_epochs:
+        step, teacher = self.step(lineage), recovery_teacher(self.study, lineage)
+        if teacher is None or not isinstance(step, Recovery):
             return None
-        distillations = [node for node in above if isinstance(self.step(node), Distil)]
-        usual = self.step(distillations[-1]) if distillations else None
-        if step.teacher is not None:
-            teacher = next(node for node in reversed(above) if steps_of(node)[-1] == step.teacher)
-        elif isinstance(step, QuantizationAware):
-            teacher = above[-1]
-        elif distillations:
-            teacher = distillations[-1].rpartition("/")[0]
-        else:
-            return None
+        distillation = last_distillation(self.study, lineage)
+        usual = self.step(distillation) if distillation else None
         mixture = usual if isinstance(usual, Distil) else SoftTargets()
         return Teaching(
             teacher,
             SoftTargets(
                 alpha=mixture.alpha if step.alpha is None else step.alpha,
                 temperature=mixture.temperature if step.temperature is None else step.temperature,
+                loss=mixture.loss,
+                hidden=step.hidden,
+                attention=step.attention,
             ),
         )
+
+    def teachers(self, lineage: str) -> list[str]:
+        """The lineages whose logits the distillation at the end of a lineage learns from; the first is the parent."""
+        return [lineage.rpartition("/")[0], *co_teachers(self.study, lineage)]
 
     @cached_property
     def replicates(self) -> list[str]:

@@ -14,6 +14,7 @@ from pydantic_core import ErrorDetails
 from constrictor.errors import ConstrictorError, nearest
 from constrictor.study.check import problems
 from constrictor.study.grid import expand_grids
+from constrictor.study.settings import PLAIN
 from constrictor.study.study import Study
 
 # The keys whose value says which model a block is.
@@ -75,11 +76,14 @@ _SOURCE_KEYS = {
     "package": {"package", "file", "folder"},
     "path": {"path"},
     "hub": {"hub", "config", "split", "revision"},
+    "train": {"train", "validation", "test"},
+    "layers": {"layers"},  # a student is some of its teacher's layers, or a model of its own
+    "model": {"model"},
 }
 
 
 def _with_one_source(value: Any) -> Any:
-    """Where a source was laid over one of another kind (`--config`, `extends`), only the later one stays.
+    """Where a source or student was laid over one of another kind (`--config`, `extends`), only the later one stays.
 
     >>> _with_one_source({"hub": "stanfordnlp/sst2", "split": "train", "path": "train.tsv"})
     {'path': 'train.tsv'}
@@ -113,7 +117,8 @@ def _laid_over(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, 
 
 def _key_path(detail: ErrorDetails, raw: Mapping[str, Any]) -> tuple[str | int, ...]:
     """The error's place as the user wrote it: pydantic puts the names of union members in between."""
-    place = _resolve(raw, detail["loc"], detail["type"] == "missing") or tuple(detail["loc"])
+    location = tuple(part for part in detail["loc"] if part != PLAIN)
+    place = _resolve(raw, location, detail["type"] == "missing") or location
     if detail["type"] == "union_tag_invalid":
         return (*place, detail["ctx"]["discriminator"].strip("'()"))
     return place

@@ -42,5 +42,13 @@ def by_key(**tags: str) -> Callable[[Any], str | None]:
     return tag_of
 
 
+PLAIN, MAPPING = "a plain value", "a mapping"
+
+
+def plain_or_mapping(value: Any) -> str:
+    """Tell the members of a union apart of which one is written as a mapping: the tags are PLAIN and MAPPING."""
+    return MAPPING if isinstance(value, dict | Settings) else PLAIN
+
+
 Share = Annotated[float, Field(gt=0, lt=1)]
 """A share strictly between 0 and 1."""

@@ -1,4 +1,4 @@
-"""Distil a student from a teacher's cached logits, on labelled and unlabelled text."""
+"""Distil a student from teachers' cached logits, and from a live teacher's insides, on labelled and unlabelled text."""
 
 from __future__ import annotations
 
@@ -19,20 +19,31 @@ def distil(
 
     Args:
         settings: the step.
-        teacher: the teacher's artifact.
+        teacher: the teacher's artifact; opened only where its hidden states or attention are copied.
         student: where the student starts: the teacher's folder if it keeps layers of it, else a fetched checkpoint.
         lessons: what to read.
         task: the prepared task.
         node: where to work.
 
     Raises:
-        ConstrictorError: if the student does not fit the task, a lesson's files disagree, or the disk is full.
+        ConstrictorError: if the student does not fit the task, a lesson's files disagree, the teacher's insides cannot be
+            copied, or the disk is full.
     """
     labelled = task.manifest
     layers = settings.student.layers if isinstance(settings.student, StudentLayers) else None
     trainee = Trainee(Start.of(student, labelled, node.seed, layers), settings)
-    tokenizer = task.tokenizer(student)
-    trained = learn(trainee.model, settings, tokenizer, lessons, settings, student, task, node, epochs=settings.epochs)
+    trained = learn(
+        trainee.model,
+        settings,
+        task.tokenizer(student),
+        lessons,
+        settings,
+        student,
+        task,
+        node,
+        epochs=settings.epochs,
+        teacher=teacher,
+    )
     manifest = read_manifest(teacher).descend(
         node.step,
         settings,

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from torch import Tensor
 from transformers import PreTrainedModel
 
 from constrictor.data.examples import UNLABELLED, read_examples
@@ -18,22 +16,28 @@ from constrictor.errors import ConstrictorError
 from constrictor.study.steps.distil import SoftTargets
 from constrictor.study.steps.step import Optimisation
 from constrictor.training.class_weights import weights_of_classes
-from constrictor.training.engine import Loss, Trained, TrainingData, train
-from constrictor.training.losses import LOSSES, distillation_loss, label_loss
+from constrictor.training.engine import Trained, TrainingData, train
 from constrictor.training.node import Node, TaskFolder
+from constrictor.training.objective import loss_of, with_insides
 
 
 class Lesson(NamedTuple):
-    """Texts to learn from: their examples, what the teacher says about them, and how often an epoch reads them."""
+    """Texts to learn from: their examples, what the teachers say about them, and how often an epoch reads them."""
 
     examples: Path
     outputs: Path | None = None
     passes: int = 1
+    co_outputs: tuple[Path, ...] = ()  # of the teachers beside the first
+
+    @property
+    def answers(self) -> list[Path]:
+        """What each teacher says; none where labels teach alone."""
+        return [] if self.outputs is None else [self.outputs, *self.co_outputs]
 
     @property
     def files(self) -> list[Path]:
         """The files that are read."""
-        return [self.examples] if self.outputs is None else [self.examples, self.outputs]
+        return [self.examples, *self.answers]
 
 
 def learn(
@@ -49,6 +53,7 @@ def learn(
     epochs: int,
     competes_from: float = 1e-9,
     after_step: Callable[[float], None] | None = None,
+    teacher: Path | None = None,
 ) -> Trained:
     """Train a model in place; it ends with the weights of the epoch that is best on validation.
 
@@ -64,30 +69,35 @@ def learn(
         epochs: passes over the lessons.
         competes_from: epoch from which on weights may be the best ones; 0 lets those before the training compete too.
         after_step: called after each optimiser step with the share of the training that is done.
+        teacher: artifact of the teacher whose insides are copied; read only where ``soft_targets`` says so.
 
     Raises:
-        ConstrictorError: if a lesson's files disagree, a weighted class is none of the task's, or the disk is full.
+        ConstrictorError: if a lesson's files disagree, a weighted class is none of the task's, the teacher's insides
+            cannot be copied, or the disk is full.
     """
     labelled = task.manifest
-    inputs = [file for lesson in lessons for file in lesson.files]
+    live = teacher if soft_targets is not None and soft_targets.live else None
+    inputs = [file for lesson in lessons for file in lesson.files] + ([live / "manifest.json"] if live else [])
     data = lesson_data(lessons, tokenizer, task.no_label)
     if settings.class_weights is not None and labelled.kind != "classification":
         raise ConstrictorError(f"'class_weights' are for tasks of one class a text, and this one is '{labelled.kind}'.")
     weights = weights_of_classes(settings.class_weights, data.targets["labels"], labelled.labels)
-    return train(
-        model,
-        data,
-        loss_of(labelled.kind, soft_targets, weights),
-        task.validator(tokenizer, labelled.metric),
-        settings,
-        epochs=epochs,
-        seed=node.seed,
-        metric=labelled.metric,
-        checkpoints=node.checkpoints,
-        identity=node.identity(settings, [start / "manifest.json", task.folder / "manifest.json", *inputs]),
-        competes_from=competes_from,
-        after_step=after_step,
-    )
+    of_logits = loss_of(labelled.kind, soft_targets, weights)
+    with with_insides(of_logits, model, settings, tokenizer, soft_targets, live, task, node) as loss:
+        return train(
+            model,
+            data,
+            loss,
+            task.validator(tokenizer, labelled.metric),
+            settings,
+            epochs=epochs,
+            seed=node.seed,
+            metric=labelled.metric,
+            checkpoints=node.checkpoints,
+            identity=node.identity(settings, [start / "manifest.json", task.folder / "manifest.json", *inputs]),
+            competes_from=competes_from,
+            after_step=after_step,
+        )
 
 
 def lesson_data(lessons: Sequence[Lesson], tokenizer: Tokenizer, no_label: np.ndarray) -> TrainingData:
@@ -107,14 +117,8 @@ def lesson_data(lessons: Sequence[Lesson], tokenizer: Tokenizer, no_label: np.nd
         examples = read_examples(lesson.examples)
         encoded += tokenizer.encode(examples.texts) * lesson.passes
         targets["labels"] += [_filled(examples.labels, no_label)] * lesson.passes
-        if lesson.outputs is None:
-            continue
-        outputs = read_outputs(lesson.outputs)
-        if examples.ids != outputs.ids:
-            raise ConstrictorError(
-                f"{lesson.outputs} was not made from {lesson.examples}. Delete it and run snakemake again."
-            )
-        targets["teacher_logits"] += [outputs.logits] * lesson.passes
+        if lesson.outputs is not None:
+            targets["teacher_logits"] += [_mean_logits(lesson, examples.ids)] * lesson.passes
     joined = {name: np.concatenate(parts) for name, parts in targets.items() if parts}
     return TrainingData(encoded, tokenizer.pad_id, joined)
 
@@ -126,20 +130,18 @@ def _filled(labels: np.ndarray, no_label: np.ndarray) -> np.ndarray:
     return labels
 
 
-def loss_of(kind: str, soft_targets: SoftTargets | None, weights: Tensor | None = None) -> Loss:
-    """The loss of a kind of problem: the mixture with a teacher's logits, or that of the labels where there is no teacher.
-
-    Args:
-        kind: the kind.
-        soft_targets: how teacher and labels are mixed; None where labels teach alone.
-        weights: ``(classes,)`` factors of the classes' label losses; None for ones.
-    """
-    losses = LOSSES[kind]
-    if weights is not None:
-        losses = losses._replace(label=partial(label_loss, weights=weights))
-    if soft_targets is None:
-        return lambda logits, targets: losses.label(logits, targets["labels"])
-    alpha, temperature = soft_targets.alpha, soft_targets.temperature
-    return lambda logits, targets: distillation_loss(
-        losses, logits, targets["labels"], targets["teacher_logits"], alpha, temperature
-    )
+def _mean_logits(lesson: Lesson, ids: list[str]) -> np.ndarray:
+    """Mean of the teachers' logits ``(examples, classes)``: the geometric mean of what they believe, up to a factor."""
+    found = []
+    for file in lesson.answers:
+        outputs = read_outputs(file)
+        if ids != outputs.ids:
+            raise ConstrictorError(f"{file} was not made from {lesson.examples}. Delete it and run snakemake again.")
+        found.append(outputs.logits)
+    classes = [logits.shape[1] for logits in found]
+    if len(set(classes)) > 1:
+        raise ConstrictorError(
+            f"the teachers of {lesson.examples} know different numbers of classes: {', '.join(map(str, classes))}. "
+            "Take teachers of the same task."
+        )
+    return np.stack(found).mean(axis=0, dtype=np.float32)

@@ -7,12 +7,17 @@ costs nothing.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
 
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy, log_softmax, logsigmoid
 
 from constrictor.data.examples import UNLABELLED
+
+LabelLoss = Callable[[Tensor, Tensor], Tensor]
+"""Maps logits ``(batch, outputs)`` and labels, as the kind of problem has them, to ``(batch,)`` losses."""
+
+LogitLoss = Callable[[Tensor, Tensor, float], Tensor]
+"""Maps the student's and the teacher's logits ``(batch, outputs)`` and a temperature to ``(batch,)`` losses."""
 
 
 def label_loss(logits: Tensor, labels: Tensor, weights: Tensor | None = None) -> Tensor:
@@ -52,6 +57,30 @@ def soft_target_loss(logits: Tensor, teacher_logits: Tensor, temperature: float)
     return temperature**2 * (teacher.exp() * (teacher - student)).sum(dim=-1)
 
 
+def logit_mse(logits: Tensor, teacher_logits: Tensor, temperature: float = 1.0) -> Tensor:
+    """Mean squared difference of the logits themselves (Kim et al., 2021, equation 4, as a mean over classes).
+
+    It also copies what a softmax does not see: a shift that all logits share. The temperature plays no part.
+
+    Returns:
+        ``(batch,)`` in squared logits.
+
+    >>> import torch
+    >>> logit_mse(torch.tensor([[1.0, 3.0]]), torch.tensor([[1.0, 1.0]])).tolist()
+    [2.0]
+    """
+    return (logits - teacher_logits).square().mean(dim=-1)
+
+
+def hard_target_loss(logits: Tensor, teacher_logits: Tensor, temperature: float = 1.0) -> Tensor:
+    """Cross-entropy with the teacher's answer, the class of its largest logit. The temperature plays no part.
+
+    Returns:
+        ``(batch,)`` in nats.
+    """
+    return cross_entropy(logits, teacher_logits.argmax(dim=-1), reduction="none")
+
+
 def binary_loss(logits: Tensor, labels: Tensor) -> Tensor:
     """Binary cross-entropy of each label's decision, the mean over the labels.
 
@@ -75,6 +104,11 @@ def binary_soft_target_loss(logits: Tensor, teacher_logits: Tensor, temperature:
     return temperature**2 * divergence.mean(dim=-1)
 
 
+def binary_hard_target_loss(logits: Tensor, teacher_logits: Tensor, temperature: float = 1.0) -> Tensor:
+    """Binary cross-entropy with the teacher's decisions, the mean over the labels. The temperature plays no part."""
+    return binary_loss(logits, (teacher_logits >= 0).to(logits.dtype))
+
+
 def squared_loss(logits: Tensor, labels: Tensor) -> Tensor:
     """Squared error of the one output.
 
@@ -88,43 +122,47 @@ def squared_loss(logits: Tensor, labels: Tensor) -> Tensor:
     return (logits[:, 0] - labels.nan_to_num()).square().where(~labels.isnan(), 0)
 
 
-def squared_soft_target_loss(logits: Tensor, teacher_logits: Tensor, temperature: float) -> Tensor:
-    """Squared distance to the teacher's value; a value has no temperature."""
-    return (logits - teacher_logits).square().mean(dim=-1)
-
-
-class Losses(NamedTuple):
-    """The losses of a kind of problem: with the labels, and with a teacher's logits at a temperature."""
-
-    label: Callable[[Tensor, Tensor], Tensor]
-    soft_target: Callable[[Tensor, Tensor, float], Tensor]
-
-
-LOSSES = {
-    "classification": Losses(label_loss, soft_target_loss),
-    "multilabel": Losses(binary_loss, binary_soft_target_loss),
-    "regression": Losses(squared_loss, squared_soft_target_loss),
+LABEL_LOSSES: dict[str, LabelLoss] = {
+    "classification": label_loss,
+    "multilabel": binary_loss,
+    "regression": squared_loss,
 }
+"""The loss with the labels, by the kind of problem."""
+
+LOGIT_LOSSES: dict[str, dict[str, LogitLoss]] = {
+    "classification": {"kl": soft_target_loss, "mse": logit_mse, "hard": hard_target_loss},
+    "multilabel": {"kl": binary_soft_target_loss, "mse": logit_mse, "hard": binary_hard_target_loss},
+    # A value is no distribution, so there is one way to be near it.
+    "regression": {"kl": logit_mse, "mse": logit_mse, "hard": logit_mse},
+}
+"""The losses with a teacher's logits, by the kind of problem and the name that a step gives them."""
 
 
 def distillation_loss(
-    losses: Losses, logits: Tensor, labels: Tensor, teacher_logits: Tensor, alpha: float, temperature: float
+    logits: Tensor,
+    labels: Tensor,
+    teacher_logits: Tensor,
+    alpha: float,
+    temperature: float,
+    of_teacher: LogitLoss = soft_target_loss,
+    of_labels: LabelLoss = label_loss,
 ) -> Tensor:
-    """``alpha * soft target loss + (1 - alpha) * label loss``.
+    """``alpha * of_teacher + (1 - alpha) * of_labels``.
 
     The convention: ``alpha`` weighs the *teacher*. An example without a label keeps the first term alone, unchanged in
     weight, so that unlabelled text does not count for more than labelled text does.
 
     Args:
-        losses: those of the task's kind.
         logits: ``(batch, outputs)`` of the student.
-        labels: as the kind has them.
+        labels: as the kind of problem has them.
         teacher_logits: ``(batch, outputs)``.
-        alpha: weight of the soft targets, 0 to 1.
+        alpha: weight of the teacher, 0 to 1.
         temperature: T > 0.
+        of_teacher: what the teacher's logits are compared by.
+        of_labels: what the labels are compared by.
 
     Returns:
         ``(batch,)``.
     """
-    soft = losses.soft_target(logits, teacher_logits, temperature)
-    return alpha * soft + (1 - alpha) * losses.label(logits, labels)
+    taught = of_teacher(logits, teacher_logits, temperature)
+    return alpha * taught + (1 - alpha) * of_labels(logits, labels)

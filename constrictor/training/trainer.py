@@ -18,7 +18,10 @@ from constrictor.training.state import save_state
 from constrictor.training.trackers import wanted_trackers
 
 Loss = Callable[[Tensor, dict[str, Tensor]], Tensor]
-"""Maps logits ``(batch, classes)`` and the batch's targets to ``(batch,)`` losses."""
+"""Maps logits ``(batch, outputs)`` and the batch to ``(batch,)`` losses.
+
+The batch has ``input_ids``, ``attention_mask``, the targets and, as ``done``, the share of the optimiser steps that are done.
+"""
 
 
 def arguments(settings: Optimisation, epochs: int, seed: int, checkpoints: Path, parts: int = 1) -> TrainingArguments:
@@ -92,7 +95,8 @@ class EngineTrainer(Trainer):
         """Mean of the rows' losses."""
         features = {name: inputs[name] for name in ("input_ids", "attention_mask")}
         logits = model(**features).logits.float()
-        return self._loss(logits, inputs).mean()
+        done = torch.tensor(self.state.global_step / self.state.max_steps, dtype=torch.float64)
+        return self._loss(logits, {**inputs, "done": done}).mean()
 
 
 class AfterStep(TrainerCallback):

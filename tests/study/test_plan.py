@@ -8,6 +8,7 @@ from constrictor.comparison.collect import Comparison
 from constrictor.study.chain import chain_problem
 from constrictor.study.plan import Plan
 from constrictor.study.read import load_study, read_study
+from constrictor.study.steps.distil import SoftTargets
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -71,7 +72,7 @@ def recovering(changed) -> Plan:
 def test_who_teaches_a_recovery(recovering, lineage, teacher, alpha, temperature):
     teaching = recovering.teaching(lineage)
     assert teaching.teacher == teacher
-    assert teaching.mixture.model_dump() == {"alpha": alpha, "temperature": temperature}
+    assert teaching.mixture == SoftTargets(alpha=alpha, temperature=temperature)
 
 
 @pytest.mark.parametrize("lineage", ["teacher", "teacher/mag", "teacher/kd/damaged", "teacher/kd/mag/fp16"])
@@ -174,3 +175,21 @@ def test_models_that_the_machine_is_slow_at_are_named(monkeypatch):
     )
     study = load_study(ROOT / "config.yaml")
     assert Plan(study).slow_here == {"teacher/kd/mag40/fp16": "fp16 torch"}
+
+
+def test_teachers_beside_the_parent_are_recipes(changed):
+    changes = {"steps.kd.co_teachers": ["wide", "cpu_wide"], "recipes.cpu_wide": "teacher/kd_wide/onnx/int8"}
+    plan = Plan(read_study(changed(changes)))
+    assert plan.teachers("teacher/kd") == ["teacher", "teacher/kd_wide/fp16", "teacher/kd_wide/onnx/int8"]
+    assert plan.teachers("teacher/kd_wide") == ["teacher"]
+    assert plan.teachers("teacher/mag/kd") == ["teacher/mag", *plan.teachers("teacher/kd")[1:]]
+
+
+def test_a_recovery_copies_what_its_own_step_says(changed):
+    mag = {"stage": "prune", "method": "magnitude", "sparsity": 0.4, "finetune_epochs": 1, "hidden": {"layers": "last"}}
+    kd = {"steps.kd.loss": "mse", "steps.kd.attention": {}, "steps.kd.alpha": {"from": 0.9, "to": 0.1}}
+    teaching = Plan(read_study(changed({"steps.mag": mag, **kd}))).teaching("teacher/kd/mag")
+    assert teaching.mixture == SoftTargets.model_validate(
+        {"loss": "mse", "alpha": {"from": 0.9, "to": 0.1}, "hidden": {"layers": "last"}}
+    )
+    assert teaching.mixture.live

@@ -6,7 +6,7 @@ from sklearn.utils.class_weight import compute_class_weight
 from constrictor.errors import ConstrictorError
 from constrictor.study.steps.distil import SoftTargets
 from constrictor.training.class_weights import weights_of_classes
-from constrictor.training.lessons import loss_of
+from constrictor.training.objective import loss_of
 
 NAMES = ["negative", "neutral", "positive"]
 
@@ -33,7 +33,9 @@ def test_unknown_class_is_refused():
 def test_weights_reach_the_label_loss(soft):
     logits, labels = torch.tensor([[1.0, 2.0, 0.5], [0.1, 0.2, 0.3]]), torch.tensor([2, 1])
     weights = torch.tensor([0.5, 1.0, 3.0])
-    found = loss_of("classification", soft, weights)(logits, {"labels": labels, "teacher_logits": torch.zeros(2, 3)})
+    found = loss_of("classification", soft, weights)(
+        logits, {"labels": labels, "teacher_logits": torch.zeros(2, 3), "done": torch.tensor(0.0)}
+    )
     probabilities = logits.double().exp() / logits.double().exp().sum(dim=1, keepdim=True)
     expected = torch.stack([-3.0 * probabilities[0, 2].log(), -1.0 * probabilities[1, 1].log()])
     torch.testing.assert_close(found.double(), expected, rtol=1e-6, atol=0)
@@ -41,7 +43,7 @@ def test_weights_reach_the_label_loss(soft):
 
 def test_soft_targets_are_not_weighed():
     logits, teacher = torch.tensor([[1.0, 2.0, 0.5]]), torch.tensor([[0.0, 1.0, 0.0]])
-    targets = {"labels": torch.tensor([2]), "teacher_logits": teacher}
+    targets = {"labels": torch.tensor([2]), "teacher_logits": teacher, "done": torch.tensor(0.0)}
     soft = SoftTargets(alpha=1.0)
     assert torch.equal(
         loss_of("classification", soft)(logits, targets),

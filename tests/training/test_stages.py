@@ -17,9 +17,10 @@ from constrictor.study.steps.distil import Distil
 from constrictor.study.steps.finetune import Finetune
 from constrictor.training.distil import distil
 from constrictor.training.finetune import finetune
-from constrictor.training.lessons import Lesson, lesson_data, loss_of
-from constrictor.training.losses import LOSSES, distillation_loss
+from constrictor.training.lessons import Lesson, lesson_data
+from constrictor.training.losses import distillation_loss
 from constrictor.training.node import Node, TaskFolder
+from constrictor.training.objective import loss_of
 
 
 @pytest.fixture
@@ -116,8 +117,10 @@ def test_outputs_of_other_examples_are_refused(lesson, tiny_teacher, tmp_path):
 def test_mixture_uses_the_steps_alpha_and_temperature():
     settings = Distil(stage="distil", student={"layers": [0]}, alpha=0.8, temperature=3.0)
     logits, teacher, labels = torch.tensor([[1.0, 2.0]]), torch.tensor([[0.0, 1.5]]), torch.tensor([0])
-    found = loss_of("classification", settings)(logits, {"labels": labels, "teacher_logits": teacher})
-    assert torch.equal(found, distillation_loss(LOSSES["classification"], logits, labels, teacher, 0.8, 3.0))
+    found = loss_of("classification", settings)(
+        logits, {"labels": labels, "teacher_logits": teacher, "done": torch.tensor(0.5)}
+    )
+    assert torch.equal(found, distillation_loss(logits, labels, teacher, 0.8, 3.0))
 
 
 def test_layer_that_the_teacher_has_not(lesson, tiny_teacher, tiny_task, tmp_path):

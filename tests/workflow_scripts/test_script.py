@@ -41,9 +41,11 @@ def test_settings_are_read_from_json():
 def test_lessons_pair_examples_with_outputs_and_passes():
     one, two, three, four = map(Path, "abcd")
     assert [tuple(lesson) for lesson in lessons_of([one, two], [three, four], {"imdb_60k": 3, "train": 1})] == [
-        (one, three, 3),
-        (two, four, 1),
+        (one, three, 3, ()),
+        (two, four, 1, ()),
     ]
+    both = lessons_of([one, two], [three, four, one, two], {"imdb_60k": 1, "train": 1})  # teacher by teacher
+    assert [lesson.answers for lesson in both] == [[three, one], [four, two]]
     assert [lesson.passes for lesson in lessons_of([one], [], {"train": 1})] == [1]
     with pytest.raises(ValueError, match=r"shorter|longer"):
         lessons_of([one, two], [three], {"imdb_60k": 3, "train": 1})

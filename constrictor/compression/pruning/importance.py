@@ -21,7 +21,7 @@ from constrictor.artifacts.torch_model import problem_type
 from constrictor.compression.sample import Sample
 from constrictor.data.examples import UNLABELLED
 from constrictor.errors import ConstrictorError
-from constrictor.training.losses import LOSSES
+from constrictor.training.losses import LABEL_LOSSES
 
 Score = Literal["taylor", "magnitude", "activation"]
 
@@ -59,7 +59,7 @@ def taylor_importance(model: PreTrainedModel, sample: Sample) -> list[Importance
             "Use 'calibration: train', or another 'score'."
         )
 
-    label_loss = LOSSES[problem_type(model)].label
+    label_loss = LABEL_LOSSES[problem_type(model)]
     blocks = blocks_of(model)
     totals = [Importance(torch.zeros(block.heads), torch.zeros(block.neurons)) for block in blocks]
     with _recorded_inputs(blocks) as recorded, _evaluating(model):

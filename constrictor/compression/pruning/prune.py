@@ -43,6 +43,7 @@ def prune(
     soft_targets: SoftTargets | None,
     task: TaskFolder,
     node: Node,
+    teacher: Path | None = None,
 ) -> Manifest:
     """Prune an artifact and save what is best on validation: the pruned model as it is, or an epoch of its recovery.
 
@@ -54,6 +55,7 @@ def prune(
         soft_targets: how teacher and labels are mixed; None where labels teach alone.
         task: the prepared task.
         node: where to work.
+        teacher: artifact of the teacher, where the recovery copies its insides.
 
     Raises:
         ConstrictorError: if the architecture is not known, a method cannot do what it is asked, or the disk is full.
@@ -76,6 +78,7 @@ def prune(
             epochs=settings.finetune_epochs,
             competes_from=pruned.settled * settings.finetune_epochs,
             after_step=pruned.after_step,
+            teacher=teacher,
         )
     pruned.finish()
     details = {"pruned": pruned.details(), "recovered": bool(trained and trained.best_epoch > 0)}

@@ -40,7 +40,7 @@ def quantize(settings: AnyQuantize, parent: Path, node: Node, **further: Any) ->
         settings: the step.
         parent: the artifact's folder, in float32.
         node: where to work.
-        further: `calibration`, `lessons`, `soft_targets` and `task`, for the methods that need them (:class:`Work`).
+        further: `calibration`, `lessons`, `soft_targets`, `teacher` and `task`, for the methods that need them (:class:`Work`).
 
     Raises:
         ConstrictorError: if the parent is damaged, the machine cannot do what is asked, or the disk is full.

@@ -79,6 +79,7 @@ def quantization_aware(work: Work) -> Changes:
         work.node,
         epochs=work.settings.finetune_epochs,
         competes_from=0,
+        teacher=work.teacher,
     )
     fold(model)
     save_classifier(model, work.parent, work.staging)

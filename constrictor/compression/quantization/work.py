@@ -30,6 +30,7 @@ class Work:
         calibration: examples to look at, for the methods that look at some.
         lessons: what a quantization-aware training reads.
         soft_targets: how teacher and labels are mixed in it.
+        teacher: artifact of the teacher, where that training copies its insides.
         task: the prepared task, for the methods that calibrate or train.
         node: where to work.
     """
@@ -42,6 +43,7 @@ class Work:
     calibration: Path | None = None
     lessons: Sequence[Lesson] = ()
     soft_targets: SoftTargets | None = None
+    teacher: Path | None = None
     task: TaskFolder | None = None
 
     def model(self) -> PreTrainedModel:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Discriminator, Field, Tag
+from pydantic import Discriminator, Field, Tag, field_validator
 
 from constrictor.study.settings import Settings, by_key
 from constrictor.study.steps.adapter import Tuning
+from constrictor.study.steps.matching import Matching
 from constrictor.study.steps.recovery import Passes
+from constrictor.study.steps.schedules import Alpha, Temperature
 from constrictor.study.steps.step import Optimisation
 
 
@@ -34,13 +36,20 @@ Student = Annotated[
 ]
 
 
-class SoftTargets(Settings):
-    """How the teacher's logits and the labels are mixed."""
+class SoftTargets(Matching):
+    """How what the teacher says and the labels are mixed."""
 
-    alpha: float = Field(
-        0.5, ge=0, le=1, description="Weight of the teacher's soft targets; the labels weigh 1 - alpha."
+    alpha: Alpha = Field(
+        0.5, description="Weight of the teacher's soft targets; the labels weigh 1 - alpha. A number or a schedule."
     )
-    temperature: float = Field(2.0, gt=0, description="Temperature that softens both distributions.")
+    temperature: Temperature = Field(
+        2.0, description="Temperature that softens both distributions. A number or a schedule."
+    )
+    loss: Literal["kl", "mse", "hard"] = Field(
+        "kl",
+        description="Loss against the teacher's logits: `kl` of the softened distributions, `mse` of the logits themselves "
+        "(Kim et al., 2021), or `hard`, cross-entropy with the teacher's answer; the last two know no temperature.",
+    )
 
 
 class Distil(Optimisation, SoftTargets, Tuning):
@@ -54,6 +63,11 @@ class Distil(Optimisation, SoftTargets, Tuning):
         "pass an epoch over each; `{train: 3, imdb_60k: 1}` says how many.",
         examples=[["train", "imdb_60k"]],
     )
+    co_teachers: list[str] = Field(
+        [],
+        description="Recipes whose models teach beside the parent: the soft targets are the mean of all teachers' logits.",
+        examples=[["large", "large_int8"]],
+    )
     epochs: int = Field(3, ge=1, description="Passes over all of `on`.")
     dropout: float | None = Field(
         0.0,
@@ -61,3 +75,10 @@ class Distil(Optimisation, SoftTargets, Tuning):
         lt=1,
         description="Dropout while training: none by default, since soft targets regularise; `null` keeps the model's own.",
     )
+
+    @field_validator("co_teachers")
+    @classmethod
+    def _each_once(cls, names: list[str]) -> list[str]:
+        if len(set(names)) < len(names):
+            raise ValueError("a recipe stands twice among them: name each once")
+        return names

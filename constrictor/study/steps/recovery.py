@@ -7,6 +7,8 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field
 
 from constrictor.study.settings import Settings
+from constrictor.study.steps.matching import Matching
+from constrictor.study.steps.schedules import Alpha, Temperature
 from constrictor.study.steps.step import Optimisation
 
 
@@ -32,7 +34,7 @@ Passes = Annotated[
 ]
 
 
-class Recovery(Optimisation):
+class Recovery(Matching, Optimisation):
     """Training that follows the damage: on labels, or on a teacher's logits where the recipe has a teacher."""
 
     finetune_epochs: int = Field(
@@ -48,11 +50,11 @@ class Recovery(Optimisation):
         description="Step of the recipe whose model teaches the recovery. Default: the teacher of the recipe's last "
         "distillation; without one, the labels teach alone.",
     )
-    alpha: float | None = Field(
-        None, ge=0, le=1, description="Weight of the teacher's soft targets. Default: the distillation's, else 0.5."
+    alpha: Alpha | None = Field(
+        None, description="Weight of the teacher's soft targets. Default: the distillation's, else 0.5."
     )
-    temperature: float | None = Field(
-        None, gt=0, description="Temperature of the soft targets. Default: the distillation's, else 2."
+    temperature: Temperature | None = Field(
+        None, description="Temperature of the soft targets. Default: the distillation's, else 2."
     )
 
 

@@ -1,0 +1,35 @@
+"""Several teachers, and teachers that compute along: what is built for them, and that it runs."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from workbench import NODES, Workbench
+
+MAG = f"{NODES}/seed42/teacher/kd/mag/model/manifest.json"
+
+
+def test_every_teacher_is_built_once_and_the_student_learns_from_all(fresh: Workbench, tmp_path: Path) -> None:
+    bench = fresh.copy_to(tmp_path / "bench")
+
+    def taught(study: dict[str, Any]) -> None:
+        study["steps"]["kd"] |= {
+            "co_teachers": ["control", "teacher_cpu"],
+            "hidden": {},
+            "alpha": {"from": 0.9, "to": 0.1},
+        }
+        study["steps"]["mag"] |= {"attention": {"values": True}, "on": ["train", "corn_30"]}
+
+    bench.change_study(taught)
+    jobs = bench.plan(MAG)  # which fails if a job stands there twice
+    teachers = ("teacher", "small", "teacher/onnx/int8")
+    assert {what for rule, what in jobs if rule == "teacher_outputs"} == {
+        f"{teacher} label {subset}" for teacher in teachers for subset in ("train", "corn_30")
+    }
+    assert {what for rule, what in jobs if rule == "finetune"} == {"teacher", "small"}
+    bench.build("--", MAG)
+    steps = json.loads(bench.path(MAG).read_text(encoding="utf-8"))["lineage"]
+    assert [step["step"] for step in steps] == ["teacher", "kd", "mag"]
+    assert bench.plan(MAG) == set()
