@@ -1,0 +1,164 @@
+"""The small study through the profile `slurm`: who gets a GPU, and what becomes of jobs that are killed."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+import pytest
+from cluster import Cluster, wait_for
+from workbench import NODES, TEACHER, Workbench, end
+
+pytestmark = pytest.mark.slurm
+
+NODE = Path(TEACHER).parent.parent
+ONNX_METRICS = f"{NODES}/seed42/teacher/onnx/metrics.json"
+# The profile's own settings, but for the times to wait, which are those of a busy cluster.
+PROFILE = ("--workflow-profile", "profiles/slurm", "--latency-wait", "5")
+POLL = ("--slurm-init-seconds-before-status-checks", "5")
+
+
+def through_slurm(bench: Workbench, *arguments: str) -> subprocess.Popen[str]:
+    return bench.start(*PROFILE, *POLL, *arguments)
+
+
+def screen_of(process: subprocess.Popen[str], seconds: float = 400) -> str:
+    """Wait for a call of Snakemake; what it said."""
+    try:
+        return process.communicate(timeout=seconds)[0]
+    finally:
+        end(process)
+
+
+def jobs_of(cluster: Cluster, rule: str, since: int = 0) -> list[dict[str, str]]:
+    """The rule's jobs; their comment names the rule."""
+    jobs = [job for job in cluster.jobs() if int(job["JobId"]) > since]
+    return [job for job in jobs if re.match(rf"rule_{rule}(_wildcards|$)", job.get("Comment", ""))]
+
+
+def last_job(cluster: Cluster) -> int:
+    return max((int(job["JobId"]) for job in cluster.jobs()), default=0)
+
+
+def scripts(name: str) -> list[psutil.Process]:
+    """The running processes of a script, wherever the queue has started them."""
+    command = f"workflow_scripts.{name}"
+    return [found for found in psutil.process_iter(["cmdline"]) if (found.info["cmdline"] or [])[1:3] == ["-m", command]]
+
+
+@contextmanager
+def gpus_seen() -> Iterator[dict[str, set[str | None]]]:
+    """Collects what each script finds in CUDA_VISIBLE_DEVICES, while the block lasts."""
+    seen: dict[str, set[str | None]] = {}
+    over = threading.Event()
+
+    def watch() -> None:
+        while not over.wait(0.1):
+            for process in psutil.process_iter(["cmdline"]):
+                line = process.info["cmdline"] or []
+                if len(line) > 2 and line[1] == "-m" and line[2].startswith("workflow_scripts."):
+                    try:
+                        found = process.environ().get("CUDA_VISIBLE_DEVICES")
+                    except psutil.Error:
+                        continue
+                    seen.setdefault(line[2].partition(".")[2], set()).add(found)
+
+    thread = threading.Thread(target=watch)
+    thread.start()
+    try:
+        yield seen
+    finally:
+        over.set()
+        thread.join()
+
+
+def memory_of(job: dict[str, str]) -> int:
+    """Megabytes that a job has asked for."""
+    found = re.search(r"mem=(\d+(?:\.\d+)?)([MG])", job.get("TRES") or job["ReqTRES"])
+    assert found is not None, job
+    return round(float(found[1]) * {"M": 1, "G": 1024}[found[2]])
+
+
+def minutes_of(job: dict[str, str]) -> int:
+    """Minutes that a job may take."""
+    found = re.fullmatch(r"(?:(\d+)-)?(\d+):(\d+):\d+", job["TimeLimit"])
+    assert found is not None, job
+    return int(found[1] or 0) * 1440 + int(found[2]) * 60 + int(found[3])
+
+
+def test_a_study_through_the_queue_with_a_timeout_and_too_little_memory(cluster: Cluster, bench: Workbench) -> None:
+    bench.edit("study.yaml", "model: tiny, epochs: 1,", "model: tiny, epochs: 20,")
+    # What an earlier and smaller study is said to have needed: the evaluation asks for too little at first.
+    measured = bench.path(f"{NODES}/seed42/teacher/onnx/logs/evaluate.tsv")
+    measured.parent.mkdir(parents=True)
+    measured.write_text("s\th:m:s\tmax_rss\n9\t0:00:09\t-200\n", encoding="utf-8")
+    since = last_job(cluster)
+    # A minute for the first attempt, two for the second.
+    limits = ("--set-resources", "finetune:runtime=attempt", "--", ONNX_METRICS, f"{NODE}/metrics.json")
+    with gpus_seen() as seen:
+        process = through_slurm(bench, *limits)
+        try:
+            checkpoints = bench.path(str(NODE / "checkpoints"))
+            wait_for(lambda: len(list(checkpoints.glob("checkpoint-*/complete"))) > 1, 120)
+            (training,) = scripts("finetune")
+            training.suspend()  # however fast the machine is: it will not be done when its time is over
+        finally:
+            screen = screen_of(process)
+    assert process.returncode == 0, screen
+
+    trainings = jobs_of(cluster, "finetune", since)
+    assert [(job["JobState"], minutes_of(job)) for job in trainings] == [("TIMEOUT", 1), ("COMPLETED", 2)], screen
+    log = bench.path(str(NODE / "logs/finetune.log")).read_text(encoding="utf-8")
+    assert "resuming from checkpoint-" in log
+    assert bench.path(TEACHER).is_file()
+
+    evaluations = [job for job in jobs_of(cluster, "evaluate", since) if "onnx" in job["Comment"]]
+    states, memory = [job["JobState"] for job in evaluations], [memory_of(job) for job in evaluations]
+    assert len(states) > 1, (states, memory, screen)
+    assert states[-1] == "COMPLETED"
+    assert set(states[:-1]) <= {"OUT_OF_MEMORY", "FAILED", "CANCELLED"}
+    assert all(more == pytest.approx(1.5 * less, rel=0.02) for less, more in zip(memory[:-1], memory[1:], strict=True))
+
+    # A script that has to have a GPU has exactly one, and the others none; so say the queue and the processes alike.
+    assert seen["finetune"] | {"0", "1"} == {"0", "1"}, seen
+    assert seen["evaluate"] - {"0", "1"} == {None}, seen  # the torch teacher's has one, the ONNX model's has none
+    assert {name: seen[name] for name in ("download_dataset", "download_model", "export")} == {
+        name: {None} for name in ("download_dataset", "download_model", "export")
+    }
+    for job in cluster.jobs():
+        if int(job["JobId"]) > since:
+            gpu = "rule_finetune" in job["Comment"] or re.search("evaluate.*teacher$", job["Comment"]) is not None
+            assert ("gpu" in job.get("TresPerJob", ""), job["Partition"]) == (gpu, "gpu" if gpu else "cpu"), job
+
+
+def test_a_cancelled_job_is_reported_and_the_next_run_goes_on(cluster: Cluster, bench: Workbench) -> None:
+    since = last_job(cluster)
+    target = ("--retries", "0", "--", f"data/small_study/models/tiny/manifest.json")
+    process = through_slurm(bench, *target)
+    wait_for(lambda: jobs_of(cluster, "download_model", since), 60)
+    subprocess.run(["scancel", jobs_of(cluster, "download_model", since)[0]["JobId"]], check=True)
+    screen = screen_of(process)
+    assert process.returncode == 1
+    assert "CANCELLED" in screen
+    assert not bench.path(target[-1]).exists()
+    process = through_slurm(bench, *target)
+    assert (screen_of(process), process.returncode)[1] == 0
+    assert bench.path(target[-1]).is_file()
+
+
+def test_a_failed_job_names_its_log(cluster: Cluster, bench: Workbench) -> None:
+    bench.path("inputs/animals.csv").write_text("text,wrong\na,b\n", encoding="utf-8")
+    process = through_slurm(bench, "--retries", "0", "--", "data/small_study/tasks/animals/manifest.json")
+    screen = screen_of(process)
+    assert process.returncode == 1
+    log = bench.path("data/small_study/logs/task_animals.log")
+    assert "data/small_study/logs/task_animals.log" in screen
+    message = next(line for line in log.read_text(encoding="utf-8").splitlines() if line.startswith("Error: "))
+    assert message in screen  # shown at once, so that nobody has to look for it
+    assert re.search(r"slurm_logs/rule_download_dataset/\S+\.log", screen)
