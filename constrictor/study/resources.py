@@ -56,7 +56,7 @@ _LONGEST_MINUTES = 24 * 60  # most partitions allow a day; a training that is st
 # ASSUME: float32 on an AVX2 core at half its peak, and a GPU from 2018 (T4) at a quarter of its peak in 16 bits. Two Zen 5
 # cores with bf16 reach 4.7e11 in a fine-tuning of MiniLM.
 _OPERATIONS_PER_SECOND = {"core": 5e10, "gpu": 1.6e13}
-_MEASURED_HEADROOM, _MEASURED_BASE_MB = 1.3, 500  # and Snakemake itself, which counts as part of a queue's job
+_MEASURED_HEADROOM, _MEASURED_BASE_MB = 1.3, 300  # and Snakemake itself, which counts as part of a queue's job
 
 
 class Work(NamedTuple):
