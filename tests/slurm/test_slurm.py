@@ -45,30 +45,28 @@ def last_job(cluster: Cluster) -> int:
     return max((int(job["JobId"]) for job in cluster.jobs()), default=0)
 
 
-def scripts(name: str) -> list[psutil.Process]:
-    """The running processes of a script, wherever the queue has started them."""
-    command = f"workflow_scripts.{name}"
-    return [
-        found for found in psutil.process_iter(["cmdline"]) if (found.info["cmdline"] or [])[1:3] == ["-m", command]
-    ]
+def scripts(bench: Workbench) -> Iterator[tuple[str, psutil.Process, str | None]]:
+    """Name, process and CUDA_VISIBLE_DEVICES of the scripts that run for a study, wherever the queue has started them."""
+    for process in psutil.process_iter():
+        try:
+            line, environment = process.cmdline(), process.environ()
+        except psutil.Error:
+            continue
+        ours = environment.get("PYTHONPATH") == str(bench.folder) and "SLURM_JOB_ID" in environment
+        if ours and line[1:2] == ["-m"] and line[2].startswith("workflow_scripts."):
+            yield line[2].partition(".")[2], process, environment.get("CUDA_VISIBLE_DEVICES")
 
 
 @contextmanager
-def gpus_seen() -> Iterator[dict[str, set[str | None]]]:
+def gpus_seen(bench: Workbench) -> Iterator[dict[str, set[str | None]]]:
     """Collects what each script finds in CUDA_VISIBLE_DEVICES, while the block lasts."""
     seen: dict[str, set[str | None]] = {}
     over = threading.Event()
 
     def watch() -> None:
         while not over.wait(0.1):
-            for process in psutil.process_iter(["cmdline"]):
-                line = process.info["cmdline"] or []
-                if len(line) > 2 and line[1] == "-m" and line[2].startswith("workflow_scripts."):
-                    try:
-                        found = process.environ().get("CUDA_VISIBLE_DEVICES")
-                    except psutil.Error:
-                        continue
-                    seen.setdefault(line[2].partition(".")[2], set()).add(found)
+            for name, _, gpus in scripts(bench):
+                seen.setdefault(name, set()).add(gpus)
 
     thread = threading.Thread(target=watch)
     thread.start()
@@ -102,12 +100,12 @@ def test_a_study_through_the_queue_with_a_timeout_and_too_little_memory(cluster:
     since = last_job(cluster)
     # A minute for the first attempt, ten more for the second.
     limits = ("--set-resources", "finetune:runtime=1 + 10 * (attempt - 1)", "--", ONNX, f"{NODE}/metrics.json")
-    with gpus_seen() as seen:
+    with gpus_seen(bench) as seen:
         process = through_slurm(bench, *limits)
         try:
             checkpoints = bench.path(str(NODE / "checkpoints"))
             wait_for(lambda: list(checkpoints.glob("checkpoint-*/complete")), 180)
-            (training,) = scripts("finetune")
+            (training,) = (process for name, process, _ in scripts(bench) if name == "finetune")
             training.suspend()  # however fast the machine is: it will not be done when its time is over
         finally:
             screen = screen_of(process)
@@ -123,7 +121,8 @@ def test_a_study_through_the_queue_with_a_timeout_and_too_little_memory(cluster:
     states, memory = [job["JobState"] for job in evaluations], [memory_of(job) for job in evaluations]
     assert len(states) > 1, (states, memory, screen)
     assert states[-1] == "COMPLETED"
-    assert set(states[:-1]) <= {"OUT_OF_MEMORY", "FAILED", "CANCELLED"}
+    logs = bench.path("results/slurm_logs/rule_evaluate").rglob("*.log")
+    assert sum("exceeded memory limit" in log.read_text("utf-8") for log in logs) == len(states) - 1, states
     assert memory == pytest.approx([430 * 1.5**attempt for attempt in range(len(memory))], rel=0.02)
 
     # A script that computes on a GPU has exactly one, and the others none; so say the queue and the processes alike.
