@@ -17,7 +17,7 @@ help:
 	@echo "make debug    the same study on a tenth of the data, one epoch a training (some two minutes)"
 	@echo "make test-all   all tests, with a study in which every method occurs (some five minutes more)"
 	@echo "make test-fast  unit tests only"
-	@echo "make test-slurm  the small study through a SLURM that is started on this machine (root; some five minutes)"
+	@echo "make test-slurm  the small study through a SLURM that is started on this machine (root; five to eight minutes)"
 	@echo "make check    linters and the type checker"
 	@echo "make docs     docs/configuration.md and schemas/study.schema.json, from the code"
 	@echo "make dag      docs/images/dag.svg (needs graphviz)"
