@@ -9,7 +9,7 @@ BIN    := $(VENV)/bin
 NAME    = $(shell sed -n 's/^name: *//p' $(STUDY))
 REPORT  = reports/$(NAME)/report.html
 
-.PHONY: help setup run debug test test-all test-fast check docs dag clean
+.PHONY: help setup run debug test test-all test-fast test-slurm check docs dag clean
 
 help:
 	@grep -E '^# make' Makefile | cut -c3-
@@ -17,6 +17,7 @@ help:
 	@echo "make debug    the same study on a tenth of the data, one epoch a training (some two minutes)"
 	@echo "make test-all   all tests, with a study in which every method occurs (some five minutes more)"
 	@echo "make test-fast  unit tests only"
+	@echo "make test-slurm  the small study through a SLURM that is started on this machine (root; five to eight minutes)"
 	@echo "make check    linters and the type checker"
 	@echo "make docs     docs/configuration.md and schemas/study.schema.json, from the code"
 	@echo "make dag      docs/images/dag.svg (needs graphviz)"
@@ -51,13 +52,17 @@ debug:
 	@$(MAKE) --no-print-directory run STUDY=studies/debug.yaml
 
 test: $(VENV)/test.stamp
-	@HF_HUB_OFFLINE=1 OMP_WAIT_POLICY=PASSIVE $(BIN)/pytest -m "not long"
+	@HF_HUB_OFFLINE=1 OMP_WAIT_POLICY=PASSIVE $(BIN)/pytest -m "not long and not slurm"
 
 test-all: $(VENV)/test.stamp
-	@HF_HUB_OFFLINE=1 OMP_WAIT_POLICY=PASSIVE $(BIN)/pytest
+	@HF_HUB_OFFLINE=1 OMP_WAIT_POLICY=PASSIVE $(BIN)/pytest -m "not slurm"
 
 test-fast: $(VENV)/test.stamp
-	@HF_HUB_OFFLINE=1 OMP_WAIT_POLICY=PASSIVE $(BIN)/pytest --ignore tests/workflow
+	@HF_HUB_OFFLINE=1 OMP_WAIT_POLICY=PASSIVE $(BIN)/pytest -m "not slurm" --ignore tests/workflow
+
+# Needs Debian's packages slurmctld, slurmd, slurm-client and munge; says what is missing and skips without them.
+test-slurm: $(VENV)/test.stamp
+	@HF_HUB_OFFLINE=1 OMP_WAIT_POLICY=PASSIVE $(BIN)/pytest -m slurm -rs tests/slurm
 
 check: $(VENV)/test.stamp
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check --quiet .

@@ -21,6 +21,9 @@ _TELLING = (
     "bf16",
 )
 
+# Formats of models that move to a GPU where there is one.
+GPU_FORMATS = ("torch", "bitsandbytes")
+
 
 @lru_cache(maxsize=1)
 def processor() -> dict[str, object]:
@@ -63,7 +66,7 @@ def slow_here(precision: str, format: str) -> str | None:
         precision: the model's, as its manifest has it.
         format: the model's, as its manifest has it.
     """
-    in_torch = format in ("torch", "bitsandbytes")
+    in_torch = format in GPU_FORMATS
     if in_torch and has_gpu():
         return None
     if precision == "llm_int8":

@@ -8,15 +8,18 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 
 from constrictor.errors import ConstrictorError
+from constrictor.gpu_lease import visible_gpus
 from constrictor.study.code_digest import code_digest
 from constrictor.study.lineage import parent_of
 from constrictor.study.plan import Plan
 from constrictor.study.read import read_study
 from constrictor.study.replicate import Replicate
+from constrictor.study.resources import Work, measured_peak, needs
 from constrictor.study.settings import canonical_json
 from constrictor.study.sources import LocalFile, LocalModel
 from constrictor.study.steps.prune import Vocabulary
 from constrictor.study.steps.recovery import Calibration, Recovery
+from constrictor.study.workload import Workload
 
 # A plan is a large graph and none of it is garbage: looking for some less often saves a fifth of the time that planning
 # takes (1,081 jobs: 2.1 instead of 2.6 s).
@@ -40,6 +43,67 @@ RESULTS = f"results/{study.name}"
 REPORTS = f"reports/{study.name}"
 SPLITS = ("train", "validation", "test")
 NODE = f"{RESULTS}/{{task}}/{{replicate}}/{{lineage}}"  # a model's address is its lineage
+
+# A profile says how many GPUs jobs may have at a time (`resources: gpu=8`); where none does, it is those of this machine.
+if "gpu" not in workflow.global_resources:
+    workflow.register_resource("gpu", len(visible_gpus()))
+workload = Workload(plan, Path(DATA), has_gpus=workflow.global_resources["gpu"].value > 0)
+
+
+def threads_for(work):
+    """Input function: the threads of a job. `work` maps wildcards to what it has to do."""
+    return lambda wildcards: needs(work(wildcards)).threads
+
+
+def resources_for(work, benchmark):
+    """Memory, time and GPU of a job, as functions that ask for more in a later attempt.
+
+    What an earlier run of the same job was seen to need, in its `benchmark`, goes before the estimate.
+    """
+
+    def memory(wildcards, attempt):
+        return needs(work(wildcards), attempt, measured_peak(Path(benchmark.format(**wildcards)))).mem_mb
+
+    return {
+        "mem_mb": memory,
+        "runtime": lambda wildcards, attempt: needs(work(wildcards), attempt).runtime,
+        "gpu": lambda wildcards: needs(work(wildcards)).gpu,
+    }
+
+
+def reading(wildcards):
+    """The work of a job that handles tables and no model."""
+    return Work("read")
+
+
+def fetching(wildcards):
+    """The work of fetching a checkpoint."""
+    return workload.fetching(wildcards.name)
+
+
+def building(wildcards):
+    """The work of the step at the end of a lineage."""
+    return workload.building(wildcards.lineage, wildcards.task)
+
+
+def labelling(wildcards):
+    """The work of a teacher that labels a subset."""
+    return workload.predicting("label", wildcards.lineage, wildcards.task, wildcards.subset)
+
+
+def evaluating(wildcards):
+    """The work of an evaluation."""
+    return workload.predicting("evaluate", wildcards.lineage, wildcards.task)
+
+
+def timing(wildcards):
+    """The work of timing a model in turn with the baselines."""
+    return workload.timing(wildcards.lineage, wildcards.task)
+
+
+def comparing(wildcards):
+    """The work of the comparison."""
+    return Work("compare")
 
 
 def code_of(rule_name, *further):
@@ -165,11 +229,6 @@ def recovery_needs(wildcards):
     if not isinstance(step, (Calibration, Recovery)):
         return []
     return [task_file(f"{split}.parquet")(wildcards) for split in ("train", "validation")]
-
-
-def threads_to_quantize(wildcards):
-    """All that training can use for a quantization that trains; one for those that only rewrite a file."""
-    return 8 if isinstance(plan.step(wildcards.lineage), Recovery) else 1
 
 
 def soft_targets(wildcards):

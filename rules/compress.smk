@@ -19,10 +19,9 @@ rule prune:
         lineage=lineages_of("prune"),
     conda:
         "../envs/constrictor.yaml"
-    threads: 8
+    threads: threads_for(building)
     resources:
-        mem_mb=8000,
-        runtime=720,
+        **resources_for(building, f"{NODE}/logs/prune.tsv"),
     params:
         settings=step_settings,
         soft_targets=soft_targets,
@@ -54,10 +53,9 @@ rule quantize:
         lineage=lineages_of("quantize"),
     conda:
         "../envs/constrictor.yaml"
-    threads: threads_to_quantize
+    threads: threads_for(building)
     resources:
-        mem_mb=8000,
-        runtime=720,
+        **resources_for(building, f"{NODE}/logs/quantize.tsv"),
     params:
         settings=step_settings,
         soft_targets=soft_targets,
@@ -87,9 +85,9 @@ rule export:
         lineage=lineages_of("export"),
     conda:
         "../envs/constrictor.yaml"
+    threads: threads_for(building)
     resources:
-        mem_mb=6000,
-        runtime=60,
+        **resources_for(building, f"{NODE}/logs/export.tsv"),
     params:
         settings=step_settings,
         code=code_of("export"),

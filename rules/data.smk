@@ -13,9 +13,9 @@ rule download_dataset:
         f"{DATA}/logs/task_{{name}}.tsv"
     conda:
         "../envs/constrictor.yaml"
+    threads: threads_for(reading)
     resources:
-        mem_mb=4000,
-        runtime=60,
+        **resources_for(reading, f"{DATA}/logs/task_{{name}}.tsv"),
     params:
         kind="--task",
         settings=lambda wildcards: study.tasks[wildcards.name].canonical(),
@@ -34,6 +34,8 @@ use rule download_dataset as download_corpus with:
         f"{DATA}/logs/corpus_{{name}}.log",
     benchmark:
         f"{DATA}/logs/corpus_{{name}}.tsv"
+    resources:
+        **resources_for(reading, f"{DATA}/logs/corpus_{{name}}.tsv"),
     params:
         kind="--corpus",
         settings=lambda wildcards: study.corpora[wildcards.name].canonical(),
@@ -60,9 +62,9 @@ if study.replicates.folds:
             f"{DATA}/logs/folds_{{name}}.tsv"
         conda:
             "../envs/constrictor.yaml"
+        threads: threads_for(reading)
         resources:
-            mem_mb=4000,
-            runtime=60,
+            **resources_for(reading, f"{DATA}/logs/folds_{{name}}.tsv"),
         params:
             settings=lambda wildcards: plan.folding(wildcards.name).canonical(),
             code=code_of("cut_folds"),
@@ -83,9 +85,9 @@ rule download_model:
         f"{DATA}/logs/model_{{name}}.tsv"
     conda:
         "../envs/constrictor.yaml"
+    threads: threads_for(fetching)
     resources:
-        mem_mb=2000,
-        runtime=60,
+        **resources_for(fetching, f"{DATA}/logs/model_{{name}}.tsv"),
     params:
         settings=lambda wildcards: study.models[wildcards.name].canonical(),
         code=code_of("download_model"),
@@ -109,9 +111,9 @@ rule select_subset:
         fold=r"(fold\d+/)?",  # a task's subsets are chosen in each fold
     conda:
         "../envs/constrictor.yaml"
+    threads: threads_for(reading)
     resources:
-        mem_mb=4000,
-        runtime=60,
+        **resources_for(reading, f"{DATA}/logs/subset_{{name}}.tsv"),
     params:
         settings=lambda wildcards: study.subsets[wildcards.name].canonical(),
         code=code_of("select_subset"),

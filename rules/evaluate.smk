@@ -16,10 +16,9 @@ rule evaluate:
         f"{NODE}/logs/evaluate.tsv"
     conda:
         "../envs/constrictor.yaml"
-    threads: 1
+    threads: threads_for(evaluating)
     resources:
-        mem_mb=4000,
-        runtime=120,
+        **resources_for(evaluating, f"{NODE}/logs/evaluate.tsv"),
     params:
         code=code_of("evaluate"),
     message:
@@ -45,8 +44,7 @@ rule fair_baseline:
     # All cores, so that nothing else runs on the machine meanwhile.
     threads: workflow.cores
     resources:
-        mem_mb=6000,
-        runtime=60,
+        **resources_for(timing, f"{NODE}/logs/fair_baseline.tsv"),
     params:
         settings=study.report.latency.canonical(),
         code=code_of("fair_baseline", "constrictor.evaluation.latency_worker"),
@@ -75,8 +73,7 @@ rule latency:
     # All cores, so that nothing else runs on the machine meanwhile.
     threads: workflow.cores
     resources:
-        mem_mb=6000,
-        runtime=60,
+        **resources_for(timing, f"{NODE}/logs/latency.tsv"),
     params:
         settings=study.report.latency.canonical(),
         baselines=named_baselines,

@@ -32,9 +32,9 @@ rule compare:
         f"{REPORTS}/{{task}}/logs/compare.tsv"
     conda:
         "../envs/constrictor.yaml"
+    threads: threads_for(comparing)
     resources:
-        mem_mb=4000,
-        runtime=30,
+        **resources_for(comparing, f"{REPORTS}/{{task}}/logs/compare.tsv"),
     params:
         settings=canonical_json(plan.comparison),
         results=f"{RESULTS}/{{task}}",

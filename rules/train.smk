@@ -18,10 +18,9 @@ rule finetune:
         lineage=lineages_of("finetune"),
     conda:
         "../envs/constrictor.yaml"
-    threads: 8
+    threads: threads_for(building)
     resources:
-        mem_mb=8000,
-        runtime=720,
+        **resources_for(building, f"{NODE}/logs/finetune.tsv"),
     params:
         settings=step_settings,
         seed=seed_of,
@@ -45,10 +44,9 @@ rule teacher_outputs:
         f"{NODE}/logs/outputs_{{subset}}.tsv"
     conda:
         "../envs/constrictor.yaml"
-    threads: 8
+    threads: threads_for(labelling)
     resources:
-        mem_mb=4000,
-        runtime=240,
+        **resources_for(labelling, f"{NODE}/logs/outputs_{{subset}}.tsv"),
     params:
         code=code_of("teacher_outputs"),
     message:
@@ -77,10 +75,9 @@ rule distil:
         lineage=lineages_of("distil"),
     conda:
         "../envs/constrictor.yaml"
-    threads: 8
+    threads: threads_for(building)
     resources:
-        mem_mb=8000,
-        runtime=720,
+        **resources_for(building, f"{NODE}/logs/distil.tsv"),
     params:
         settings=step_settings,
         seed=seed_of,

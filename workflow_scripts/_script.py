@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +12,8 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from constrictor.errors import ConstrictorError
+from constrictor.gpu_lease import lease_gpu
+from constrictor.machine import GPU_FORMATS
 from constrictor.progress import configure_logging
 
 
@@ -29,14 +32,30 @@ def parser(main: Callable[..., None]) -> argparse.ArgumentParser:
     return argparse.ArgumentParser(description=main.__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
 
 
-def run(main: Callable[..., None], arguments: argparse.Namespace) -> None:
-    """Call ``main`` with the parsed arguments. A user's mistake ends the process with code 1 and its message."""
+def run(main: Callable[..., None], arguments: argparse.Namespace, gpu: bool = False) -> None:
+    """Call ``main`` with the parsed arguments. A user's mistake ends the process with code 1 and its message.
+
+    Args:
+        main: what the script does.
+        arguments: the keywords to call it with.
+        gpu: whether it computes on a GPU where there is one: it then waits for one of its own.
+    """
     configure_logging()
     try:
+        if gpu:
+            lease_gpu()
         main(**vars(arguments))
     except ConstrictorError as error:
         print(f"Error: {error}", file=sys.stderr)
         sys.exit(1)
+
+
+def moves_to_gpu(manifest: Path) -> bool:
+    """Whether a model computes on a GPU; no if its manifest cannot be read, which opening the model will tell."""
+    try:
+        return json.loads(manifest.read_text(encoding="utf-8"))["format"] in GPU_FORMATS
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
 
 
 def node_folder(manifest: Path) -> Path:

@@ -25,4 +25,4 @@ if __name__ == "__main__":
     arguments.add_argument("--student", type=Path, required=True, help="manifest of what the student starts from")
     add_lesson_arguments(arguments)
     add_training_arguments(arguments)
-    run(main, arguments.parse_args())
+    run(main, arguments.parse_args(), gpu=True)

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from constrictor.evaluation.evaluate import evaluate
-from workflow_scripts._script import parser, run
+from workflow_scripts._script import moves_to_gpu, parser, run
 
 
 def main(model: Path, task: Path, metrics: Path, predictions: Path, threads: int) -> None:
@@ -18,4 +18,5 @@ if __name__ == "__main__":
     arguments.add_argument("--metrics", type=Path, required=True, help="the JSON file to write")
     arguments.add_argument("--predictions", type=Path, required=True, help="the Parquet file to write")
     arguments.add_argument("--threads", type=int, default=0, help="threads to compute with; 0 takes all cores")
-    run(main, arguments.parse_args())
+    parsed = arguments.parse_args()
+    run(main, parsed, gpu=moves_to_gpu(parsed.model))

@@ -19,4 +19,4 @@ if __name__ == "__main__":
     arguments.add_argument("--task", type=Path, required=True, help="the prepared task's manifest")
     arguments.add_argument("--output", type=Path, required=True, help="the JSON file to write")
     arguments.add_argument("--threads", type=int, required=True, help="threads to compute with")
-    run(main, arguments.parse_args())
+    run(main, arguments.parse_args(), gpu=True)

@@ -20,4 +20,4 @@ if __name__ == "__main__":
     arguments.add_argument("--settings", type=json_of(Finetune), required=True, help="the step's settings as JSON")
     arguments.add_argument("--start", type=Path, required=True, help="manifest of the model to start from")
     add_training_arguments(arguments)
-    run(main, arguments.parse_args())
+    run(main, arguments.parse_args(), gpu=True)

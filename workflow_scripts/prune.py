@@ -37,4 +37,4 @@ if __name__ == "__main__":
     arguments.add_argument("--parent", type=Path, required=True, help="manifest of the model to prune")
     add_recovery_arguments(arguments)
     add_training_arguments(arguments)
-    run(main, arguments.parse_args())
+    run(main, arguments.parse_args(), gpu=True)

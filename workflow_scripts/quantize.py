@@ -50,4 +50,5 @@ if __name__ == "__main__":
     arguments.add_argument("--parent", type=Path, required=True, help="manifest of the model to quantize")
     add_recovery_arguments(arguments)
     add_training_arguments(arguments)
-    run(main, arguments.parse_args())
+    parsed = arguments.parse_args()
+    run(main, parsed, gpu=parsed.settings.uses_gpu)

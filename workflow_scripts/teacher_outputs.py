@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from constrictor.evaluation.outputs import teacher_outputs
-from workflow_scripts._script import parser, run
+from workflow_scripts._script import moves_to_gpu, parser, run
 
 
 def main(teacher: Path, examples: Path, output: Path, threads: int) -> None:
@@ -17,4 +17,5 @@ if __name__ == "__main__":
     arguments.add_argument("--examples", type=Path, required=True, help="the examples to label")
     arguments.add_argument("--output", type=Path, required=True, help="the Parquet file to write")
     arguments.add_argument("--threads", type=int, default=0, help="threads to compute with; 0 takes all cores")
-    run(main, arguments.parse_args())
+    parsed = arguments.parse_args()
+    run(main, parsed, gpu=moves_to_gpu(parsed.teacher))

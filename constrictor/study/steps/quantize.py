@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
@@ -62,6 +62,8 @@ class WeightOnly(Quantize):
 
 class BitsAndBytes(Quantize):
     """Formats of bitsandbytes, for GPUs and, where its kernels allow, for CPUs."""
+
+    uses_gpu: ClassVar[bool] = True
 
     method: Literal["llm_int8", "nf4", "fp4"] = Field(
         description="`llm_int8` (Dettmers et al., 2022), `nf4` and `fp4` (QLoRA; Dettmers et al., 2023)."

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -24,6 +24,9 @@ class Gate(Settings):
 class Step(Settings):
     """A named operation on a model."""
 
+    uses_gpu: ClassVar[bool] = False
+    """Whether the step computes on a GPU where there is one."""
+
     gate: Gate | None = Field(
         None,
         exclude=True,  # the report's matter: a changed gate computes nothing again but the comparison
@@ -39,6 +42,8 @@ class Step(Settings):
 
 class Optimisation(Step):
     """How weights are trained (AdamW; Loshchilov and Hutter, 2019)."""
+
+    uses_gpu: ClassVar[bool] = True
 
     lr: float = Field(5e-5, gt=0, description="Peak learning rate.")
     batch_size: int = Field(32, ge=1, description="Examples in one forward and backward pass.")
