@@ -25,6 +25,7 @@ rule compare:
             labels={"what": "stage by stage"},
             caption="../docs/captions/stages.rst",
         ),
+        records=[f"{REPORTS}/{{task}}/records/{recipe}.json" for recipe in study.recipes],
         summary=f"{REPORTS}/{{task}}/table.md",
     log:
         f"{REPORTS}/{{task}}/logs/compare.log",

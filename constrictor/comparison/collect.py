@@ -13,6 +13,7 @@ import numpy as np
 
 from constrictor.artifacts.manifest import Manifest
 from constrictor.comparison.bootstrap import Answers, Interval, interval, paired_difference
+from constrictor.comparison.efficiency import Training, last_training, per_million_parameters, per_training_minute
 from constrictor.data.outputs import Outputs, read_predictions
 from constrictor.data.task import TaskManifest
 from constrictor.metrics.measure import Problem
@@ -59,6 +60,7 @@ class Row:
         repetitions: how often each of them was answered; fewer than replicates where folds share the examples out.
         validation: the metric on validation.
         spread: standard deviation of the test metric over replicates; None for a single one.
+        median: of the test metric over replicates.
         tuned: the metric on test with the decision thresholds that are best on validation; None where nothing is decided.
         against_baseline: paired difference from the baseline on test; None for itself.
         against_control: paired difference from the control on test; None where there is none and for itself.
@@ -71,6 +73,7 @@ class Row:
         manifest: of the first replicate.
         latency: of the first replicate that was timed, None if none was.
         training_seconds: time spent training all that led to it, the mean over replicates.
+        training: the training that its weights come from; None where nothing was trained.
     """
 
     lineage: str
@@ -80,6 +83,7 @@ class Row:
     repetitions: int
     validation: float
     spread: float | None
+    median: float
     tuned: float | None
     against_baseline: Interval | None
     against_control: Interval | None
@@ -92,6 +96,15 @@ class Row:
     manifest: Manifest
     latency: dict[str, Any] | None
     training_seconds: float
+    training: Training | None
+
+    @property
+    def efficiency(self) -> dict[str, float]:
+        """Points of the metric on test for what the model holds and for what it cost to train."""
+        found = {"points_per_million_parameters": per_million_parameters(self.test.value, self.manifest.parameters)}
+        if self.training_seconds:
+            found["points_per_training_minute"] = per_training_minute(self.test.value, self.training_seconds)
+        return found
 
     @property
     def sparse_only(self) -> bool:
@@ -194,6 +207,7 @@ def _row(
         repetitions=len(own.predictions),
         validation=float(np.mean([entry["validation"][metric] for entry in measured])),
         spread=float(np.std(scores, ddof=1)) if len(scores) > 1 else None,
+        median=float(np.median(scores)),
         tuned=float(np.mean(tuned)) if tuned else None,
         against_baseline=against(settings.baseline_lineage),
         against_control=against(settings.control_lineage),
@@ -207,6 +221,7 @@ def _row(
         bytes=manifest.bytes,
         manifest=manifest,
         latency=json.loads(timed[0].read_text(encoding="utf-8")) if timed and recipe else None,
+        training=last_training(lineage, [folder.parents[lineage.count("/")] for folder in folders]),
         training_seconds=float(np.mean([_training_seconds(folder, lineage) for folder in folders])),
     )
 

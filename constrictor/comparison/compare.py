@@ -7,12 +7,13 @@ from pathlib import Path
 from constrictor.artifacts.writing import write_text
 from constrictor.comparison.collect import Comparison, collect
 from constrictor.comparison.plots import plot_quality_latency, plot_stages
+from constrictor.comparison.records import write_records
 from constrictor.comparison.table import table_csv, table_markdown
 from constrictor.data.task import read_task
 
 
 def compare(settings: Comparison, task_manifest: Path, results: Path, target: Path) -> None:
-    """Write ``table.csv``, ``quality_latency.svg``, ``stages.svg`` and, last, ``table.md``.
+    """Write ``table.csv``, ``records/<recipe>.json``, ``quality_latency.svg``, ``stages.svg`` and, last, ``table.md``.
 
     Args:
         settings: recipes, baseline, control, margin.
@@ -23,6 +24,9 @@ def compare(settings: Comparison, task_manifest: Path, results: Path, target: Pa
     task = read_task(task_manifest)
     rows = collect(settings, task, results)
     write_text(target / "table.csv", table_csv(rows, settings, task.metric))
+    replicates = [results / name for name in settings.replicates]
+    subsets = task_manifest.parents[2] / "subsets"
+    write_records(rows, task.metric, replicates, subsets, target / "records")
     plot_quality_latency(rows, task.metric, settings.margin, target / "quality_latency.svg")
     plot_stages(rows, task.metric, target / "stages.svg")
     write_text(target / "table.md", table_markdown(rows, settings, task, target.name))

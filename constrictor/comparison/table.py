@@ -29,6 +29,7 @@ def _record(row: Row, settings: Comparison, metric: str) -> dict[str, Any]:
         "lineage": row.lineage,
         **_spread(f"test_{metric}", row.test),
         f"test_{metric}_sd_over_replicates": row.spread,
+        f"test_{metric}_median_over_replicates": row.median,
         f"test_{metric}_at_tuned_thresholds": row.tuned,
         **({f"test_{metric}_mean_over_folds": row.metrics[metric]} if settings.folds else {}),
         f"validation_{metric}": row.validation,
@@ -43,7 +44,11 @@ def _record(row: Row, settings: Comparison, metric: str) -> dict[str, Any]:
         "file_bytes": row.bytes,
         "parameters": row.manifest.parameters,
         "sparsity": row.manifest.sparsity,
+        "trainable_parameters": row.training.trainable_parameters if row.training else 0,
         "training_seconds": row.training_seconds,
+        "peak_training_memory_bytes": row.training.peak_memory_bytes if row.training else None,
+        "energy_joules": row.training.energy_joules if row.training else None,
+        **row.efficiency,
     }
     if row.latency:
         record["cold_start_seconds"] = row.latency["cold_start_seconds"]

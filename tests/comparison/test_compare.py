@@ -24,6 +24,11 @@ EXAMPLES = {"validation": 40, "test": 120}
 SHARES = {"teacher": 0.9, "teacher/kd": 0.85, "teacher/kd/mag": 0.8, "small": 0.6}
 BYTES = {"teacher": 4_000_000, "teacher/kd": 2_000_000, "teacher/kd/mag": 2_000_000, "small": 2_000_000}
 SECONDS = {"teacher": 100.0, "teacher/kd": 50.0, "small": 30.0}
+COSTS = {
+    "teacher": {"trainable_parameters": 1000, "peak_memory_bytes": 900_000_000, "energy_joules": 70.0},
+    "teacher/kd": {"trainable_parameters": 400, "peak_memory_bytes": 800_000_000},
+    "small": {"trainable_parameters": 1000, "peak_memory_bytes": 700_000_000},
+}
 SETTINGS = Comparison(
     recipes={"base": "teacher", "sparse": "teacher/kd/mag", "control": "small"}, baseline="base", control="control",
     margin=0.05, resamples=1000, replicates=["seed1", "seed2"], gates={"teacher/kd/mag": 0.01, "teacher/kd": 0.5},
@@ -86,7 +91,10 @@ def results(tmp_path_factory) -> Path:
             write_predictions(node / "predictions.parquet", splits)
             scores = {split: _measured(outputs) for split, outputs in splits.items()}
             (node / "metrics.json").write_text(json.dumps(scores), encoding="utf-8")
-            steps = {"kd": {"stage": "distil"}, "mag": {"stage": "prune", "method": "magnitude"}}
+            steps = {
+                "kd": {"stage": "distil", "on": {"train": 1, "kd_500": 2}},
+                "mag": {"stage": "prune", "method": "magnitude"},
+            }
             manifest = Manifest(
                 format="torch", precision="fp32", parameters=1000, nonzero_parameters=600 if "mag" in lineage else 1000,
                 lineage=[StepRecord(step=step, settings=steps.get(step, {"stage": "finetune"})) for step in lineage.split("/")],
@@ -94,7 +102,7 @@ def results(tmp_path_factory) -> Path:
             )  # fmt: skip
             (node / "model" / "manifest.json").write_text(manifest.model_dump_json(), encoding="utf-8")
             if lineage in SECONDS:
-                record = {"seconds": SECONDS[lineage] * replicate}
+                record = {"seconds": SECONDS[lineage] * replicate, **COSTS[lineage]}
                 (node / "training.json").write_text(json.dumps(record), encoding="utf-8")
             if replicate == 1 and lineage in SETTINGS.recipes.values():
                 speedup = {"teacher": 1.0, "teacher/kd/mag": 2.0, "small": 2.5}[lineage]
@@ -106,7 +114,11 @@ def results(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def report(results, tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("report") / "reviews"
+    folder = tmp_path_factory.mktemp("report") / "tasks" / "reviews" / "report"
+    subsets = folder.parents[2] / "subsets"
+    for file in (folder / "table.csv", subsets / "fold1" / "kd_500.parquet", subsets / "other.parquet"):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.touch()
     task = folder.parent / "manifest.json"
     task.write_text(TASK.model_dump_json(), encoding="utf-8")
     compare(SETTINGS, task, results, folder)
@@ -240,6 +252,28 @@ def test_size_zeros_and_training_time(table):
     assert float(table["small"]["training_seconds"]) == pytest.approx(45)
 
 
+def test_cost_is_that_of_the_training_the_weights_come_from(table):
+    row = table["teacher/kd/mag"]
+    assert (int(row["trainable_parameters"]), float(row["peak_training_memory_bytes"])) == (400, 800_000_000)
+    assert (row["energy_joules"], float(table["teacher"]["energy_joules"])) == ("", 70)
+    points = 100 * float(row["test_macro_f1"])
+    assert float(row["points_per_million_parameters"]) == pytest.approx(points / 0.001)
+    assert float(row["points_per_training_minute"]) == pytest.approx(points / (225 / 60))
+
+
+def test_a_record_a_recipe(report, results, table):
+    assert {file.name for file in (report / "records").iterdir()} == {"base.json", "control.json", "sparse.json"}
+    record = json.loads((report / "records" / "sparse.json").read_text(encoding="utf-8"))
+    checkpoint = record["checkpoints"]["seed2"]
+    assert checkpoint["model"] == (results / "seed2/teacher/kd/mag/model").as_posix()
+    assert [origin["step"] for origin in checkpoint["started_from"]] == ["teacher", "kd", "mag"]
+    assert record["subsets"] == [(report.parents[2] / "subsets/fold1/kd_500.parquet").as_posix()]
+    assert record["results"]["seed2"]["test"]["accuracy"] == _scores("teacher/kd/mag", "accuracy")[1]
+    assert record["test"]["value"] == float(table["teacher/kd/mag"]["test_macro_f1"])
+    assert record["trainable_parameters"] == 400
+    assert record["training_seconds"] == {"last_training": 75, "all_that_led_to_it": 225}
+
+
 def test_speed_stands_where_it_was_timed(table):
     row = table["teacher/kd/mag"]
     for (length, short), (threads, slow) in itertools.product(LENGTH_FACTORS.items(), THREAD_FACTORS.items()):
@@ -344,9 +378,9 @@ def test_pictures_are_whole_and_hold_something(report, name):
 
 
 def test_same_results_give_the_same_files(report, results, tmp_path):
-    compare(SETTINGS, report.parent / "manifest.json", results, tmp_path / "reviews")
-    for file in report.iterdir():
-        assert (tmp_path / "reviews" / file.name).read_bytes() == file.read_bytes(), file.name
+    compare(SETTINGS, report.parent / "manifest.json", results, tmp_path / "report")
+    for file in filter(Path.is_file, report.rglob("*")):
+        assert (tmp_path / "report" / file.relative_to(report)).read_bytes() == file.read_bytes(), file.name
 
 
 def test_one_replicate_has_no_spread_and_no_timing_is_no_error(results, tmp_path):

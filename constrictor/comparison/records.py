@@ -1,0 +1,82 @@
+"""One JSON record a recipe: what was trained on what, what came out and what it cost, for tables of one's own."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from constrictor.artifacts.manifest import Manifest
+from constrictor.artifacts.writing import write_text
+from constrictor.comparison.collect import Row
+from constrictor.study.lineage import ancestry
+
+
+def write_records(rows: Sequence[Row], metric: str, replicates: Sequence[Path], subsets: Path, target: Path) -> None:
+    """Write ``<recipe>.json`` for each recipe.
+
+    Args:
+        rows: the models; those that no recipe names are left out.
+        metric: the task's metric.
+        replicates: ``results/<study>/<task>/<replicate>`` of each repetition.
+        subsets: folder of the study's subsets.
+        target: folder to write to.
+    """
+    for row in rows:
+        if row.recipe:
+            record = _record(row, row.recipe, metric, replicates, subsets)
+            write_text(target / f"{row.recipe}.json", json.dumps(record, indent=2, ensure_ascii=False) + "\n")
+
+
+def _record(row: Row, recipe: str, metric: str, replicates: Sequence[Path], subsets: Path) -> dict[str, Any]:
+    training = row.training
+    return {
+        "recipe": recipe,
+        "lineage": row.lineage,
+        "checkpoints": {
+            root.name: {
+                "model": (root / row.lineage / "model").as_posix(),
+                "started_from": [_origin(root / node) for node in ancestry(row.lineage)],
+            }
+            for root in replicates
+        },
+        "subsets": _subsets(row.manifest, subsets),
+        "metric": metric,
+        "results": {root.name: _results(root / row.lineage) for root in replicates},
+        "test": row.test._asdict(),
+        "difference_from_baseline": row.against_baseline._asdict() if row.against_baseline else None,
+        "difference_from_control": row.against_control._asdict() if row.against_control else None,
+        "trainable_parameters": training.trainable_parameters if training else 0,
+        "total_parameters": row.manifest.parameters,
+        "file_bytes": row.bytes,
+        "training_seconds": {
+            "last_training": training.seconds if training else 0.0,
+            "all_that_led_to_it": row.training_seconds,
+        },
+        "peak_training_memory_bytes": training.peak_memory_bytes if training else None,
+        "energy_joules": training.energy_joules if training else None,
+        **row.efficiency,
+    }
+
+
+def _origin(node: Path) -> dict[str, Any]:
+    """A step with the settings that say what it started from."""
+    manifest = Manifest.model_validate_json((node / "model" / "manifest.json").read_text(encoding="utf-8"))
+    last = manifest.lineage[-1]
+    return {"step": last.step, "settings": last.settings}
+
+
+def _subsets(manifest: Manifest, folder: Path) -> list[str]:
+    """Files of the subsets that the steps of a lineage read; one for each fold where a subset is of a task in folds."""
+    names = {name for record in manifest.lineage for name in record.settings.get("on", {})}
+    return sorted(file.as_posix() for name in names for file in folder.rglob(f"{name}.parquet"))
+
+
+def _results(node: Path) -> dict[str, dict[str, float]]:
+    """All numbers of an evaluation, by split."""
+    found = json.loads((node / "metrics.json").read_text(encoding="utf-8"))
+    return {
+        split: {name: value for name, value in found[split].items() if isinstance(value, int | float)}
+        for split in ("validation", "test")
+    }
