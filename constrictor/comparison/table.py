@@ -220,9 +220,11 @@ def _cost_legend(measured: dict[str, Any]) -> str:
     machine = measured["processor"]
     instructions = ", ".join(machine["instructions"]) or "no low-precision instructions"
     threads = measured["shapes"][0]["threads"]
+    own_lengths = any(shape["length"] == "task" for shape in measured["shapes"])
+    meaning = "; *task*: validation texts as they are" if own_lengths else ""
     return (
-        "Cost: full batches (batch×tokens; *task*: validation texts as they are) on the file that would be shipped, each "
-        "model in a process of its own, in turn with its baselines; medians of "
+        f"Cost: full batches (batch×tokens{meaning}) on the file that would be shipped, each model in a process of its own, "
+        "in turn with its baselines; medians of "
         f"{measured['rounds']} rounds, {threads} threads of {machine['name']} ({instructions}). Torch models compute as "
         f"the baseline was found fastest: {measured['torch_variant']}. The baseline timed against itself shows the noise. "
         "Peak memory and cold start (process start to first answer) are those of the whole process."
