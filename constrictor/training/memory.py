@@ -27,9 +27,6 @@ def cut_finer(batch_size: int, parts: int) -> int:
 
     Raises:
         ConstrictorError: if a part is a single example already.
-
-    >>> cut_finer(32, 1), cut_finer(32, 2), cut_finer(6, 2)
-    (2, 4, 6)
     """
     size = batch_size // parts
     if size == 1:

@@ -14,8 +14,8 @@ def value_at(setting: float | AlphaSchedule | TemperatureSchedule, done: float) 
         setting: a number or a schedule.
         done: share of the optimiser steps that are done, 0 to 1.
 
-    >>> value_at(AlphaSchedule(**{"from": 0.8, "to": 0.4}), 0.25)
-    0.7
+    >>> value_at(AlphaSchedule(**{"from": 0.75, "to": 0.25}), 0.25)
+    0.625
     """
     if isinstance(setting, int | float):
         return float(setting)

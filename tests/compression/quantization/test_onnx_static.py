@@ -25,7 +25,7 @@ def _settings(**changes) -> Static:
 @pytest.fixture
 def work(tiny_onnx, tiny_task, tmp_path):
     """What the method is handed, for the tiny ONNX model and its training texts."""
-    before = SimpleNamespace(trained_for=lambda: (["bad", "good"], 32))
+    before = SimpleNamespace(trained_for=lambda: (["bad", "good"], 32), truncation="head")
     return lambda **changes: Work(
         _settings(**changes), tiny_onnx, before, tmp_path, None, calibration=tiny_task / "train.parquet"
     )
