@@ -7,7 +7,7 @@
   are made, empty, and Snakemake's `--touch` records them as made.
 - scripts: what each script imports as it starts, over Python's own start, and one small job as Snakemake calls it.
 - share: of a finished study (`--results`), the time that is neither training nor measuring.
-- examples: memory of selecting, tokenizing and evaluating 10,000 and 100,000 texts (needs the default study's models).
+- examples: memory of selecting, tokenizing and evaluating 10,000 and 100,000 texts (needs an ONNX model in `--results`).
 
 Each number is the best of the rounds; memory is the largest of the rounds.
 """
@@ -30,7 +30,6 @@ SNAKEMAKE = Path(sys.executable).with_name("snakemake")
 SIZES = {100: (1, 11), 1000: (5, 24), 5000: (10, 62)}  # jobs: (seeds, distillations)
 TRAINS = ("finetune", "distil", "prune")
 MEASURES = ("evaluate", "fair_baseline", "latency")
-MODEL = ROOT / "results/quickstart/movie_reviews/seed42/teacher/onnx/int8/model"
 
 
 class Cost(NamedTuple):
@@ -164,7 +163,8 @@ def measure_share(results: Path) -> None:
     """Where the time of a finished study went."""
     seconds: dict[str, float] = {}
     study = results.name
-    for folder in (results, ROOT / "data" / study, results.parents[1] / "reports" / study):
+    root = results.resolve().parents[1]
+    for folder in (results, root / "data" / study, root / "reports" / study):
         for table in folder.rglob("logs/*.tsv"):
             header, *rows = (line.split("\t") for line in table.read_text(encoding="utf-8").splitlines())
             rule = "teacher_outputs" if table.stem.startswith("outputs_") else table.stem.partition("_")[0]
@@ -220,10 +220,12 @@ stage.evaluate(Path({model!r}), Path("."), Path("metrics.json"), Path("predictio
 }
 
 
-def measure_examples() -> None:
+def measure_examples(results: Path) -> None:
     """Memory that grows with the number of examples."""
-    if not MODEL.is_dir():
-        raise SystemExit(f"{MODEL} is not there. Run the default study first: make run")
+    models = sorted(results.resolve().rglob("model/model.onnx"), key=lambda file: file.stat().st_size)
+    if not models:
+        raise SystemExit(f"{results} holds no ONNX model. Run the default study first: make run")
+    model = str(models[0].parent)
     print(
         "examples: 5 to 60 words a text; evaluate has as many in each of its two splits, and a model that gives zeros"
     )
@@ -237,7 +239,7 @@ def measure_examples() -> None:
             manifest |= {"metric": "accuracy", "rows": {}, "classes": {}, "dropped": {}, "fingerprint": {}}
             (folder / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
             for what, program in EXAMPLES.items():
-                filled = "from pathlib import Path" + program.format(rows=rows, model=str(MODEL))
+                filled = "from pathlib import Path" + program.format(rows=rows, model=model)
                 print(f"  {rows:>7,} {what:<15} {cost_of([sys.executable, '-c', filled], folder)}", flush=True)
 
 
@@ -253,7 +255,7 @@ def main() -> None:
         "rerun": lambda: measure_rerun(options.rounds),
         "scripts": lambda: measure_scripts(options.rounds),
         "share": lambda: measure_share(options.results),
-        "examples": measure_examples,
+        "examples": lambda: measure_examples(options.results),
     }
     if unknown := set(options.what) - set(measurements):
         parser.error(f"unknown: {', '.join(sorted(unknown))}")

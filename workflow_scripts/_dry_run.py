@@ -73,6 +73,8 @@ def dry_run(arguments: Sequence[str]) -> DryRun:
     try:
         with redirect_stderr(screen), redirect_stdout(screen):
             parser, options = parse_args(["--quiet", "host", "progress", "rules", "reason", "--dry-run", *arguments])
+            files = [Path(file) for file in options.configfile or ["config.yaml"]]
+            _refuse_missing(files)
             planned = args_to_api(options, parser)
     except SystemExit:  # a wrong argument
         planned = False
@@ -80,6 +82,12 @@ def dry_run(arguments: Sequence[str]) -> DryRun:
         records.removeHandler(listener)
     if not planned:
         raise ConstrictorError(f"Snakemake cannot plan this:\n{screen.getvalue().strip()}")
-    files = [Path(file) for file in options.configfile or ["config.yaml"]]
-    gpus = dict(options.resources or {}).get("gpu", len(visible_gpus()))
-    return DryRun(listener.jobs, (files, parse_config(options.config)), options.cores or os.cpu_count() or 1, gpus != 0)
+    limits = dict(options.resources.unwrapped_items())  # those of the command line and of profiles
+    has_gpus = limits.get("gpu", len(visible_gpus())) != 0
+    return DryRun(listener.jobs, (files, parse_config(options.config)), options.cores or os.cpu_count() or 1, has_gpus)
+
+
+def _refuse_missing(studies: Sequence[Path]) -> None:
+    for study in studies:
+        if not study.is_file():
+            raise ConstrictorError(f"there is no study {study}.")

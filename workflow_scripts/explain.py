@@ -1,6 +1,7 @@
 """Command `make explain`: where an output of a study came from, and how to make it again."""
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from constrictor.planning.explain import explain
 
 def main(file: Path) -> None:
     """Print what is known of a file."""
-    print(explain(file))
+    print(explain(Path(os.path.relpath(file))))
 
 
 if __name__ == "__main__":
