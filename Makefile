@@ -9,7 +9,7 @@ BIN    := $(VENV)/bin
 NAME    = $(shell sed -n 's/^name: *//p' $(STUDY))
 REPORT  = reports/$(NAME)/report.html
 
-.PHONY: help setup run debug test test-all test-fast test-slurm check docs dag clean
+.PHONY: help setup run plan explain debug test test-all test-fast test-slurm check docs dag clean
 
 help:
 	@grep -E '^# make' Makefile | cut -c3-
@@ -18,6 +18,8 @@ help:
 	@echo "make test-all   all tests, with a study in which every method occurs (some five minutes more)"
 	@echo "make test-fast  unit tests only"
 	@echo "make test-slurm  the small study through a SLURM that is started on this machine (root; five to eight minutes)"
+	@echo "make plan     what a run would do, why, and at what cost; after a run, what was planned and what it took"
+	@echo "make explain FILE=results/…  where a file came from, and how to make it again"
 	@echo "make check    linters and the type checker"
 	@echo "make docs     docs/configuration.md and schemas/study.schema.json, from the code"
 	@echo "make dag      docs/images/dag.svg (needs graphviz)"
@@ -47,6 +49,12 @@ run: setup
 	        || { cat reports/$(NAME)/report.log; exit 1; }; fi
 	@echo; cat reports/$(NAME)/*/table.md; echo
 	@echo "Tables and pictures: reports/$(NAME)/   Report to open in a browser: $(REPORT)"
+
+plan: setup
+	@$(BIN)/python -m workflow_scripts.plan --configfile $(STUDY)
+
+explain: setup
+	@$(BIN)/python -m workflow_scripts.explain $(FILE)
 
 debug:
 	@$(MAKE) --no-print-directory run STUDY=studies/debug.yaml

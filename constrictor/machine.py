@@ -42,6 +42,16 @@ def processor() -> dict[str, object]:
     return {"name": name, "cores": os.cpu_count(), "instructions": [flag for flag in _TELLING if flag in flags]}
 
 
+MACHINE_LINE = r"(?m)^\S+ this machine: (.+)$"
+"""How the line in a job's log is found again that :func:`spell_machine` is written in."""
+
+
+def spell_machine() -> str:
+    """This machine, in a line of a log."""
+    found, python = processor(), platform.python_version()
+    return f"{found['name']}, {found['cores']} cores, {platform.system()} {platform.machine()}, Python {python}"
+
+
 def has_int8_dot_product() -> bool:
     """Whether the processor adds up int8 products in 32 bits (VNNI, AMX or Arm's dot product)."""
     return bool({"avx512_vnni", "avx_vnni", "amx_int8", "asimddp"} & set(processor()["instructions"]))  # type: ignore[call-overload]

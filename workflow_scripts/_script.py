@@ -13,8 +13,8 @@ from pydantic import TypeAdapter
 
 from constrictor.errors import ConstrictorError
 from constrictor.gpu_lease import lease_gpu
-from constrictor.machine import GPU_FORMATS
-from constrictor.progress import configure_logging
+from constrictor.machine import GPU_FORMATS, spell_machine
+from constrictor.progress import configure_logging, log
 
 
 def json_of(kind: Any) -> Callable[[str], Any]:
@@ -45,17 +45,23 @@ def run(main: Callable[..., None], arguments: argparse.Namespace, gpu: bool = Fa
         if gpu:
             lease_gpu()
         main(**vars(arguments))
+        log.info("this machine: %s", spell_machine())  # for who asks later where a file was made
     except ConstrictorError as error:
         print(f"Error: {error}", file=sys.stderr)
         sys.exit(1)
 
 
-def moves_to_gpu(manifest: Path) -> bool:
-    """Whether a model computes on a GPU; no if its manifest cannot be read, which opening the model will tell."""
+def format_of(manifest: Path) -> str | None:
+    """A model's format; None if its manifest cannot be read, which opening the model will tell."""
     try:
-        return json.loads(manifest.read_text(encoding="utf-8"))["format"] in GPU_FORMATS
+        return json.loads(manifest.read_text(encoding="utf-8"))["format"]
     except (OSError, ValueError, KeyError, TypeError):
-        return False
+        return None
+
+
+def moves_to_gpu(manifest: Path) -> bool:
+    """Whether a model computes on a GPU."""
+    return format_of(manifest) in GPU_FORMATS
 
 
 def node_folder(manifest: Path) -> Path:

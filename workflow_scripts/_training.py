@@ -5,11 +5,14 @@ from __future__ import annotations
 import argparse
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from constrictor.study.steps.distil import SoftTargets
-from constrictor.training.lessons import Lesson
 from constrictor.training.node import Node, TaskFolder
 from workflow_scripts._script import json_of, node_folder
+
+if TYPE_CHECKING:
+    from constrictor.training.lessons import Lesson
 
 
 @dataclass(frozen=True)
@@ -24,13 +27,16 @@ class TrainingPlace:
 
     @property
     def node(self) -> Node:
-        """The place in the tree of models; asking for it sets the number of threads."""
+        """The place in the tree of models."""
+        folder = node_folder(self.output)
+        return Node(folder, folder.name, self.seed, self.code)
+
+    def set_threads(self) -> None:
+        """Let torch compute with as many threads as the job has."""
         import torch
 
         if self.threads:
             torch.set_num_threads(self.threads)
-        folder = node_folder(self.output)
-        return Node(folder, folder.name, self.seed, self.code)
 
     @property
     def task_folder(self) -> TaskFolder:
@@ -66,6 +72,8 @@ def lessons_of(examples: list[Path], outputs: list[Path], on: dict[str, int]) ->
 
     Examples are in the order of ``on``, outputs too, teacher by teacher; both are empty where nothing is trained.
     """
+    from constrictor.training.lessons import Lesson  # a quantization that trains nothing needs no torch
+
     count, passes = len(examples), on.values() if examples else []
     by_teacher = [outputs[start : start + count] for start in range(0, len(outputs), count)] if count else []
     return [

@@ -14,6 +14,7 @@ def main(
 ) -> None:
     """Distil and save the epoch that is best on validation."""
     here = TrainingPlace(**place)
+    here.set_threads()
     lessons = lessons_of(examples, outputs, settings.on)
     distil(settings, teacher.parent, student.parent, lessons, here.task_folder, here.node)
 

@@ -12,6 +12,7 @@ from workflow_scripts._training import TrainingPlace, add_training_arguments
 def main(settings: Finetune, start: Path, **place: Any) -> None:
     """Fine-tune and save the epoch that is best on validation."""
     here = TrainingPlace(**place)
+    here.set_threads()
     finetune(settings, start.parent, here.task_folder, here.node)
 
 

@@ -28,6 +28,7 @@ def main(
 ) -> None:
     """Prune, recover and save what is best on validation."""
     here, lessons = TrainingPlace(**place), lessons_of(examples, outputs, settings.on)
+    here.set_threads()
     prune(settings, parent.parent, calibration, lessons, soft_targets, here.task_folder, here.node, folder_of(teacher))
 
 

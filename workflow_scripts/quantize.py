@@ -8,7 +8,7 @@ from constrictor.progress import announce
 from constrictor.study.steps.distil import SoftTargets
 from constrictor.study.steps.quantize import AnyQuantize
 from constrictor.study.steps.recovery import Recovery
-from workflow_scripts._script import json_of, parser, run
+from workflow_scripts._script import format_of, json_of, parser, run
 from workflow_scripts._training import (
     TrainingPlace,
     add_recovery_arguments,
@@ -30,6 +30,8 @@ def main(
 ) -> None:
     """Write the quantized artifact."""
     here = TrainingPlace(**place)
+    if format_of(parent) != "onnx":  # whose runtime takes its threads otherwise
+        here.set_threads()
     lessons = lessons_of(examples, outputs, settings.on) if isinstance(settings, Recovery) else []
     manifest = quantize(
         settings,

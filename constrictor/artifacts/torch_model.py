@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import shutil
 from functools import partial
 from pathlib import Path
 
@@ -17,7 +15,8 @@ from transformers import AutoConfig, AutoModelForSequenceClassification, Pretrai
 from constrictor.artifacts.adapter import open_adapter
 from constrictor.artifacts.architecture import take_shape
 from constrictor.artifacts.manifest import MANIFEST, EncoderShape, Manifest
-from constrictor.data.tokenization import TOKENIZER, Batch
+from constrictor.artifacts.tokenizer_files import copy_tokenizer
+from constrictor.data.tokenization import Batch
 from constrictor.errors import ConstrictorError
 
 _PROBLEM_TYPES = {
@@ -26,8 +25,6 @@ _PROBLEM_TYPES = {
     "regression": "regression",
 }
 """The kinds of problem, and what the ecosystem calls them in a model's configuration."""
-
-_TOKENIZER_FILES = (TOKENIZER, "tokenizer_config.json", "special_tokens_map.json", "vocab.txt")
 
 # Its bars and remarks about new heads and shards would drown our own lines.
 transformers.logging.set_verbosity_error()
@@ -179,24 +176,6 @@ def save_classifier(model: PreTrainedModel, tokenizer_from: Path, folder: Path) 
     """Write weights (safetensors), configuration and tokenizer, so that transformers opens the folder without us."""
     model.save_pretrained(folder)
     copy_tokenizer(tokenizer_from, folder)
-
-
-def copy_tokenizer(source: Path, folder: Path) -> None:
-    """Copy the tokenizer's files from one model folder to another."""
-    for name in _TOKENIZER_FILES:
-        if (source / name).is_file():
-            shutil.copyfile(source / name, folder / name)
-
-
-def replace_tokenizer(folder: Path, text: str) -> None:
-    """Put other content into a folder's ``tokenizer.json``, and remove what tells of the old numbers of tokens."""
-    (folder / TOKENIZER).write_text(text, encoding="utf-8")
-    (folder / "vocab.txt").unlink(missing_ok=True)
-    config = folder / "tokenizer_config.json"
-    if config.is_file():
-        settings = json.loads(config.read_text(encoding="utf-8"))
-        settings.pop("added_tokens_decoder", None)
-        config.write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
 
 
 def forward(model: PreTrainedModel, batch: Batch, *, bf16: bool = False) -> np.ndarray:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from constrictor.data.calibration import draw_examples
 from constrictor.data.tokenization import Encoded, Tokenizer, pad
 from constrictor.study.steps.recovery import Calibration
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,8 @@ class Sample:
 
     def batches(self, size: int = 32) -> list[dict[str, Tensor]]:
         """``input_ids``, ``attention_mask`` and ``labels`` of batches of similar length."""
+        import torch
+
         order = np.argsort([len(ids) for ids in self.encoded], kind="stable")
         found = []
         for start in range(0, len(order), size):

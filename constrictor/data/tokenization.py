@@ -18,6 +18,7 @@ from constrictor.errors import ConstrictorError
 from constrictor.study.reading import Truncation
 
 TOKENIZER = "tokenizer.json"
+_TEXTS_AT_ONCE = 2048  # the library holds every token of what it is given as a string of its own
 
 Encoded = list[np.ndarray]
 Batch = dict[str, np.ndarray]
@@ -59,22 +60,24 @@ class Tokenizer:
 
     def encode(self, texts: Sequence[Text]) -> Encoded:
         """Token ids of each text or pair, special tokens included: one int64 array a text."""
-        encodings = self._tokenizer.encode_batch_fast(list(texts))
         return [
             np.array(encoding.ids, dtype=np.int64)
             if len(encoding) <= self.max_length
             else keep_head_and_tail(encoding, self.max_length)
-            for encoding in encodings
+            for encoding in self._encodings(texts)
         ]
+
+    def _encodings(self, texts: Sequence[Text]) -> Iterator[tokenizers.Encoding]:
+        for start in range(0, len(texts), _TEXTS_AT_ONCE):
+            yield from self._tokenizer.encode_batch_fast(list(texts[start : start + _TEXTS_AT_ONCE]))
 
     def lengths(self, texts: Sequence[Text]) -> np.ndarray:
         """Tokens of each text before it is cut, special tokens included: ``(texts,)`` int64."""
         self._tokenizer.no_truncation()
         try:
-            encodings = self._tokenizer.encode_batch_fast(list(texts))
+            return np.array([len(encoding) for encoding in self._encodings(texts)], dtype=np.int64)
         finally:
             self._truncate()
-        return np.array([len(encoding) for encoding in encodings], dtype=np.int64)
 
     def agrees_with(self, other: Tokenizer) -> bool:
         """Whether both turn every text into the same tokens; how they pad and where they cut does not count."""

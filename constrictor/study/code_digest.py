@@ -2,18 +2,27 @@
 
 The digest covers the syntax trees of a module and of everything of ours that it imports, without docstrings:
 comments, formatting, documentation and fresh checkouts change nothing.
+
+Every call of Snakemake asks for the digests of all stages, on a cluster three calls a job. So what is known of a module is
+kept where Python keeps its compiled modules, and holds as long as the module's text does.
 """
 
 from __future__ import annotations
 
-import ast
 import hashlib
-from collections.abc import Iterator
+import json
+import os
+import platform
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
+from constrictor.study import module_facts
+from constrictor.study.module_facts import Facts, facts_of
+
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("constrictor", "workflow_scripts")
+KEPT = Path(__file__).parent / "__pycache__" / f"code_digest-{platform.python_version()}.json"
 
 
 @cache
@@ -21,7 +30,8 @@ def code_digest(*modules: str) -> str:
     """Digest of some modules of ours and of all modules of ours that they reach, as 16 hexadecimal digits."""
     digest = hashlib.sha256()
     for name in sorted(set().union(*map(_reach, modules))):
-        digest.update(f"{name}:{_tree_digest(_file_of(name))}\n".encode())
+        digest.update(f"{name}:{_facts(_file_of(name)).tree}\n".encode())
+    _keep()
     return digest.hexdigest()[:16]
 
 
@@ -35,33 +45,56 @@ def _reach(module: str) -> set[str]:
             continue
         found.add(name)
         parent = name.rpartition(".")[0]
-        waiting.extend(([parent] if parent else []) + list(_imports(_file_of(name))))
+        waiting.extend(([parent] if parent else []) + list(filter(_exists, _facts(_file_of(name)).imports)))
     return found
 
 
 @cache
-def _imports(file: Path) -> frozenset[str]:
-    """The modules of ours that a file imports, wherever in it the import stands."""
-    names: set[str] = set()
-    for node in _nodes_that_run(_parse(file)):
-        if isinstance(node, ast.Import):
-            names.update(alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
-            names.add(node.module)
-            names.update(f"{node.module}.{alias.name}" for alias in node.names)
-    return frozenset(name for name in names if name.split(".")[0] in PACKAGES and _exists(name))
+def _facts(file: Path) -> Facts:
+    """What is known of a file, from an earlier call if its text is still the same."""
+    text = file.read_text(encoding="utf-8")
+    # What was found out by other code is of no use.
+    name, hashed = file.relative_to(ROOT).as_posix(), hashlib.sha256((_finder() + text).encode()).hexdigest()
+    match _kept().get(name):
+        case [str(kept), str(digest), list(imports)] if kept == hashed:
+            return Facts(digest, imports)
+    facts = facts_of(text, PACKAGES)
+    _kept()[name] = [hashed, *facts]
+    _new.append(file)
+    return facts
 
 
-def _nodes_that_run(tree: ast.Module) -> Iterator[ast.AST]:
-    """All nodes of a tree but those below ``if TYPE_CHECKING:``."""
-    waiting: list[ast.AST] = [tree]
-    while waiting:
-        node = waiting.pop()
-        yield node
-        if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
-            waiting.extend(node.orelse)
-        else:
-            waiting.extend(ast.iter_child_nodes(node))
+_new: list[Path] = []
+
+
+@cache
+def _finder() -> str:
+    return Path(module_facts.__file__).read_text(encoding="utf-8")
+
+
+@cache
+def _kept() -> dict[str, list]:
+    """What earlier calls have found out; nothing if it cannot be read."""
+    try:
+        found = json.loads(KEPT.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _keep() -> None:
+    """Write down what is new, whole or not at all; where nothing may be written, the next call finds it out again."""
+    if not _new:
+        return
+    _new.clear()
+    staging = KEPT.with_suffix(f".{os.getpid()}")
+    try:
+        KEPT.parent.mkdir(exist_ok=True)
+        staging.write_text(json.dumps(_kept()), encoding="utf-8")
+        os.replace(staging, KEPT)
+    except OSError:
+        with suppress(OSError):
+            staging.unlink()
 
 
 def _exists(module: str) -> bool:
@@ -69,29 +102,7 @@ def _exists(module: str) -> bool:
     return path.with_suffix(".py").is_file() or (path / "__init__.py").is_file()
 
 
+@cache
 def _file_of(module: str) -> Path:
     path = ROOT.joinpath(*module.split("."))
     return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
-
-
-@cache
-def _parse(file: Path) -> ast.Module:
-    return ast.parse(file.read_text(encoding="utf-8"))
-
-
-@cache
-def _tree_digest(file: Path) -> str:
-    tree = _parse(file)
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
-            node.body = [statement for statement in node.body if not _is_text(statement)]
-    return hashlib.sha256(ast.dump(tree).encode()).hexdigest()
-
-
-def _is_text(statement: ast.stmt) -> bool:
-    """A docstring, or the text below a constant that documents it."""
-    return (
-        isinstance(statement, ast.Expr)
-        and isinstance(statement.value, ast.Constant)
-        and isinstance(statement.value.value, str)
-    )

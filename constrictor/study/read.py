@@ -97,13 +97,18 @@ def _with_one_source(value: Any) -> Any:
     return {key: _with_one_source(item) for key, item in value.items() if key not in others}
 
 
-def load_study(*files: str | Path) -> Study:
-    """Read a study from YAML files, later ones laid over earlier ones, as Snakemake does with `--configfile`."""
+def load_study(*files: str | Path, changes: Mapping[str, Any] | None = None) -> Study:
+    """Read a study from YAML files, later ones laid over earlier ones, as Snakemake does with `--configfile`.
+
+    Args:
+        files: the files.
+        changes: what is laid over them, as Snakemake does with `--config`.
+    """
     raw: dict[str, Any] = {}
     for file in files:
         with open(file, encoding="utf-8") as stream:
             raw = _laid_over(raw, yaml.safe_load(stream) or {})
-    return read_study(raw, files)
+    return read_study(_laid_over(raw, changes or {}), files)
 
 
 def _laid_over(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:

@@ -95,8 +95,8 @@ def needs(work: Work, attempt: int = 1, measured_mb: float | None = None) -> Nee
     Needs(threads=4, mem_mb=11021, runtime=21, gpu=1)
     """
     threads = _TRAINING_THREADS_WITH_GPU if work.gpu and work.stage == "train" else _STAGES[work.stage].threads
-    memory = _estimated_mb(work) if measured_mb is None else measured_mb * _MEASURED_HEADROOM + _MEASURED_BASE_MB
-    minutes = _FIXED_MINUTES + _operations(work) / (_operations_per_second(work.gpu, threads) * 60)
+    memory = estimated_mb(work) if measured_mb is None else measured_mb * _MEASURED_HEADROOM + _MEASURED_BASE_MB
+    minutes = _FIXED_MINUTES + operations(work) / (_operations_per_second(work.gpu, threads) * 60)
     return Needs(
         threads,
         math.ceil(memory * _MEMORY_GROWTH ** (attempt - 1)),
@@ -106,15 +106,21 @@ def needs(work: Work, attempt: int = 1, measured_mb: float | None = None) -> Nee
 
 
 def measured_peak(benchmark: Path) -> float | None:
-    """Largest resident memory in MB of an earlier run, from the table that Snakemake wrote; None if there is none."""
+    """Largest resident memory in MB of an earlier run."""
+    return measured(benchmark, "max_rss")
+
+
+def measured(benchmark: Path, column: Literal["max_rss", "s"]) -> float | None:
+    """Peak in MB or seconds of an earlier run, from the table that Snakemake wrote; None if there is none."""
     try:
         with open(benchmark, newline="", encoding="utf-8") as stream:
-            return max(float(row["max_rss"]) for row in csv.DictReader(stream, delimiter="\t"))
+            return max(float(row[column]) for row in csv.DictReader(stream, delimiter="\t"))
     except (OSError, ValueError, KeyError, TypeError):  # no table, or none that can be used: "NA" for a very short job
         return None
 
 
-def _estimated_mb(work: Work) -> float:
+def estimated_mb(work: Work) -> float:
+    """Memory that a job will hold at most, in MB."""
     constants = _STAGES[work.stage]
     base_mb = constants.base_mb + (_GPU_BASE_MB if work.gpu else 0)
     return base_mb + (constants.copies * 4 * work.parameters + _activations(work)) / 1e6
@@ -128,7 +134,7 @@ def _activations(work: Work) -> float:
     return work.batch * work.length * held * width * (68 + work.length / 6.4)
 
 
-def _operations(work: Work) -> float:
+def operations(work: Work) -> float:
     """Floating-point operations in all."""
     return (6 if work.stage == "train" else 2) * work.parameters * work.rows * work.length
 

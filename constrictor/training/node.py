@@ -1,4 +1,7 @@
-"""What the stages that train have in common: where they work, how they validate and how they save."""
+"""What the stages that train have in common: where they work, how they validate and how they save.
+
+Torch is imported by what computes with it, since quantizing an ONNX model has a place in the tree and needs no torch.
+"""
 
 from __future__ import annotations
 
@@ -8,20 +11,12 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-from transformers import PreTrainedModel
 
-from constrictor.artifacts.adapter import save_adapter
-from constrictor.artifacts.architecture import note_shape
 from constrictor.artifacts.manifest import Manifest, installed_versions, sha256_of
-from constrictor.artifacts.torch_model import (
-    copy_tokenizer,
-    count_parameters,
-    forward,
-    replace_tokenizer,
-    save_classifier,
-)
+from constrictor.artifacts.tokenizer_files import copy_tokenizer, replace_tokenizer
 from constrictor.artifacts.writing import artifact_folder, seal, write_text
 from constrictor.data.examples import UNLABELLED, read_examples
 from constrictor.data.lengths import length_summary, spell_cut
@@ -30,9 +25,12 @@ from constrictor.data.tokenization import Tokenizer, predict_logits
 from constrictor.metrics.problem import problem_of
 from constrictor.progress import announce, log, spell_seconds
 from constrictor.study.settings import Settings
-from constrictor.training.device import has_native_bf16
-from constrictor.training.engine import Trained
-from constrictor.training.tuning import Kept
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+    from constrictor.training.engine import Trained
+    from constrictor.training.tuning import Kept
 
 
 @dataclass(frozen=True)
@@ -85,6 +83,10 @@ class Node:
             tokenizer: content of ``tokenizer.json`` where it is not that folder's any more.
             kept: the adapter that is written in the model's place.
         """
+        from constrictor.artifacts.adapter import save_adapter
+        from constrictor.artifacts.architecture import note_shape
+        from constrictor.artifacts.torch_model import count_parameters, save_classifier
+
         self.write_training(trained)
         shape = note_shape(model)  # may write into the configuration, so it goes before the saving
         with artifact_folder(self.model) as staging:
@@ -160,6 +162,9 @@ class TaskFolder:
 
     def validator(self, tokenizer: Tokenizer, metric: str) -> Callable[[PreTrainedModel], dict[str, float]]:
         """A function that gives a live model's loss and metric on the validation examples."""
+        from constrictor.artifacts.torch_model import forward
+        from constrictor.training.device import has_native_bf16
+
         examples = read_examples(self.folder / "validation.parquet")
         encoded = tokenizer.encode(examples.texts)
         problem = problem_of(self.manifest.kind, self.manifest.labels)

@@ -19,7 +19,8 @@ def digest(tmp_path: Path, monkeypatch):
     """Write the package with changes and give the digest of its script."""
     monkeypatch.setattr(subject, "ROOT", tmp_path)
     monkeypatch.setattr(subject, "PACKAGES", ("pkg",))
-    caches = [subject.code_digest, subject._imports, subject._parse, subject._tree_digest]
+    monkeypatch.setattr(subject, "KEPT", tmp_path / "__pycache__" / "code_digest.json")
+    caches = [subject.code_digest, subject._facts, subject._file_of, subject._kept]
 
     def write(changes: dict[str, str] | None = None) -> str:
         for name, text in {**FILES, **(changes or {})}.items():
@@ -83,6 +84,35 @@ def test_an_import_for_types_only_does_not_count(digest):
         script = {"pkg/script.py": FILES["pkg/script.py"] + head + rest}
         before = digest(script)
         assert (digest(script | {"pkg/other.py": "X = 2\n"}) != before) == counts
+
+
+def test_a_second_call_parses_only_what_has_changed(digest, monkeypatch):
+    parsed = []
+    find = subject.facts_of
+    monkeypatch.setattr(subject, "facts_of", lambda text, packages: parsed.append(text) or find(text, packages))
+    first = digest()
+    assert len(parsed) == 5
+    assert digest() == first
+    assert len(parsed) == 5
+    changed = FILES["pkg/sub/deep.py"].replace("size = 2", "size = 3")
+    assert digest({"pkg/sub/deep.py": changed}) != first
+    assert parsed[5:] == [changed]
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", '{"FILE": null}', '{"FILE": ["x", "y", "z"]}', '{"FILE": ["x", "y", []]}']
+)
+def test_what_was_kept_and_cannot_be_used_is_found_out_again(digest, text):
+    before = digest()
+    subject.KEPT.write_text(text.replace("FILE", "pkg/script.py"), encoding="utf-8")
+    assert digest() == before
+
+
+def test_where_nothing_may_be_written_nothing_is_kept(digest, tmp_path, monkeypatch):
+    before = digest()
+    (tmp_path / "file").touch()
+    monkeypatch.setattr(subject, "KEPT", tmp_path / "file" / "code_digest.json")
+    assert digest() == before
 
 
 @pytest.mark.parametrize(

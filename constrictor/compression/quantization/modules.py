@@ -15,7 +15,8 @@ from transformers.initialization import no_init_weights
 from transformers.pytorch_utils import Conv1D
 
 from constrictor.artifacts.manifest import EncoderShape
-from constrictor.artifacts.torch_model import copy_tokenizer, empty_classifier
+from constrictor.artifacts.tokenizer_files import copy_tokenizer
+from constrictor.artifacts.torch_model import empty_classifier
 
 Kind = TypeVar("Kind", bound=nn.Module)
 

@@ -15,7 +15,7 @@ from onnx import ModelProto, TensorProto
 from constrictor.artifacts.manifest import installed_versions
 from constrictor.artifacts.onnx_file import load_onnx, save_onnx
 from constrictor.artifacts.onnx_model import open_session, run_session
-from constrictor.artifacts.torch_model import copy_tokenizer
+from constrictor.artifacts.tokenizer_files import copy_tokenizer
 from constrictor.compression.quantization.onnx_graph import float_matrices, float_tables
 from constrictor.data.tokenization import Batch, Encoded, Tokenizer, batches_by_length, pad
 from constrictor.errors import ConstrictorError

@@ -8,29 +8,11 @@ from typing import Any
 
 from constrictor.artifacts.manifest import Manifest, read_manifest
 from constrictor.artifacts.writing import artifact_folder, seal
-from constrictor.compression.quantization import onnx_half, onnx_int8, onnx_static, onnx_weight_only, torch_methods
-from constrictor.compression.quantization.onnx_method import on_onnx
 from constrictor.compression.quantization.work import Changes, Work
 from constrictor.machine import slow_here
 from constrictor.progress import announce
 from constrictor.study.steps.quantize import AnyQuantize
 from constrictor.training.node import Node
-
-METHODS: dict[tuple[str, str], Callable[[Work], Changes]] = {
-    ("fp16", "torch"): torch_methods.half,
-    ("bf16", "torch"): torch_methods.half,
-    ("dynamic", "torch"): torch_methods.dynamic,
-    ("static", "torch"): torch_methods.static,
-    ("llm_int8", "torch"): torch_methods.bitsandbytes,
-    ("nf4", "torch"): torch_methods.bitsandbytes,
-    ("fp4", "torch"): torch_methods.bitsandbytes,
-    ("qat", "torch"): torch_methods.quantization_aware,
-    ("fp16", "onnx"): on_onnx(onnx_half.half),
-    ("dynamic", "onnx"): on_onnx(onnx_int8.dynamic),
-    ("static", "onnx"): on_onnx(onnx_static.static),
-    ("weight_only", "onnx"): on_onnx(onnx_weight_only.weight_only),
-}
-"""By method and format of the parent."""
 
 
 def quantize(settings: AnyQuantize, parent: Path, node: Node, **further: Any) -> Manifest:
@@ -48,8 +30,34 @@ def quantize(settings: AnyQuantize, parent: Path, node: Node, **further: Any) ->
     before = read_manifest(parent)
     with artifact_folder(node.model) as staging:
         work = Work(settings, parent, before, staging, node, **further)
-        after = before.descend(node.step, settings, **METHODS[settings.method, before.format](work))
+        after = before.descend(node.step, settings, **_methods_for(before.format)[settings.method](work))
         if slow := slow_here(after.precision, after.format):
             announce(f"{node.step} is slow on this machine: {slow}")
             after.details["slow_here"] = slow
         return seal(staging, after)
+
+
+def _methods_for(format: str) -> dict[str, Callable[[Work], Changes]]:
+    """The methods that know a format, by name. Imported only now: an ONNX model is quantized without torch."""
+    if format == "onnx":
+        from constrictor.compression.quantization import onnx_half, onnx_int8, onnx_static, onnx_weight_only
+        from constrictor.compression.quantization.onnx_method import on_onnx
+
+        return {
+            "fp16": on_onnx(onnx_half.half),
+            "dynamic": on_onnx(onnx_int8.dynamic),
+            "static": on_onnx(onnx_static.static),
+            "weight_only": on_onnx(onnx_weight_only.weight_only),
+        }
+    from constrictor.compression.quantization import torch_methods
+
+    return {
+        "fp16": torch_methods.half,
+        "bf16": torch_methods.half,
+        "dynamic": torch_methods.dynamic,
+        "static": torch_methods.static,
+        "llm_int8": torch_methods.bitsandbytes,
+        "nf4": torch_methods.bitsandbytes,
+        "fp4": torch_methods.bitsandbytes,
+        "qat": torch_methods.quantization_aware,
+    }

@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-from transformers import PreTrainedModel
+from typing import TYPE_CHECKING, Any
 
 from constrictor.artifacts.manifest import Manifest
-from constrictor.artifacts.torch_model import load_classifier
 from constrictor.compression.sample import Sample, draw_sample
 from constrictor.data.tokenization import Tokenizer
 from constrictor.study.steps.distil import SoftTargets
-from constrictor.training.lessons import Lesson
 from constrictor.training.node import Node, TaskFolder
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+    from constrictor.training.lessons import Lesson
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,8 @@ class Work:
 
     def model(self) -> PreTrainedModel:
         """The torch model to quantize, in float32."""
+        from constrictor.artifacts.torch_model import load_classifier
+
         return load_classifier(self.parent, *self.before.trained_for(), seed=self.node.seed)
 
     def tokenizer(self) -> Tokenizer:

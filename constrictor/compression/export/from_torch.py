@@ -1,0 +1,58 @@
+"""Write a torch model as ONNX, plainly or as fast as exact rewrites make it."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from constrictor.artifacts.manifest import installed_versions
+from constrictor.artifacts.onnx_model import open_session, run_session
+from constrictor.artifacts.torch_model import forward, load_classifier
+from constrictor.compression.export.onnx import PlainClassifier, export_onnx
+from constrictor.compression.export.optimize import export_fastest
+from constrictor.compression.export.parity import compare_logits, refuse_difference
+from constrictor.compression.export.work import Changes, Work
+from constrictor.data.tokenization import predict_logits
+from constrictor.errors import ConstrictorError
+
+
+def write_onnx(work: Work) -> Changes:
+    """Write `model.onnx` from a float32 torch artifact.
+
+    Raises:
+        ConstrictorError: if the model cannot be opened or exported, or the two say different things.
+    """
+    settings, labels = work.settings, work.before.trained_for()[0]
+    max_length = _longest_input(work)
+    model, texts, pad_id = load_classifier(work.parent, labels, max_length), *work.encode(max_length)
+    reference = predict_logits(partial(forward, model), texts, pad_id)
+
+    def parity(file: Path) -> dict[str, Any]:
+        return compare_logits(reference, predict_logits(partial(run_session, open_session(file)), texts, pad_id))
+
+    if settings.optimize:
+        details = export_fastest(model, settings, work.staging, max_length, texts, parity)
+    else:
+        file = work.staging / "model.onnx"
+        export_onnx(PlainClassifier(model), file, settings.opset, max_length, settings.shape)
+        details = {"parity": parity(file)}
+        refuse_difference(details["parity"], settings.max_difference, file)
+    return {
+        "details": details,
+        "max_length": max_length,
+        "versions": installed_versions("torch", "transformers", "onnx", "onnxruntime", "onnxscript"),
+    }
+
+
+def _longest_input(work: Work) -> int:
+    """Longest input in tokens of the exported model; a fixed shape may lower it."""
+    max_length, shape = work.before.trained_for()[1], work.settings.shape
+    if shape is None:
+        return max_length
+    if shape[1] > max_length:
+        raise ConstrictorError(
+            f"'shape' fixes a length of {shape[1]} tokens and no text of the task has more than {max_length}. "
+            f"Set 'shape: [{shape[0]}, {max_length}]'."
+        )
+    return shape[1]

@@ -1,0 +1,93 @@
+"""What each script imports: a job that needs no torch does not wait for it."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+TRAINING = {"torch", "transformers", "accelerate", "peft", "bitsandbytes", "datasets"}
+# What a script may import of the heavy packages as it starts, before it knows what it is to do.
+AT_START = {
+    "compare": {"matplotlib"},
+    "cut_folds": set(),
+    "download_dataset": set(),
+    "download_model": set(),
+    "evaluate": {"tokenizers"},
+    "explain": set(),
+    "export": {"tokenizers", "onnxruntime"},
+    "fair_baseline": {"tokenizers"},
+    "latency": {"tokenizers"},
+    "plan": {"pandas"},  # by Snakemake's plugin for SLURM
+    "quantize": {"tokenizers"},
+    "select_subset": set(),
+    "teacher_outputs": {"tokenizers"},
+}
+HEAVY = {*TRAINING, "pandas", "matplotlib", "onnx", "onnxruntime", "openvino", "sklearn", "scipy", "tokenizers"}
+TRAINS = {"finetune", "distil", "prune"}
+
+
+def modules_after(program: str) -> set[str]:
+    """The heavy packages that a program has imported when it ends."""
+    ending = f"\nimport sys, json\nprint(json.dumps(sorted({HEAVY!r} & set(sys.modules))))"
+    done = subprocess.run([sys.executable, "-c", program + ending], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return set(json.loads(done.stdout.splitlines()[-1]))
+
+
+def test_every_script_is_here() -> None:
+    scripts = Path(__file__).parents[2].joinpath("workflow_scripts").glob("[a-z]*.py")
+    assert {file.stem for file in scripts} == {*AT_START, *TRAINS}
+
+
+@pytest.mark.parametrize("script", AT_START)
+def test_what_a_script_imports_as_it_starts(script: str) -> None:
+    assert modules_after(f"import workflow_scripts.{script}") == AT_START[script]
+
+
+def test_an_onnx_model_is_evaluated_without_torch(tiny_onnx: Path, tiny_task: Path, tmp_path: Path) -> None:
+    program = f"""
+from pathlib import Path
+from workflow_scripts.evaluate import main
+folder = Path({str(tmp_path)!r})
+main(Path({str(tiny_onnx)!r}, "manifest.json"), Path({str(tiny_task)!r}, "manifest.json"),
+     folder / "metrics.json", folder / "predictions.parquet", 1)
+"""
+    assert modules_after(program) == {"tokenizers", "onnxruntime", "pandas"}  # the last by pyarrow, where it is there
+    assert (tmp_path / "metrics.json").is_file()
+
+
+def test_an_onnx_model_is_timed_without_torch(tiny_onnx: Path) -> None:
+    program = f"""
+import io, sys
+from constrictor.evaluation.latency_worker import main
+sys.argv = ["", {str(tiny_onnx)!r}, "1", "sdpa"]
+sys.stdin = io.StringIO('{{"texts": ["the film was great"]}}\\n{{"batch": 1, "length": 8, "seconds": 0}}\\n')
+main()
+"""
+    assert modules_after(program) == {"tokenizers", "onnxruntime"}
+
+
+@pytest.mark.parametrize(
+    ("stage", "settings", "further"),
+    [
+        ("quantize", {"stage": "quantize", "method": "dynamic"}, "[], [], [], None, [], seed=1, code='', threads=1, "),
+        ("export", {"stage": "export", "format": "ort"}, ""),
+    ],
+)
+def test_an_onnx_model_is_rewritten_without_torch(
+    tiny_onnx: Path, tiny_task: Path, tmp_path: Path, stage: str, settings: dict, further: str
+) -> None:
+    output = tmp_path / "node/model/manifest.json"
+    kind = {"quantize": "AnyQuantize", "export": "Export"}[stage]
+    program = f"""
+from pathlib import Path
+from constrictor.study.steps.{stage} import {kind}
+from workflow_scripts._script import json_of
+from workflow_scripts.{stage} import main
+main(json_of({kind})({json.dumps(settings)!r}), Path({str(tiny_onnx)!r}, "manifest.json"), {further}
+     task=Path({str(tiny_task)!r}, "manifest.json"), output=Path({str(output)!r}))
+"""
+    assert not modules_after(program) & TRAINING
+    assert output.is_file()

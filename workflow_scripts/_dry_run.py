@@ -1,0 +1,93 @@
+"""What Snakemake would run: its own dry run in this process, read from the records that it logs."""
+
+from __future__ import annotations
+
+import io
+import logging
+import os
+from collections.abc import Mapping, Sequence
+from contextlib import redirect_stderr, redirect_stdout
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from snakemake.cli import args_to_api, parse_args, parse_config
+from snakemake_interface_logger_plugins.common import LogEvent
+
+from constrictor.errors import ConstrictorError
+from constrictor.gpu_lease import visible_gpus
+from constrictor.planning.job import Job
+
+
+class Announced(NamedTuple):
+    """A job that would run, with the reason, and the files that it reads and writes."""
+
+    job: Job
+    reason: str
+    reads: Sequence[str]
+    writes: Sequence[str]
+
+
+class DryRun(NamedTuple):
+    """What a call of Snakemake would do, and what it would do it with.
+
+    Attributes:
+        jobs: the jobs that would run, without targets, which do nothing.
+        configuration: the study's files, and what the command line lays over them.
+        cores: cores that one job may have.
+        has_gpus: whether jobs may have a GPU.
+    """
+
+    jobs: list[Announced]
+    configuration: tuple[list[Path], Mapping[str, Any]]
+    cores: int
+    has_gpus: bool
+
+
+class _Listener(logging.Handler):
+    """Keeps the jobs that Snakemake announces."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.INFO)
+        self.jobs: list[Announced] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep a job; leave everything else to the screen."""
+        said = vars(record)
+        if said.get("event") == LogEvent.JOB_INFO and said["benchmark"]:
+            job = Job(said["rule_name"], dict(said["wildcards"]), Path(said["benchmark"]))
+            self.jobs.append(Announced(job, said["reason"], said["input"], said["output"]))
+
+
+def dry_run(arguments: Sequence[str]) -> DryRun:
+    """Plan as ``snakemake --dry-run`` does.
+
+    Args:
+        arguments: those of Snakemake: configuration files, profiles, targets.
+
+    Raises:
+        ConstrictorError: with what Snakemake said, if it cannot plan.
+    """
+    listener, screen = _Listener(), io.StringIO()
+    records = logging.getLogger("snakemake")  # the parent of Snakemake's own logger, whose handlers it replaces
+    records.addHandler(listener)
+    try:
+        with redirect_stderr(screen), redirect_stdout(screen):
+            parser, options = parse_args(["--quiet", "host", "progress", "rules", "reason", "--dry-run", *arguments])
+            files = [Path(file) for file in options.configfile or ["config.yaml"]]
+            _refuse_missing(files)
+            planned = args_to_api(options, parser)
+    except SystemExit:  # a wrong argument
+        planned = False
+    finally:
+        records.removeHandler(listener)
+    if not planned:
+        raise ConstrictorError(f"Snakemake cannot plan this:\n{screen.getvalue().strip()}")
+    limits = dict(options.resources.unwrapped_items())  # those of the command line and of profiles
+    has_gpus = limits.get("gpu", len(visible_gpus())) != 0
+    return DryRun(listener.jobs, (files, parse_config(options.config)), options.cores or os.cpu_count() or 1, has_gpus)
+
+
+def _refuse_missing(studies: Sequence[Path]) -> None:
+    for study in studies:
+        if not study.is_file():
+            raise ConstrictorError(f"there is no study {study}.")

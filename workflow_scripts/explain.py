@@ -1,0 +1,23 @@
+"""Command `make explain`: where an output of a study came from, and how to make it again."""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from constrictor.errors import ConstrictorError
+from constrictor.planning.explain import explain
+
+
+def main(file: Path) -> None:
+    """Print what is known of a file."""
+    print(explain(Path(os.path.relpath(file))))
+
+
+if __name__ == "__main__":
+    arguments = argparse.ArgumentParser(description=__doc__)
+    arguments.add_argument("file", type=Path, help="an output, as results/quickstart/…/metrics.json")
+    try:
+        main(**vars(arguments.parse_args()))
+    except ConstrictorError as error:
+        sys.exit(f"Error: {error}")

@@ -1,0 +1,45 @@
+"""Command `make plan`: what a run would do, why, and at what cost; after a run, what was planned and what it took."""
+
+import sys
+from pathlib import Path
+
+from constrictor.errors import ConstrictorError
+from constrictor.planning.chain import Link, longest_chain
+from constrictor.planning.estimate import Estimator, measured_cost
+from constrictor.planning.job import finished_jobs
+from constrictor.planning.promises import kept_promise, promises_file, read_promises, write_promises
+from constrictor.planning.summary import plan_text
+from constrictor.study.plan import Plan
+from constrictor.study.read import load_study
+from constrictor.study.workload import Workload
+from workflow_scripts._dry_run import dry_run
+
+
+def main(arguments: list[str]) -> None:
+    """Print the plan of a call of Snakemake with these arguments, and keep its estimates for after the run."""
+    planned = dry_run(arguments)
+    files, changes = planned.configuration
+    plan = Plan(load_study(*files, changes=changes))
+    study = plan.study.name
+    finished = list(finished_jobs(plan))
+    estimate = Estimator(Workload(plan, Path("data", study), planned.has_gpus), finished, planned.cores)
+    to_run = [(announced.job, announced.reason, estimate(announced.job)) for announced in planned.jobs]
+    file = promises_file(study)
+    promises = read_promises(file)
+    running = {job.benchmark for job, _, _ in to_run}
+    reused = [(job, cost) for job in finished if job.benchmark not in running and (cost := measured_cost(job))]
+    done = [(job, kept_promise(promises, job), cost) for job, cost in reused]
+    links = [
+        Link(found.seconds, announced.reads, announced.writes)
+        for announced, (_, _, found) in zip(planned.jobs, to_run, strict=True)
+    ]
+    print(plan_text(study, to_run, done, longest_chain(links)))
+    if to_run:
+        write_promises(file, promises, [(job, found) for job, _, found in to_run])
+
+
+if __name__ == "__main__":
+    try:
+        main(sys.argv[1:])
+    except ConstrictorError as error:
+        sys.exit(f"Error: {error}")
