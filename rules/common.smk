@@ -6,7 +6,9 @@ import sys
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
+from snakemake.io import Wildcards
 
+from constrictor.clock import date_back
 from constrictor.errors import ConstrictorError
 from constrictor.gpu_lease import visible_gpus
 from constrictor.study.code_digest import code_digest
@@ -273,6 +275,14 @@ def local_file(wildcards):
     source = (study.tasks.get(wildcards.name) or study.corpora[wildcards.name]).source
     parts = [source, *(getattr(source, split, None) for split in SPLITS)]
     return [part.path for part in parts if isinstance(part, LocalFile)]
+
+
+def places_read():
+    """Where everything lies that a job may read: this workflow's folders, and the user's own files."""
+    named = [Wildcards(fromdict={"name": name}) for name in (*study.tasks, *study.corpora)]
+    models = [Wildcards(fromdict={"name": name}) for name in study.models]
+    own = [*sum(map(local_file, named), []), *sum(map(local_weights, models), [])]
+    return [Path(place) for place in (DATA, RESULTS, *own)]
 
 
 def local_weights(wildcards):

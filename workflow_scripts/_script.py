@@ -48,6 +48,9 @@ def run(main: Callable[..., None], arguments: argparse.Namespace, gpu: bool = Fa
     except ConstrictorError as error:
         print(f"Error: {error}", file=sys.stderr)
         sys.exit(1)
+    except KeyboardInterrupt:  # Ctrl-C goes to the jobs too
+        print("Interrupted. The same command goes on from here.", file=sys.stderr)
+        sys.exit(130)  # as shells say it
 
 
 def moves_to_gpu(manifest: Path) -> bool:

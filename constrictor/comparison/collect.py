@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from constrictor.artifacts.manifest import Manifest
+from constrictor.artifacts.reading import read_parsed
 from constrictor.comparison.bootstrap import Answers, Interval, interval, paired_difference
 from constrictor.data.outputs import Outputs, read_predictions
 from constrictor.data.task import TaskManifest
@@ -180,11 +181,11 @@ def _row(
             return None
         return paired_difference(measure, own, answers[other], settings.resamples)
 
-    measured = [json.loads((folder / "metrics.json").read_text(encoding="utf-8")) for folder in folders]
+    measured = [read_parsed(folder / "metrics.json", json.loads) for folder in folders]
     scores = [entry["test"][metric] for entry in measured]
     parent = parent_of(lineage)
     tuned = [entry["tuned"]["test"][metric] for entry in measured if "tuned" in entry]
-    manifest = Manifest.model_validate_json((folders[0] / "model" / "manifest.json").read_text(encoding="utf-8"))
+    manifest = read_parsed(folders[0] / "model" / "manifest.json", Manifest.model_validate_json)
     timed = [folder / "latency.json" for folder in folders if (folder / "latency.json").is_file()]
     return Row(
         lineage=lineage,
@@ -206,7 +207,7 @@ def _row(
         },
         bytes=manifest.bytes,
         manifest=manifest,
-        latency=json.loads(timed[0].read_text(encoding="utf-8")) if timed and recipe else None,
+        latency=read_parsed(timed[0], json.loads) if timed and recipe else None,
         training_seconds=float(np.mean([_training_seconds(folder, lineage) for folder in folders])),
     )
 
@@ -234,5 +235,5 @@ def _training_seconds(folder: Path, lineage: str) -> float:
     for node in ancestry(lineage):
         record = root / node / "training.json"
         if record.is_file():
-            total += json.loads(record.read_text(encoding="utf-8")).get("seconds", 0.0)
+            total += read_parsed(record, json.loads).get("seconds", 0.0)
     return total
