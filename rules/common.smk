@@ -6,7 +6,6 @@ import sys
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
-from snakemake.io import Wildcards
 
 from constrictor.clock import date_back
 from constrictor.errors import ConstrictorError
@@ -272,22 +271,29 @@ def measurements_of(lineages, names):
 
 def local_file(wildcards):
     """The file on this machine that a task or corpus is read from, if it is read from one."""
-    source = (study.tasks.get(wildcards.name) or study.corpora[wildcards.name]).source
+    return files_of((study.tasks.get(wildcards.name) or study.corpora[wildcards.name]).source)
+
+
+def files_of(source):
+    """The files on this machine that a source of data names."""
     parts = [source, *(getattr(source, split, None) for split in SPLITS)]
     return [part.path for part in parts if isinstance(part, LocalFile)]
 
 
-def places_read():
-    """Where everything lies that a job may read: this workflow's folders, and the user's own files."""
-    named = [Wildcards(fromdict={"name": name}) for name in (*study.tasks, *study.corpora)]
-    models = [Wildcards(fromdict={"name": name}) for name in study.models]
-    own = [*sum(map(local_file, named), []), *sum(map(local_weights, models), [])]
-    return [Path(place) for place in (DATA, RESULTS, *own)]
-
-
 def local_weights(wildcards):
     """The files on this machine that a checkpoint is copied from, if it is a folder here."""
-    source = study.models[wildcards.name]
+    return weights_of(study.models[wildcards.name])
+
+
+def weights_of(source):
+    """The files on this machine that a source of models names."""
     if not isinstance(source, LocalModel):
         return []
     return sorted(str(file) for pattern in ("config.json", "*.safetensors") for file in Path(source.path).glob(pattern))
+
+
+def places_read():
+    """Where all lies that a job may read: this workflow's folders, and the user's own files."""
+    data = [file for part in (*study.tasks.values(), *study.corpora.values()) for file in files_of(part.source)]
+    weights = [file for source in study.models.values() for file in weights_of(source)]
+    return [Path(place) for place in (DATA, RESULTS, *data, *weights)]

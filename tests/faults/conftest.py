@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from inputs import write_inputs
-from little import LITTLE, TEACHER, train_long
+from little import GOALS, LITTLE, TEACHER, train_long
 from workbench import Workbench
 
 Row = Callable[[str, str, str], None]
@@ -31,7 +31,7 @@ def little(tmp_path_factory: pytest.TempPathFactory) -> Workbench:
 def undisturbed(little: Workbench, tmp_path_factory: pytest.TempPathFactory) -> Workbench:
     """The little study after a run that nothing disturbed. Change only copies of it."""
     bench = little.copy_to(tmp_path_factory.mktemp("undisturbed") / "bench")
-    bench.build()
+    bench.build(*GOALS)
     return bench
 
 

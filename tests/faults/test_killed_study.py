@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from little import artifacts, kill_everything, leftovers, scripts_in
+from little import GOALS, artifacts, kill_everything, leftovers, scripts_in
 from workbench import Workbench, end
 
 SEED = 2026
@@ -30,7 +30,7 @@ def test_killed_study_ends_with_the_artifacts_of_an_undisturbed_one(
                 break
             met[what] += 1
             bench.build("--unlock")
-        bench.build()
+        bench.build(*GOALS)
         assert artifacts(bench) == wanted
         assert leftovers(bench) == []
     found = ", ".join(f"{what} ({count})" for what, count in met.most_common())
@@ -45,7 +45,7 @@ def test_killed_study_ends_with_the_artifacts_of_an_undisturbed_one(
 
 def killed_after(seconds: float, bench: Workbench) -> str | None:
     """Start the study and kill it; what was at work then, or None if the study had ended."""
-    process = bench.start()
+    process = bench.start(*GOALS)
     try:
         screen, _ = process.communicate(timeout=seconds)
     except subprocess.TimeoutExpired:
