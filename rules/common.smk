@@ -7,6 +7,7 @@ from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
+from constrictor.artifacts.writing import refuse_unwritable
 from constrictor.clock import date_back
 from constrictor.errors import ConstrictorError
 from constrictor.gpu_lease import visible_gpus
@@ -290,6 +291,15 @@ def weights_of(source):
     if not isinstance(source, LocalModel):
         return []
     return sorted(str(file) for pattern in ("config.json", "*.safetensors") for file in Path(source.path).glob(pattern))
+
+
+def check_folders():
+    """Before the first job: the workflow's folders can be written."""
+    try:
+        for folder in (DATA, RESULTS, REPORTS):
+            refuse_unwritable(Path(folder))
+    except ConstrictorError as error:
+        raise WorkflowError(str(error)) from None
 
 
 def places_read():

@@ -37,6 +37,20 @@ def disk_errors_named(target: Path) -> Iterator[None]:
         raise
 
 
+def refuse_unwritable(folder: Path) -> None:
+    """Refuse a folder that files cannot be written to, before anything is computed for it.
+
+    Raises:
+        ConstrictorError: if it, or what there is of the way to it, may not be written.
+    """
+    there = next(place for place in (folder, *folder.parents) if place.exists())
+    if not os.access(there, os.W_OK):
+        raise ConstrictorError(
+            f"{folder} may not be written: {there.resolve()} is read-only for you. Check who owns it, and how its disk is "
+            "mounted."
+        )
+
+
 @contextmanager
 def atomic_file(target: Path) -> Iterator[Path]:
     """A path to write to; it becomes ``target`` only if the block ends well."""

@@ -67,9 +67,9 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     rows = session.config.stash.get(_TABLE, {})
     if page is None or exitstatus != 0:
         return
-    lines = [f"| {' | '.join(cells)} |" for cells in [("what was done", "what happened", "what was lost"), *rows.values()]]
+    lines = [
+        f"| {' | '.join(cells)} |" for cells in [("what was done", "what happened", "what was lost"), *rows.values()]
+    ]
     table = "\n".join([lines[0], "| --- | --- | --- |", *lines[1:]])
     text = page.read_text(encoding="utf-8")
-    page.write_text(
-        f"{text.partition(_BEGIN)[0]}{_BEGIN}\n{table}\n{_END}{text.partition(_END)[2]}", encoding="utf-8"
-    )
+    page.write_text(f"{text.partition(_BEGIN)[0]}{_BEGIN}\n{table}\n{_END}{text.partition(_END)[2]}", encoding="utf-8")

@@ -32,7 +32,9 @@ def artifacts(bench: Workbench) -> dict[str, str]:
     """SHA-256 of everything that the same study gives again: manifests (which hold the models'), data, answers, metrics."""
     wanted = ("manifest.json", "metrics.json", ".parquet")
     files = [file for top in ("data", "results") for file in bench.path(top).rglob("*") if file.name.endswith(wanted)]
-    return {str(file.relative_to(bench.folder)): hashlib.sha256(file.read_bytes()).hexdigest() for file in sorted(files)}
+    return {
+        str(file.relative_to(bench.folder)): hashlib.sha256(file.read_bytes()).hexdigest() for file in sorted(files)
+    }
 
 
 def leftovers(bench: Workbench) -> list[str]:

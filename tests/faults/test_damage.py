@@ -11,7 +11,17 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from little import CHECKPOINTS, GOALS, NODES, TEACHER, artifacts, errors_on, kill_everything, log_of, wait_for_checkpoints
+from little import (
+    CHECKPOINTS,
+    GOALS,
+    NODES,
+    TEACHER,
+    artifacts,
+    errors_on,
+    kill_everything,
+    log_of,
+    wait_for_checkpoints,
+)
 from workbench import Workbench, end
 
 from constrictor.compression.export.export import export

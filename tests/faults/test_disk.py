@@ -56,4 +56,6 @@ def test_folder_that_may_not_be_written_is_named(
     assert code == 1
     assert screen.count("may not be written") == 1, screen
     assert "Traceback" not in screen
-    row("a results folder on a read-only disk", "one message before any job: which folder may not be written", "nothing")
+    row(
+        "a results folder on a read-only disk", "one message before any job: which folder may not be written", "nothing"
+    )

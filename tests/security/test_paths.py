@@ -58,7 +58,9 @@ def test_name_of_a_study_is_one_of_a_folder(study, name):
         read_study({**study, "name": name})
 
 
-@pytest.mark.parametrize("lineage", ["teacher/../x", "../teacher", "/teacher", "teacher/", "teacher//teacher", "./teacher"])
+@pytest.mark.parametrize(
+    "lineage", ["teacher/../x", "../teacher", "/teacher", "teacher/", "teacher//teacher", "./teacher"]
+)
 def test_recipe_is_a_path_of_steps_and_of_nothing_else(study, lineage):
     with pytest.raises(ConstrictorError, match=r"recipes\.baseline"):
         read_study({**study, "recipes": {"baseline": lineage}})

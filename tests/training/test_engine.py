@@ -186,7 +186,9 @@ def test_half_written_checkpoint_is_ignored_and_removed(run, monkeypatch):
     _assert_equal(undisturbed, resumed)
 
 
-@pytest.mark.parametrize("name", ["model.safetensors", "optimizer.pt", "trainer_state.json", "best.safetensors", "complete"])
+@pytest.mark.parametrize(
+    "name", ["model.safetensors", "optimizer.pt", "trainer_state.json", "best.safetensors", "complete"]
+)
 @pytest.mark.parametrize("both", [False, True])
 def test_damaged_checkpoint_is_not_used_and_the_result_stays(run, monkeypatch, caplog, name, both):
     """The one before is, or where that is damaged too, the training starts anew."""
