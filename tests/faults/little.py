@@ -95,3 +95,11 @@ def wait_for_checkpoints(bench: Workbench, process: subprocess.Popen[str]) -> No
 def errors_on(screen: str) -> list[str]:
     """The messages of our own on a screen."""
     return [line for line in screen.splitlines() if line.startswith("Error: ")]
+
+
+def damage(file: Path) -> None:
+    """Flip a bit in the middle; the file is written anew, so that other links to its content stay as they are."""
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 1
+    file.unlink()
+    file.write_bytes(content)

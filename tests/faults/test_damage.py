@@ -17,6 +17,7 @@ from little import (
     NODES,
     TEACHER,
     artifacts,
+    damage,
     errors_on,
     kill_everything,
     log_of,
@@ -40,14 +41,6 @@ from constrictor.training.finetune import finetune
 from constrictor.training.node import Node, TaskFolder
 
 Row = Callable[[str, str, str], None]
-
-
-def damage(file: Path) -> None:
-    """Flip a bit in the middle; the file is written anew, so that other links to its content stay as they are."""
-    content = bytearray(file.read_bytes())
-    content[len(content) // 2] ^= 1
-    file.unlink()
-    file.write_bytes(content)
 
 
 def cut_off(file: Path) -> None:

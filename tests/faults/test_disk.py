@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
-import pytest
 from little import GOALS, artifacts, errors_on, leftovers
 from workbench import Workbench
 

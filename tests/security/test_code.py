@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +17,7 @@ CALLS = {
     *("np.load", "numpy.load", "pd.read_pickle", "pandas.read_pickle", "shutil.unpack_archive", "yaml.load"),
     *("eval", "exec", "compile", "__import__", "os.system", "os.popen"),
 }
+OPENS = re.compile(r"Auto\w+\.from_pretrained")
 ARGUMENTS = {"trust_remote_code", "allow_pickle", "shell", "weights_only"}
 
 
@@ -58,8 +60,8 @@ def test_such_a_line_would_be_found(line: str) -> None:
 
 def test_models_are_opened_without_remote_code() -> None:
     """Left out, `trust_remote_code` asks whoever sits at the terminal."""
-    for file in SOURCES:
-        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Call) and ast.unparse(node.func).startswith("Auto"):
-                if ast.unparse(node.func).endswith(".from_pretrained"):
-                    assert "trust_remote_code" in {argument.arg for argument in node.keywords}, file
+    every = [node for file in SOURCES for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))]
+    calls = [node for node in every if isinstance(node, ast.Call) and OPENS.fullmatch(ast.unparse(node.func))]
+    assert calls
+    for call in calls:
+        assert "trust_remote_code" in {argument.arg for argument in call.keywords}, ast.unparse(call)

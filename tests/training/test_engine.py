@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from transformers import BertForSequenceClassification, TrainerState
+from little import damage
+from transformers import BertForSequenceClassification
 from transformers.models.bert.modeling_bert import BertIntermediate
 
 from constrictor.artifacts.torch_model import load_classifier
@@ -60,14 +61,6 @@ def _assert_equal(left: dict[str, torch.Tensor], right: dict[str, torch.Tensor])
     assert left.keys() == right.keys()
     for name in left:
         assert torch.equal(left[name], right[name]), name
-
-
-def flip_a_bit(file: Path) -> None:
-    """Damage a file in its middle. It is written anew, so that other names of the same content stay as they are."""
-    content = bytearray(file.read_bytes())
-    content[len(content) // 2] ^= 1
-    file.unlink()
-    file.write_bytes(content)
 
 
 def _interrupt_at(count: int):
@@ -198,7 +191,7 @@ def test_damaged_checkpoint_is_not_used_and_the_result_stays(run, monkeypatch, c
         run(watch=_interrupt_at(STEPS_PER_EPOCH + 3))
     steps = (STEPS_PER_EPOCH + 2, STEPS_PER_EPOCH + 1)
     for step in steps[: 1 + both]:
-        flip_a_bit(run.checkpoints / f"checkpoint-{step}" / name)
+        damage(run.checkpoints / f"checkpoint-{step}" / name)
     with caplog.at_level("INFO", "constrictor"):
         resumed, rest = run()
     _assert_equal(undisturbed, resumed)
