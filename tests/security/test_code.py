@@ -11,11 +11,20 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCES = sorted(file for folder in ("constrictor", "workflow_scripts") for file in (ROOT / folder).rglob("*.py"))
-MODULES = {"joblib", "dill", "cloudpickle", "marshal", "shelve", "zipfile", "tarfile", "importlib.util"}
+MODULES = {"joblib", "dill", "cloudpickle", "marshal", "shelve", "zipfile", "tarfile"}
 CALLS = {
     *("pickle.load", "pickle.loads", "pickle.Unpickler", "torch.load", "torch.hub.load", "torch.jit.load"),
     *("np.load", "numpy.load", "pd.read_pickle", "pandas.read_pickle", "shutil.unpack_archive", "yaml.load"),
-    *("eval", "exec", "compile", "__import__", "os.system", "os.popen"),
+    *(
+        "eval",
+        "exec",
+        "compile",
+        "__import__",
+        "os.system",
+        "os.popen",
+        "runpy.run_path",
+        "importlib.util.spec_from_file_location",
+    ),
 }
 OPENS = re.compile(r"Auto\w+\.from_pretrained")
 ARGUMENTS = {"trust_remote_code", "allow_pickle", "shell", "weights_only"}
