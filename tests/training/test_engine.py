@@ -200,6 +200,15 @@ def test_damaged_checkpoint_is_not_used_and_the_result_stays(run, monkeypatch, c
     assert caplog.text.count(f"checkpoint-{steps[0]} is not used: its file ") == 1
 
 
+def test_checkpoint_that_is_saved_again_is_whole(tmp_path):
+    checkpoint = tmp_path / "checkpoint-1"
+    checkpoint.mkdir()
+    for content in ("by the clock", "at the end of the epoch"):
+        (checkpoint / "model.safetensors").write_text(content, encoding="utf-8")
+        mark_whole(checkpoint)
+    assert newest_checkpoint(tmp_path) == checkpoint
+
+
 def test_newest_checkpoint_is_found_by_number_not_by_name(tmp_path):
     for step in (9, 10, 100, 99):
         (tmp_path / f"checkpoint-{step}").mkdir()
