@@ -37,7 +37,7 @@ def test_ctrl_c_ends_a_training_at_once_and_the_next_run_goes_on(
     finally:
         end(process)
     assert process.returncode != 0
-    assert seconds < 15
+    assert not bench.path(TEACHER).exists()  # it did not wait until the model was trained
     assert processes_in(bench) == []
     assert "Traceback" not in screen
     assert "Interrupted. The same command goes on from here." in log_of(bench)
@@ -45,7 +45,7 @@ def test_ctrl_c_ends_a_training_at_once_and_the_next_run_goes_on(
     assert_went_on_to(long_undisturbed, bench)
     row(
         "Ctrl-C while a model is trained",
-        "all processes ended within seconds; the same command went on from the last checkpoint to the same model",
+        f"all processes ended within {seconds:.0f} s; the same command went on from the last checkpoint to the same model",
         "what was trained since that checkpoint (a minute at most) was computed again",
     )
 
