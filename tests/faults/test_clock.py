@@ -12,6 +12,7 @@ from workbench import Workbench
 
 Row = Callable[[str, str, str], None]
 DAY = 86400
+TASK = "data/little/tasks/animals/manifest.json"
 
 
 def date_ahead(bench: Workbench, *names: str) -> None:
@@ -25,10 +26,10 @@ def date_ahead(bench: Workbench, *names: str) -> None:
 def test_files_dated_ahead_of_the_clock(little: Workbench, undisturbed: Workbench, tmp_path: Path, row: Row) -> None:
     bench = little.copy_to(tmp_path / "fresh")
     date_ahead(bench, "inputs")
-    screen = bench.build(*GOALS)
+    screen = bench.build("--", TASK)
     assert "Note: inputs/animals.csv was dated ahead of this machine's clock, and is dated now." in screen
-    assert bench.plan(*GOALS[1:]) == set()
-    assert artifacts(bench) == artifacts(undisturbed)
+    assert bench.plan(TASK) == set()
+    assert artifacts(bench).items() <= artifacts(undisturbed).items()
 
     done = undisturbed.copy_to(tmp_path / "done")
     date_ahead(done, "inputs", "data", "results")

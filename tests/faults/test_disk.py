@@ -43,17 +43,17 @@ def test_full_disk_is_named_and_the_study_goes_on_when_there_is_space(
 
 
 def test_folder_that_may_not_be_written_is_named(
-    undisturbed: Workbench, tmp_path: Path, small_disk: Callable[[str], Path], row: Row
+    little: Workbench, tmp_path: Path, small_disk: Callable[[str], Path], row: Row
 ) -> None:
     disk = small_disk("1m")
-    bench = undisturbed.copy_to(tmp_path / "bench")
-    bench.path("results").rename(tmp_path / "results")
+    bench = little.copy_to(tmp_path / "bench")
     bench.path("results").symlink_to(disk)
     remount(disk, "ro")
     code, screen = bench.snakemake(*GOALS)
     assert code == 1
-    assert screen.count("may not be written") == 1, screen
+    assert screen.count("results/little may not be written: ") == 1, screen
     assert "Traceback" not in screen
+    assert "Read and split" not in screen
     row(
         "a results folder on a read-only disk", "one message before any job: which folder may not be written", "nothing"
     )
