@@ -9,7 +9,7 @@ BIN    := $(VENV)/bin
 NAME    = $(shell sed -n 's/^name: *//p' $(STUDY))
 REPORT  = reports/$(NAME)/report.html
 
-.PHONY: help setup run plan explain debug test test-all test-fast test-slurm check docs dag clean
+.PHONY: help setup run plan explain debug test test-all test-fast test-slurm test-faults check docs dag clean
 
 help:
 	@grep -E '^# make' Makefile | cut -c3-
@@ -18,6 +18,7 @@ help:
 	@echo "make test-all   all tests, with a study in which every method occurs (some five minutes more)"
 	@echo "make test-fast  unit tests only"
 	@echo "make test-slurm  the small study through a SLURM that is started on this machine (root; five to eight minutes)"
+	@echo "make test-faults  kills, full disks, damaged files and the like (quarter of an hour; as root all of them); writes docs/reliability.md"
 	@echo "make plan     what a run would do, why, and at what cost; after a run, what was planned and what it took"
 	@echo "make explain FILE=results/…  where a file came from, and how to make it again"
 	@echo "make check    linters and the type checker"
@@ -60,17 +61,22 @@ debug:
 	@$(MAKE) --no-print-directory run STUDY=studies/debug.yaml
 
 test: $(VENV)/test.stamp
-	@HF_HUB_OFFLINE=1 OMP_WAIT_POLICY=PASSIVE $(BIN)/pytest -m "not long and not slurm"
+	@HF_HUB_OFFLINE=1 OMP_WAIT_POLICY=PASSIVE $(BIN)/pytest -m "not long and not slurm and not faults"
 
 test-all: $(VENV)/test.stamp
-	@HF_HUB_OFFLINE=1 OMP_WAIT_POLICY=PASSIVE $(BIN)/pytest -m "not slurm"
+	@HF_HUB_OFFLINE=1 OMP_WAIT_POLICY=PASSIVE $(BIN)/pytest -m "not slurm and not faults"
 
 test-fast: $(VENV)/test.stamp
-	@HF_HUB_OFFLINE=1 OMP_WAIT_POLICY=PASSIVE $(BIN)/pytest -m "not slurm" --ignore tests/workflow
+	@HF_HUB_OFFLINE=1 OMP_WAIT_POLICY=PASSIVE $(BIN)/pytest -m "not slurm and not faults" --ignore tests/workflow --ignore tests/faults
 
 # Needs Debian's packages slurmctld, slurmd, slurm-client and munge; says what is missing and skips without them.
 test-slurm: $(VENV)/test.stamp
 	@HF_HUB_OFFLINE=1 OMP_WAIT_POLICY=PASSIVE $(BIN)/pytest -m slurm -rs tests/slurm
+
+# The short run of the kills is left out: the long one has its kills too.
+test-faults: $(VENV)/test.stamp
+	@HF_HUB_OFFLINE=1 OMP_WAIT_POLICY=PASSIVE $(BIN)/pytest -rs -s --deselect "tests/faults/test_killed_study.py::test_killed_study_ends_with_the_artifacts_of_an_undisturbed_one[3]" \
+	    tests/faults --write-table docs/reliability.md
 
 check: $(VENV)/test.stamp
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check --quiet .

@@ -27,6 +27,9 @@ include: "rules/report.smk"
 
 
 onstart:
+    check_folders()
+    for file in date_back(places_read()):
+        print(f"Note: {file} was dated ahead of this machine's clock, and is dated now.", file=sys.stderr)
     for lineage, reason in plan.slow_here.items():
         print(f"Note: {lineage} will be slow if it is run on this machine: {reason}", file=sys.stderr)
 

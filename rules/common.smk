@@ -7,6 +7,8 @@ from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
+from constrictor.artifacts.writing import refuse_unwritable
+from constrictor.clock import date_back
 from constrictor.errors import ConstrictorError
 from constrictor.gpu_lease import visible_gpus
 from constrictor.study.code_digest import code_digest
@@ -270,14 +272,38 @@ def measurements_of(lineages, names):
 
 def local_file(wildcards):
     """The file on this machine that a task or corpus is read from, if it is read from one."""
-    source = (study.tasks.get(wildcards.name) or study.corpora[wildcards.name]).source
+    return files_of((study.tasks.get(wildcards.name) or study.corpora[wildcards.name]).source)
+
+
+def files_of(source):
+    """The files on this machine that a source of data names."""
     parts = [source, *(getattr(source, split, None) for split in SPLITS)]
     return [part.path for part in parts if isinstance(part, LocalFile)]
 
 
 def local_weights(wildcards):
     """The files on this machine that a checkpoint is copied from, if it is a folder here."""
-    source = study.models[wildcards.name]
+    return weights_of(study.models[wildcards.name])
+
+
+def weights_of(source):
+    """The files on this machine that a source of models names."""
     if not isinstance(source, LocalModel):
         return []
     return sorted(str(file) for pattern in ("config.json", "*.safetensors") for file in Path(source.path).glob(pattern))
+
+
+def check_folders():
+    """Before the first job: the workflow's folders can be written."""
+    try:
+        for folder in (DATA, RESULTS, REPORTS):
+            refuse_unwritable(Path(folder))
+    except ConstrictorError as error:
+        raise WorkflowError(str(error)) from None
+
+
+def places_read():
+    """Where all lies that a job may read: this workflow's folders, and the user's own files."""
+    data = [file for part in (*study.tasks.values(), *study.corpora.values()) for file in files_of(part.source)]
+    weights = [file for source in study.models.values() for file in weights_of(source)]
+    return [Path(place) for place in (DATA, RESULTS, *data, *weights)]

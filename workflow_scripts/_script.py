@@ -49,6 +49,9 @@ def run(main: Callable[..., None], arguments: argparse.Namespace, gpu: bool = Fa
     except ConstrictorError as error:
         print(f"Error: {error}", file=sys.stderr)
         sys.exit(1)
+    except KeyboardInterrupt:  # Ctrl-C goes to the jobs too
+        print("Interrupted. The same command goes on from here.", file=sys.stderr)
+        sys.exit(130)  # as shells say it
 
 
 def format_of(manifest: Path) -> str | None:

@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+from constrictor.artifacts.reading import read_parsed
 from constrictor.evaluation.latency import measure_latency
 from constrictor.study.study import Latency
 from workflow_scripts._script import json_of, parser, run
@@ -14,7 +15,7 @@ def main(
     """Time the artifact and its baselines, each in a process of its own."""
     named = dict(baseline.split("=", 1) for baseline in baselines)
     folders = {name: Path(manifest).parent for name, manifest in named.items()}
-    fastest = json.loads(fair_baseline.read_text(encoding="utf-8"))["fastest"]
+    fastest = read_parsed(fair_baseline, json.loads)["fastest"]
     measure_latency(model.parent, folders, task.parent, settings, output, threads, fastest)
 
 

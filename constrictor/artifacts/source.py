@@ -53,7 +53,7 @@ def fetch_model(source: PackageModel | LocalModel | HubModel, folder: Path) -> M
                 shutil.copyfile(file, staging / file.name)
         _refuse_incomplete(staging, origin)
         config = _read_json(staging / "config.json", origin)
-        _refuse_foreign_code(config, origin)
+        _leave_foreign_code(config, staging, origin)
         parameters = _count_parameters(staging, origin)
         if not (staging / "tokenizer.json").is_file():
             _convert_tokenizer(staging, origin)
@@ -107,15 +107,25 @@ def _refuse_incomplete(staging: Path, origin: _Origin) -> None:
     raise ConstrictorError(f"{origin} holds no weights: it has no *.safetensors file.")
 
 
-def _refuse_foreign_code(config: dict[str, Any], origin: _Origin) -> None:
-    if "auto_map" not in config:
-        return
+def _leave_foreign_code(config: dict[str, Any], staging: Path, origin: _Origin) -> None:
+    """Refuse a model that only code of its own can run; of one that brings such code beside, forget the code."""
+    if "auto_map" in config:
+        _refuse_unknown_kind(config, origin)
+    for name in ("config.json", "tokenizer_config.json"):
+        file = staging / name
+        settings = _read_json(file, origin) if file.is_file() else {}
+        if settings.pop("auto_map", None) is not None:
+            file.write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
+
+
+def _refuse_unknown_kind(config: dict[str, Any], origin: _Origin) -> None:
     from transformers import CONFIG_MAPPING
 
     if config.get("model_type") not in CONFIG_MAPPING:
         raise ConstrictorError(
             f"{origin} is a model of a kind of its own ('{config.get('model_type')}'), which only Python code from "
-            "its repository can run, and code from outside is never run. Choose a model that transformers itself knows."
+            "its repository can run, and code from outside is never run; no setting allows it. Choose a model that "
+            "transformers itself knows."
         )
 
 

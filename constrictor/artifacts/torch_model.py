@@ -15,6 +15,7 @@ from transformers import AutoConfig, AutoModelForSequenceClassification, Pretrai
 from constrictor.artifacts.adapter import open_adapter
 from constrictor.artifacts.architecture import take_shape
 from constrictor.artifacts.manifest import MANIFEST, EncoderShape, Manifest
+from constrictor.artifacts.reading import read_parsed
 from constrictor.artifacts.tokenizer_files import copy_tokenizer
 from constrictor.data.tokenization import Batch
 from constrictor.errors import ConstrictorError
@@ -61,7 +62,7 @@ def load_classifier(
     """
     torch.manual_seed(seed)
     try:
-        config = AutoConfig.from_pretrained(folder, local_files_only=True)
+        config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
         found = _head_size(config)
         if found not in (None, len(labels)) and not new_head:
             raise ConstrictorError(
@@ -84,6 +85,7 @@ def load_classifier(
                 config=config,
                 dtype=dtype,
                 local_files_only=True,
+                trust_remote_code=False,
                 ignore_mismatched_sizes=new_head,
             )
     except (ValueError, KeyError, OSError) as error:
@@ -94,7 +96,7 @@ def load_classifier(
 
 def _manifest_in(folder: Path) -> Manifest | None:
     file = folder / MANIFEST
-    return Manifest.model_validate_json(file.read_text(encoding="utf-8")) if file.is_file() else None
+    return read_parsed(file, Manifest.model_validate_json) if file.is_file() else None
 
 
 def _weights_of(folder: Path, manifest: Manifest) -> dict[str, Tensor]:

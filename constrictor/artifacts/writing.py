@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from constrictor.artifacts.exclusive import alone_in
 from constrictor.artifacts.manifest import MANIFEST, Manifest, hash_files
 from constrictor.errors import ConstrictorError
 
@@ -36,6 +37,20 @@ def disk_errors_named(target: Path) -> Iterator[None]:
         raise
 
 
+def refuse_unwritable(folder: Path) -> None:
+    """Refuse a folder that files cannot be written to, before anything is computed for it.
+
+    Raises:
+        ConstrictorError: if it, or what there is of the way to it, may not be written.
+    """
+    there = next(place for place in (folder, *folder.parents) if place.exists())
+    if not os.access(there, os.W_OK):
+        raise ConstrictorError(
+            f"{folder} may not be written: {there.resolve()} is read-only for you. Check who owns it, and how its disk is "
+            "mounted."
+        )
+
+
 @contextmanager
 def atomic_file(target: Path) -> Iterator[Path]:
     """A path to write to; it becomes ``target`` only if the block ends well."""
@@ -60,19 +75,32 @@ def artifact_folder(target: Path) -> Iterator[Path]:
     """A folder to write an artifact to; it becomes ``target`` only if the block ends well.
 
     The block ends by calling :func:`seal`, which writes the manifest last.
+
+    Raises:
+        ConstrictorError: if the disk is full or read-only, or another process is writing the same artifact.
     """
     staging = target.with_name(f".{target.name}.partial")
-    shutil.rmtree(staging, ignore_errors=True)
-    try:
-        with disk_errors_named(target):
-            staging.mkdir(parents=True)
-            yield staging
-            if not (staging / MANIFEST).is_file():
-                raise AssertionError(f"{target}: the block ended without a manifest")
-            shutil.rmtree(target, ignore_errors=True)
-            os.replace(staging, target)
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
+    with disk_errors_named(target):
+        staging.mkdir(parents=True, exist_ok=True)
+        with alone_in(staging):
+            try:
+                empty_folder(staging)  # a kill may have left something
+                yield staging
+                if not (staging / MANIFEST).is_file():
+                    raise AssertionError(f"{target}: the block ended without a manifest")
+                shutil.rmtree(target, ignore_errors=True)
+                os.replace(staging, target)
+            finally:
+                shutil.rmtree(staging, ignore_errors=True)
+
+
+def empty_folder(folder: Path) -> None:
+    """Remove all that lies in a folder, and leave the folder itself, which may be locked."""
+    for path in folder.iterdir():
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
 
 
 def seal(folder: Path, manifest: Manifest) -> Manifest:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from constrictor.artifacts.manifest import Manifest
+from constrictor.artifacts.reading import read_parsed
 from constrictor.comparison.bootstrap import Answers, Interval, interval, paired_difference
 from constrictor.comparison.efficiency import Training, last_training, per_million_parameters, per_training_minute
 from constrictor.data.outputs import Outputs, read_predictions
@@ -193,11 +194,11 @@ def _row(
             return None
         return paired_difference(measure, own, answers[other], settings.resamples)
 
-    measured = [json.loads((folder / "metrics.json").read_text(encoding="utf-8")) for folder in folders]
+    measured = [read_parsed(folder / "metrics.json", json.loads) for folder in folders]
     scores = [entry["test"][metric] for entry in measured]
     parent = parent_of(lineage)
     tuned = [entry["tuned"]["test"][metric] for entry in measured if "tuned" in entry]
-    manifest = Manifest.model_validate_json((folders[0] / "model" / "manifest.json").read_text(encoding="utf-8"))
+    manifest = read_parsed(folders[0] / "model" / "manifest.json", Manifest.model_validate_json)
     timed = folders[0] / "latency.json"
     return Row(
         lineage=lineage,
@@ -220,7 +221,7 @@ def _row(
         },
         bytes=manifest.bytes,
         manifest=manifest,
-        latency=json.loads(timed.read_text(encoding="utf-8")) if recipe and timed.is_file() else None,
+        latency=read_parsed(timed, json.loads) if recipe and timed.is_file() else None,
         training=last_training(lineage, [folder.parents[lineage.count("/")] for folder in folders]),
         training_seconds=float(np.mean([_training_seconds(folder, lineage) for folder in folders])),
     )
@@ -249,5 +250,5 @@ def _training_seconds(folder: Path, lineage: str) -> float:
     for node in ancestry(lineage):
         record = root / node / "training.json"
         if record.is_file():
-            total += json.loads(record.read_text(encoding="utf-8")).get("seconds", 0.0)
+            total += read_parsed(record, json.loads).get("seconds", 0.0)
     return total

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from pydantic import Field
 
+from constrictor.artifacts.reading import read_parsed
 from constrictor.artifacts.writing import write_text
 from constrictor.data.duplicates import deduplicate
 from constrictor.data.examples import Examples, Text, write_examples
@@ -45,8 +46,12 @@ class TaskManifest(Settings):
 
 
 def read_task(file: Path) -> TaskManifest:
-    """Read a task's manifest."""
-    return TaskManifest.model_validate_json(file.read_text(encoding="utf-8"))
+    """Read a task's manifest.
+
+    Raises:
+        ConstrictorError: if it was changed or cut off.
+    """
+    return read_parsed(file, TaskManifest.model_validate_json)
 
 
 def prepare_task(task: AnyTask, folder: Path) -> TaskManifest:

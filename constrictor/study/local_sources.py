@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from functools import cache
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
@@ -17,7 +18,7 @@ def package_path(package: str, file: str) -> Path:
     """Where a file or folder of an installed package lies; the package's own code is not run.
 
     Raises:
-        ConstrictorError: if the package is not installed or has no such path.
+        ConstrictorError: if the package is not installed or has no such path, or the path leads out of it.
     """
     try:
         root = Path(str(distribution(package).locate_file("")))
@@ -26,6 +27,11 @@ def package_path(package: str, file: str) -> Path:
             f"the package '{package}' is not installed. Install it with: pip install --no-deps {package}"
         ) from None
     path = root / file
+    # As written and not as links lead: some installers link every file of a package.
+    if not Path(os.path.normpath(path)).is_relative_to(os.path.normpath(root)):
+        raise ConstrictorError(
+            f"'{file}' leads out of the folder of the package '{package}'. Use 'path' for a file or folder of your own."
+        )
     if not path.exists():
         raise ConstrictorError(f"the package '{package}' is installed but holds no '{file}' (looked for {path}).")
     return path

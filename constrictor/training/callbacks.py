@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
@@ -18,10 +17,10 @@ from transformers import PreTrainedModel, TrainerCallback
 from constrictor.artifacts.writing import write_text
 from constrictor.progress import announce, log, spell_seconds
 from constrictor.training.batches import LengthBuckets
+from constrictor.training.checkpoints import link, mark_whole
 from constrictor.training.state import save_state
 
 SECONDS_BETWEEN_CHECKPOINTS = 60.0
-_COMPLETE = "complete"
 
 
 class EpochOrder(TrainerCallback):
@@ -85,7 +84,12 @@ class WeightAverage(TrainerCallback):
 
 
 class Validation(TrainerCallback):
-    """Validates after each epoch, keeps the best weights on disk and stops when patience ends."""
+    """Validates after each epoch, keeps the best weights on disk and stops when patience ends.
+
+    Each checkpoint holds the record and the best weights up to its step.
+    """
+
+    _RECORD, _BEST = "validation.json", "best.safetensors"
 
     def __init__(
         self,
@@ -99,10 +103,10 @@ class Validation(TrainerCallback):
         self._validate = validate
         self._metric = metric
         self._patience = patience
-        self._record = folder / "validation.json"
+        self._folder = folder
         self._competes_from = competes_from
         self._average = average
-        self.best_weights = folder / "best.safetensors"
+        self.best_weights = folder / self._BEST
         self.history: list[dict[str, float]] = []
         self.tell: Callable[[dict[str, float]], None] = lambda entry: None  # trackers listen here
 
@@ -117,15 +121,23 @@ class Validation(TrainerCallback):
 
     def on_train_begin(self, args: Any, state: Any, control: Any, model: Any = None, **kwargs: Any) -> None:
         """Take up the record of a training that was interrupted."""
-        self.take_up(state.global_step)
-        if not state.global_step and self._competes_from == 0:
+        if state.global_step:
+            self.take_up(self._folder / f"checkpoint-{state.global_step}")
+        elif self._competes_from == 0:
             self._enter(state, model)
 
-    def take_up(self, step: int) -> None:
-        """Read the record of a training that was interrupted, up to a step."""
-        if step and self._record.is_file():
-            entries = json.loads(self._record.read_text(encoding="utf-8"))
-            self.history = [entry for entry in entries if entry["step"] <= step]
+    def take_up(self, checkpoint: Path) -> None:
+        """Read the record of a training that was interrupted, and take its best weights back."""
+        self.history = json.loads((checkpoint / self._RECORD).read_text(encoding="utf-8"))
+        if self._candidates:
+            link(checkpoint / self._BEST, self.best_weights)
+
+    def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Put record and best weights into the checkpoint."""
+        checkpoint = self._folder / f"checkpoint-{state.global_step}"
+        write_text(checkpoint / self._RECORD, json.dumps(self.history))
+        if self._candidates:
+            link(self.best_weights, checkpoint / self._BEST)
 
     @property
     def out_of_patience(self) -> bool:
@@ -156,7 +168,6 @@ class Validation(TrainerCallback):
         announce(f"epoch {entry['epoch']:g}: validation {metrics}{' (best so far)' if best else ''}")
         if best:
             save_state(model, self.best_weights)
-        write_text(self._record, json.dumps(self.history))
 
 
 class Checkpoints(TrainerCallback):
@@ -174,18 +185,7 @@ class Checkpoints(TrainerCallback):
     def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Mark the checkpoint as whole."""
         self._last = time.monotonic()
-        write_text(self._folder / f"checkpoint-{state.global_step}" / _COMPLETE, "")
-
-
-def newest_checkpoint(folder: Path) -> Path | None:
-    """The newest whole checkpoint; those that a kill left half-written are removed."""
-    whole = []
-    for checkpoint in folder.glob("checkpoint-*"):
-        if (checkpoint / _COMPLETE).is_file():
-            whole.append(checkpoint)
-        else:
-            shutil.rmtree(checkpoint, ignore_errors=True)
-    return max(whole, key=lambda path: int(path.name.rpartition("-")[2]), default=None)
+        mark_whole(self._folder / f"checkpoint-{state.global_step}")
 
 
 class Progress(TrainerCallback):

@@ -26,10 +26,11 @@ def distil(
         node: where to work.
 
     Raises:
-        ConstrictorError: if the student does not fit the task, a lesson's files disagree, the teacher's insides cannot be
-            copied, or the disk is full.
+        ConstrictorError: if a model is damaged, the student does not fit the task, a lesson's files disagree, the
+            teacher's insides cannot be copied, or the disk is full.
     """
-    labelled = task.manifest
+    labelled, before = task.manifest, read_manifest(teacher)
+    read_manifest(student)  # refuses one that is damaged
     layers = settings.student.layers if isinstance(settings.student, StudentLayers) else None
     trainee = Trainee(Start.of(student, labelled, node.seed, layers), settings)
     trained = learn(
@@ -44,7 +45,7 @@ def distil(
         epochs=settings.epochs,
         teacher=teacher,
     )
-    manifest = read_manifest(teacher).descend(
+    manifest = before.descend(
         node.step,
         settings,
         labels=labelled.labels,

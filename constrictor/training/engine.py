@@ -7,7 +7,6 @@ newest whole checkpoint, smaller passes where memory does not suffice, and progr
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,7 +17,8 @@ import torch
 from safetensors.torch import load_file
 from transformers import PreTrainedModel, PrinterCallback, TrainerCallback
 
-from constrictor.artifacts.writing import disk_errors_named, write_text
+from constrictor.artifacts.exclusive import alone_in
+from constrictor.artifacts.writing import disk_errors_named, empty_folder, write_text
 from constrictor.data.tokenization import Encoded
 from constrictor.errors import ConstrictorError
 from constrictor.progress import log
@@ -31,8 +31,8 @@ from constrictor.training.callbacks import (
     Progress,
     Validation,
     WeightAverage,
-    newest_checkpoint,
 )
+from constrictor.training.checkpoints import code_refused, newest_checkpoint
 from constrictor.training.cost import Meter
 from constrictor.training.device import prepare_for_training
 from constrictor.training.memory import cut_finer, free, is_out_of_memory
@@ -121,9 +121,10 @@ class _Training:
         resume_from = newest_checkpoint(checkpoints)
         if resume_from is not None:
             log.info("resuming from %s", resume_from.name)
-            validation.take_up(int(resume_from.name.rpartition("-")[2]))
+            validation.take_up(resume_from)
         if not validation.out_of_patience:  # a kill may have come between the last epoch and the saving
-            trainer.train(resume_from_checkpoint=str(resume_from) if resume_from else None)
+            with code_refused(resume_from):
+                trainer.train(resume_from_checkpoint=str(resume_from) if resume_from else None)
         return validation, progress
 
     def run_in_memory(self) -> tuple[Validation, Progress]:
@@ -171,18 +172,17 @@ def train(
         epochs: passes over the rows.
         seed: seed of the order and of dropout.
         metric: the metric of ``validate`` that decides; higher is better.
-        checkpoints: folder for checkpoints; removed at the end.
+        checkpoints: folder for checkpoints; it stays, so that a kill before the model is saved costs nothing.
         identity: names everything that the training depends on; checkpoints of another identity are not used.
         competes_from: epoch from which on weights may be the best ones; 0 lets those before the training compete too.
         after_step: called after each optimiser step with the share of the training that is done, for example to keep
             pruned weights at zero.
 
     Raises:
-        ConstrictorError: if the disk is full, the device cannot compute in the step's precision, one example does not fit in
-            memory, or a tracker is not installed.
+        ConstrictorError: if the disk is full, another process is training here, the device cannot compute in the step's
+            precision, one example does not fit in memory, or a tracker is not installed.
     """
     meter = Meter()
-    _claim(checkpoints, identity)
     prepare_for_training(model)
     if settings.dropout is not None:
         _set_dropout(model, settings.dropout)
@@ -194,11 +194,13 @@ def train(
         model, data, loss, validate, settings, epochs, seed, metric, checkpoints, competes_from, after_step
     )
     with disk_errors_named(checkpoints):
-        validation, progress = training.run_in_memory()
+        checkpoints.mkdir(parents=True, exist_ok=True)
+        with alone_in(checkpoints):
+            _claim(checkpoints, identity)
+            validation, progress = training.run_in_memory()
+            model.load_state_dict(load_file(validation.best_weights), strict=False)
     if settings.gradient_checkpointing:
         model.gradient_checkpointing_disable()
-    model.load_state_dict(load_file(validation.best_weights), strict=False)
-    shutil.rmtree(checkpoints, ignore_errors=True)
     cost = meter.read()
     return Trained(
         validation.history, validation.best["epoch"], cost.pop("seconds"), progress.examples, count_weights(model), cost
@@ -210,7 +212,7 @@ def _claim(checkpoints: Path, identity: str) -> None:
     note = checkpoints / "identity.json"
     text = canonical_json({"identity": identity})
     if not note.is_file() or note.read_text(encoding="utf-8") != text:
-        shutil.rmtree(checkpoints, ignore_errors=True)
+        empty_folder(checkpoints)
         write_text(note, text)
 
 

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import ctypes
+import errno
 import gc
+import os
 
 import torch
 
 from constrictor.errors import ConstrictorError
 from constrictor.progress import announce
 
-# What allocators without an error class of their own say.
-_SIGNS = ("DefaultCPUAllocator: can't allocate memory", "DefaultCPUAllocator: not enough memory", "CUDA out of memory")
+# What allocators without an error class of their own say; oneDNN, the files that are mapped, C++.
+_SIGNS = (
+    *("DefaultCPUAllocator: can't allocate memory", "DefaultCPUAllocator: not enough memory", "CUDA out of memory"),
+    *("could not create a primitive", os.strerror(errno.ENOMEM), "std::bad_alloc"),
+)
 
 
 def is_out_of_memory(error: BaseException) -> bool:
@@ -45,5 +51,8 @@ def cut_finer(batch_size: int, parts: int) -> int:
 def free() -> None:
     """Give back what a failed training held."""
     gc.collect()
+    # glibc keeps what it has freed, for allocations of its own, and files could not be mapped into what is left.
+    if trim := getattr(ctypes.CDLL(None), "malloc_trim", None):
+        trim(0)
     if torch.cuda.is_available():
         torch.cuda.empty_cache()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
@@ -112,7 +113,12 @@ class Node:
                     }
                 ),
             )
+        self.forget_training()
         return sealed
+
+    def forget_training(self) -> None:
+        """Remove what a training would need to go on: its model is saved."""
+        shutil.rmtree(self.checkpoints, ignore_errors=True)
 
     def write_training(self, trained: Trained | None) -> None:
         """Write ``training.json`` and say what came out; None where nothing was trained."""

@@ -10,6 +10,7 @@ from pathlib import Path
 from torch import Tensor
 from transformers import PreTrainedModel
 
+from constrictor.artifacts.manifest import read_manifest
 from constrictor.artifacts.torch_model import load_classifier
 from constrictor.data.tokenization import Tokenizer
 from constrictor.errors import ConstrictorError
@@ -80,6 +81,7 @@ def with_insides(
             f"the student's tokenizer is not that of the teacher in {teacher}, so their tokens do not correspond. Leave "
             "'hidden' and 'attention' out (logits need no common tokenizer), or take a student with the teacher's tokenizer."
         )
+    read_manifest(teacher)  # refuses one that is damaged
     master = load_classifier(teacher, labelled.labels, labelled.max_length)
     with matching(
         soft_targets, model, master, bf16=arithmetic(settings.precision, this_device()).bf16, seed=node.seed

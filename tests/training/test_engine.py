@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from transformers import BertForSequenceClassification, TrainerState
+from little import damage
+from transformers import BertForSequenceClassification
 from transformers.models.bert.modeling_bert import BertIntermediate
 
 from constrictor.artifacts.torch_model import load_classifier
@@ -14,6 +15,7 @@ from constrictor.data.tokenization import Tokenizer
 from constrictor.errors import ConstrictorError
 from constrictor.study.steps.step import Optimisation
 from constrictor.training import callbacks, engine, trackers
+from constrictor.training.checkpoints import mark_whole, newest_checkpoint
 from constrictor.training.engine import Trained, TrainingData, train
 from constrictor.training.losses import label_loss
 from constrictor.training.node import TaskFolder
@@ -43,6 +45,7 @@ def run(tiny_model: Path, tiny_task: Path, tmp_path: Path):
             model, _take(data, rows), lambda logits, targets: label_loss(logits, targets["labels"]), validate, settings,
             **{"epochs": 2, "seed": 7, "metric": "accuracy", "checkpoints": tmp_path / folder, "identity": identity, **more},
         )  # fmt: skip
+        shutil.rmtree(more.get("checkpoints", tmp_path / folder))  # as a stage does when it has saved the model
         return {name: tensor.clone() for name, tensor in model.state_dict().items()}, trained
 
     train_once.validate = real_validate
@@ -169,19 +172,49 @@ def test_half_written_checkpoint_is_ignored_and_removed(run, monkeypatch):
     broken = run.checkpoints / f"checkpoint-{STEPS_PER_EPOCH + 2}"
     (broken / "complete").unlink()
     (broken / "model.safetensors").write_bytes(b"half")
-    newest = callbacks.newest_checkpoint(run.checkpoints)
+    newest = newest_checkpoint(run.checkpoints)
     assert newest == run.checkpoints / f"checkpoint-{STEPS_PER_EPOCH + 1}"
     assert not broken.exists()
     resumed, _ = run()
     _assert_equal(undisturbed, resumed)
 
 
+@pytest.mark.parametrize(
+    "name", ["model.safetensors", "optimizer.pt", "trainer_state.json", "best.safetensors", "complete"]
+)
+@pytest.mark.parametrize("both", [False, True])
+def test_damaged_checkpoint_is_not_used_and_the_result_stays(run, monkeypatch, caplog, name, both):
+    """The one before is, or where that is damaged too, the training starts anew."""
+    undisturbed, whole = run(folder="undisturbed")
+    monkeypatch.setattr(callbacks, "SECONDS_BETWEEN_CHECKPOINTS", 0)
+    with pytest.raises(KeyboardInterrupt):
+        run(watch=_interrupt_at(STEPS_PER_EPOCH + 3))
+    steps = (STEPS_PER_EPOCH + 2, STEPS_PER_EPOCH + 1)
+    for step in steps[: 1 + both]:
+        damage(run.checkpoints / f"checkpoint-{step}" / name)
+    with caplog.at_level("INFO", "constrictor"):
+        resumed, rest = run()
+    _assert_equal(undisturbed, resumed)
+    assert rest.history == whole.history
+    assert rest.examples == 8 * (2 * STEPS_PER_EPOCH - (0 if both else steps[1]))
+    assert caplog.text.count(f"checkpoint-{steps[0]} is not used: its file ") == 1
+
+
+def test_checkpoint_that_is_saved_again_is_whole(tmp_path):
+    checkpoint = tmp_path / "checkpoint-1"
+    checkpoint.mkdir()
+    for content in ("by the clock", "at the end of the epoch"):
+        (checkpoint / "model.safetensors").write_text(content, encoding="utf-8")
+        mark_whole(checkpoint)
+    assert newest_checkpoint(tmp_path) == checkpoint
+
+
 def test_newest_checkpoint_is_found_by_number_not_by_name(tmp_path):
     for step in (9, 10, 100, 99):
         (tmp_path / f"checkpoint-{step}").mkdir()
-        (tmp_path / f"checkpoint-{step}" / "complete").touch()
-    assert callbacks.newest_checkpoint(tmp_path) == tmp_path / "checkpoint-100"
-    assert callbacks.newest_checkpoint(tmp_path / "missing") is None
+        mark_whole(tmp_path / f"checkpoint-{step}")
+    assert newest_checkpoint(tmp_path) == tmp_path / "checkpoint-100"
+    assert newest_checkpoint(tmp_path / "missing") is None
 
 
 def test_checkpoints_of_another_identity_are_not_used(run, monkeypatch):
@@ -192,11 +225,6 @@ def test_checkpoints_of_another_identity_are_not_used(run, monkeypatch):
     weights, trained = run()
     assert trained.examples == 2 * STEPS_PER_EPOCH * 8
     _assert_equal(undisturbed, weights)
-
-
-def test_checkpoints_are_removed_at_the_end(run):
-    run(epochs=1)
-    assert not run.checkpoints.exists()
 
 
 def test_weights_of_the_best_epoch_are_restored(run):
@@ -334,6 +362,7 @@ def test_summary_counts_examples_per_second():
 
 def test_a_note_of_the_identity_guards_the_folder(tmp_path):
     folder = tmp_path / "checkpoints"
+    folder.mkdir()
     engine._claim(folder, "a")
     (folder / "checkpoint-1").mkdir()
     engine._claim(folder, "a")
@@ -349,13 +378,22 @@ def test_a_lone_incomplete_batch_is_trained_on(run):
     assert np.isfinite(trained.history[0]["loss"])
 
 
-def test_record_of_epochs_after_the_checkpoint_is_forgotten(tmp_path):
-    entries = [{"epoch": 1, "step": 5, "accuracy": 0.5}, {"epoch": 2, "step": 10, "accuracy": 0.9}]
-    (tmp_path / "validation.json").write_text(json.dumps(entries), encoding="utf-8")
-    validation = callbacks.Validation(_scripted([]), "accuracy", None, tmp_path, competes_from=1)
-    validation.on_train_begin(None, TrainerState(global_step=7), None)
-    assert validation.history == entries[:1]
-    assert validation.best == entries[0]
+def test_record_and_best_weights_are_those_of_the_checkpoint(run, monkeypatch):
+    """A kill after a better epoch was found and before its checkpoint was whole: that epoch never was."""
+    seen: list = []
+
+    def interrupt(checkpoint: Path) -> None:
+        if checkpoint.name == f"checkpoint-{2 * STEPS_PER_EPOCH}":
+            raise KeyboardInterrupt
+        mark_whole(checkpoint)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(callbacks, "mark_whole", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            run(folder="killed", validate=_scripted([0.5, 0.9], seen))
+    weights, trained = run(folder="killed", validate=_scripted([0.4]))
+    assert [entry["accuracy"] for entry in trained.history] == [0.5, 0.4]
+    _assert_equal(weights, seen[0])
 
 
 AVERAGED = SETTINGS.model_copy(update={"weight_average": 0.8})

@@ -108,6 +108,7 @@ class Workbench:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
+            process_group=0,  # one of its own, to which signals go as from a terminal
         )
 
     def snakemake(self, *arguments: str, cores: int = 2) -> Finished:

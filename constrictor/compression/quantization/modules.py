@@ -56,7 +56,7 @@ def _turned(module: Conv1D) -> nn.Linear:
 
 def skeleton(folder: Path, shape: EncoderShape | None) -> PreTrainedModel:
     """The model that a folder's configuration describes, with memory for weights and nothing in it yet."""
-    config = AutoConfig.from_pretrained(folder, local_files_only=True)
+    config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     with no_init_weights():
         return empty_classifier(config, shape)
 

@@ -34,7 +34,9 @@ def quantize(settings: AnyQuantize, parent: Path, node: Node, **further: Any) ->
         if slow := slow_here(after.precision, after.format):
             announce(f"{node.step} is slow on this machine: {slow}")
             after.details["slow_here"] = slow
-        return seal(staging, after)
+        sealed = seal(staging, after)
+    node.forget_training()
+    return sealed
 
 
 def _methods_for(format: str) -> dict[str, Callable[[Work], Changes]]:

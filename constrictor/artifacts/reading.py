@@ -1,0 +1,30 @@
+"""Read text files that an earlier step wrote, and say plainly when one is not what was written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+from constrictor.errors import ConstrictorError
+
+T = TypeVar("T")
+
+
+def read_parsed(file: Path, parse: Callable[[str], T]) -> T:
+    """What a text file says.
+
+    Args:
+        file: the file.
+        parse: makes something of its text, or raises a ValueError: `json.loads`, a settings model.
+
+    Raises:
+        ConstrictorError: if it cannot be made sense of, since it was changed or cut off.
+    """
+    try:
+        return parse(file.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ConstrictorError(
+            f"{file} is not what was written: its content was changed or cut off ({type(error).__name__}). "
+            f"Delete it and run snakemake again: rm {file}"
+        ) from None
