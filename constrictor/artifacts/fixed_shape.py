@@ -15,7 +15,7 @@ def in_fixed_shape(predict: Callable[[Batch], np.ndarray], batch: Batch, shape: 
 
     Args:
         predict: maps a batch of exactly ``shape`` to ``(rows, classes)`` logits.
-        batch: ``input_ids`` and ``attention_mask``, each ``(any, at most the fixed length)``.
+        batch: arrays, each ``(any, at most the fixed length)``.
         shape: batch size and length of the model.
 
     Returns:

@@ -19,7 +19,7 @@ class Sample:
     """Calibration examples as a method looks at them.
 
     Attributes:
-        encoded: token ids of each example.
+        encoded: each example in tokens.
         labels: ``(examples,)`` class numbers, :data:`~constrictor.data.examples.UNLABELLED` where there is none.
         pad_id: id of the padding token.
         tokenizer: content of the parent's ``tokenizer.json``.
@@ -31,7 +31,7 @@ class Sample:
     tokenizer: str = ""
 
     def batches(self, size: int = 32) -> list[dict[str, Tensor]]:
-        """``input_ids``, ``attention_mask`` and ``labels`` of batches of similar length."""
+        """What :func:`~constrictor.data.tokenization.pad` makes of batches of similar length, and their ``labels``."""
         order = np.argsort([len(ids) for ids in self.encoded], kind="stable")
         found = []
         for start in range(0, len(order), size):

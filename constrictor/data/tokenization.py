@@ -7,7 +7,7 @@ torch nor transformers.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -19,8 +19,14 @@ from constrictor.study.reading import Truncation
 
 TOKENIZER = "tokenizer.json"
 
+TYPES = "token_type_ids"
+
 Encoded = list[np.ndarray]
+"""Texts in tokens: the ids of a single text ``(tokens,)``; of a pair ``(tokens, 2)``, where each id has beside it the token's
+type, which tells the two texts apart. All int64."""
+
 Batch = dict[str, np.ndarray]
+"""``input_ids``, ``attention_mask`` and, if there are pairs in it, ``token_type_ids``, each ``(batch, longest)`` int64."""
 
 
 class Tokenizer:
@@ -58,14 +64,18 @@ class Tokenizer:
             )
 
     def encode(self, texts: Sequence[Text]) -> Encoded:
-        """Token ids of each text or pair, special tokens included: one int64 array a text."""
+        """Tokens of each text or pair, special tokens included: one array a text (:data:`Encoded`)."""
         encodings = self._tokenizer.encode_batch_fast(list(texts))
         return [
-            np.array(encoding.ids, dtype=np.int64)
-            if len(encoding) <= self.max_length
-            else keep_head_and_tail(encoding, self.max_length)
-            for encoding in encodings
+            self._tokens(encoding, single=isinstance(text, str))
+            for text, encoding in zip(texts, encodings, strict=True)
         ]
+
+    def _tokens(self, encoding: tokenizers.Encoding, *, single: bool) -> np.ndarray:
+        if len(encoding) > self.max_length:
+            return keep_head_and_tail(encoding, self.max_length)
+        ids = np.array(encoding.ids, dtype=np.int64)
+        return ids if single else np.stack([ids, encoding.type_ids], axis=1)
 
     def lengths(self, texts: Sequence[Text]) -> np.ndarray:
         """Tokens of each text before it is cut, special tokens included: ``(texts,)`` int64."""
@@ -114,17 +124,39 @@ def _pad_id(tokenizer: tokenizers.Tokenizer, folder: Path) -> int:
 def pad(sequences: Sequence[np.ndarray], pad_id: int) -> Batch:
     """Put sequences of different lengths into one batch.
 
-    Returns:
-        ``input_ids`` and ``attention_mask``, each ``(batch, longest)`` int64.
-
     >>> pad([np.array([5, 6]), np.array([7])], pad_id=0)["input_ids"].tolist()
     [[5, 6], [7, 0]]
     """
     lengths = np.array([len(sequence) for sequence in sequences])
     mask = np.arange(lengths.max()) < lengths[:, None]
-    ids = np.full(mask.shape, pad_id, dtype=np.int64)
-    ids[mask] = np.concatenate(sequences)
-    return {"input_ids": ids, "attention_mask": mask.astype(np.int64)}
+    batch = {"input_ids": _spread(mask, map(ids_of, sequences), pad_id), "attention_mask": mask.astype(np.int64)}
+    if any(sequence.ndim == 2 for sequence in sequences):
+        batch[TYPES] = _spread(mask, map(_types_of, sequences), 0)
+    return batch
+
+
+def ids_of(sequence: np.ndarray) -> np.ndarray:
+    """The token ids ``(tokens,)`` of a text or pair in tokens."""
+    return sequence if sequence.ndim == 1 else sequence[:, 0]
+
+
+def _types_of(sequence: np.ndarray) -> np.ndarray:
+    return np.zeros_like(sequence) if sequence.ndim == 1 else sequence[:, 1]
+
+
+def _spread(mask: np.ndarray, parts: Iterable[np.ndarray], fill: int) -> np.ndarray:
+    """Numbers, one part a row, at the places that a mask names."""
+    values = np.full(mask.shape, fill, dtype=np.int64)
+    values[mask] = np.concatenate(list(parts))
+    return values
+
+
+def inputs_by_name(batch: Batch, names: Iterable[str]) -> Batch:
+    """What a model that names its inputs reads of a batch; all tokens of single texts are of the first type."""
+    return {
+        name: np.zeros_like(batch["input_ids"]) if name == TYPES and TYPES not in batch else batch[name]
+        for name in names
+    }
 
 
 def predict_logits(
@@ -134,7 +166,7 @@ def predict_logits(
 
     Args:
         predict: maps a batch to ``(batch, classes)`` logits.
-        encoded: token ids of each text.
+        encoded: the texts in tokens.
         pad_id: id of the padding token.
         batch_size: texts in one call.
 

@@ -59,7 +59,7 @@ class Collator:
         """Hold the data.
 
         Args:
-            encoded: token ids of every row.
+            encoded: every row in tokens.
             pad_id: id of the padding token.
             targets: arrays with one entry a row, such as ``labels`` or ``teacher_logits``.
         """

@@ -45,7 +45,7 @@ class TrainingData:
     """What a model is trained on.
 
     Attributes:
-        encoded: token ids of every row.
+        encoded: every row in tokens.
         pad_id: id of the padding token.
         targets: arrays with one entry a row, handed to the loss: ``labels``, ``teacher_logits``.
     """

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from transformers import AutoTokenizer
 
-from constrictor.data.tokenization import Tokenizer, batches_by_length, predict_logits
+from constrictor.data.tokenization import Tokenizer, batches_by_length, inputs_by_name, pad, predict_logits
 from constrictor.errors import ConstrictorError
 from constrictor.study.local_sources import package_path
 
@@ -106,3 +106,38 @@ def test_special_tokens_that_a_text_spells_out_are_text(minilm):
     text = "[SEP] " * 40
     ids = Tokenizer(minilm, 12, truncation="head_tail").encode([text])[0]
     assert ids.tolist() == [101] + [102] * 10 + [102]
+
+
+@pytest.mark.parametrize(("truncation", "side"), [("head", "right"), ("tail", "left")])
+@pytest.mark.parametrize("max_length", [9, 128])
+def test_pairs_and_their_types_equal_those_of_transformers(minilm, reviews, max_length, truncation, side):
+    pairs = [pair for pair in zip(reviews, reviews[::-1], strict=True) if all(text.strip() for text in pair)]
+    theirs = AutoTokenizer.from_pretrained(minilm, truncation_side=side)(
+        *map(list, zip(*pairs, strict=True)), truncation=True, max_length=max_length
+    )
+    ours = Tokenizer(minilm, max_length, truncation=truncation).encode(pairs)
+    assert [tokens[:, 0].tolist() for tokens in ours] == theirs["input_ids"]
+    assert [tokens[:, 1].tolist() for tokens in ours] == theirs["token_type_ids"]
+    assert all(set(tokens[:, 1]) == {0, 1} and tokens.dtype == np.int64 for tokens in ours)
+
+
+def test_a_batch_has_types_only_where_a_pair_is_in_it():
+    single, pair = np.array([5, 6, 7]), np.array([[5, 0], [8, 1]])
+    assert set(pad([single, single[:1]], pad_id=9)) == {"input_ids", "attention_mask"}
+    batch = {name: values.tolist() for name, values in pad([single, pair], pad_id=9).items()}
+    assert batch == {
+        "input_ids": [[5, 6, 7], [5, 8, 9]],
+        "attention_mask": [[1, 1, 1], [1, 1, 0]],
+        "token_type_ids": [[0, 0, 0], [0, 1, 0]],
+    }
+
+
+def test_a_model_gets_the_inputs_that_it_names_and_single_texts_have_one_type():
+    single, pair = pad([np.array([5, 6])], pad_id=0), pad([np.array([[5, 0], [8, 1]])], pad_id=0)
+    names = ["input_ids", "token_type_ids"]
+    assert {name: values.tolist() for name, values in inputs_by_name(single, names).items()} == {
+        "input_ids": [[5, 6]],
+        "token_type_ids": [[0, 0]],
+    }
+    assert inputs_by_name(pair, names)["token_type_ids"].tolist() == [[0, 1]]
+    assert list(inputs_by_name(pair, names[:1])) == ["input_ids"]

@@ -11,7 +11,7 @@ from constrictor.artifacts.manifest import Manifest, installed_versions, read_ma
 from constrictor.artifacts.onnx_model import open_session, run_session
 from constrictor.artifacts.torch_model import copy_tokenizer, forward, load_classifier
 from constrictor.artifacts.writing import artifact_folder, seal
-from constrictor.compression.export.onnx import PlainClassifier, export_onnx
+from constrictor.compression.export.onnx import PlainClassifier, export_onnx, reads_types
 from constrictor.compression.export.openvino import write_openvino
 from constrictor.compression.export.optimize import export_fastest
 from constrictor.compression.export.ort import write_ort
@@ -61,7 +61,8 @@ def _write_onnx(work: Work) -> Changes:
         details = export_fastest(model, settings, work.staging, max_length, texts, parity)
     else:
         file = work.staging / "model.onnx"
-        export_onnx(PlainClassifier(model), file, settings.opset, max_length, settings.shape)
+        typed = reads_types(model, texts)
+        export_onnx(PlainClassifier(model), file, settings.opset, max_length, settings.shape, typed=typed)
         details = {"parity": parity(file)}
         refuse_difference(details["parity"], settings.max_difference, file)
     return {

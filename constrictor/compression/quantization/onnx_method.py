@@ -134,10 +134,11 @@ def fitting_batches(
         if isinstance(rows, int):
             batch = {name: np.resize(values, (size, values.shape[1])) for name, values in batch.items()}
         if isinstance(length, int):
-            fill = {"input_ids": pad_id, "attention_mask": 0}
             batch = {
                 name: np.pad(
-                    values[:, :length], ((0, 0), (0, max(0, length - values.shape[1]))), constant_values=fill[name]
+                    values[:, :length],
+                    ((0, 0), (0, max(0, length - values.shape[1]))),
+                    constant_values=pad_id if name == "input_ids" else 0,
                 )
                 for name, values in batch.items()
             }
