@@ -157,7 +157,7 @@ def test_texts_are_normalised_before_they_are_compared_and_the_changes_counted(p
 
 
 def test_a_text_of_which_nothing_is_left_is_none(prepare, monkeypatch):
-    monkeypatch.setattr("constrictor.data.task.normaliser", lambda _: lambda text: text.replace("text number 7", ""))
+    monkeypatch.setattr("constrictor.data.rows.normaliser", lambda _: lambda text: text.replace("text number 7", ""))
     with pytest.raises(ConstrictorError, match=r"1 rows have no text .*: 7\. Fill"):
         prepare(_rows(40))
 

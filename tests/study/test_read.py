@@ -32,6 +32,9 @@ def test_the_small_study_and_the_default_study_are_read(changed):
     assert load_study(ROOT / "config.yaml").name == "quickstart"
 
 
+STUDIES = sorted((ROOT / "studies").rglob("*.yaml"))
+
+
 def _local_paths(value) -> set[str]:
     """The paths of local files and folders in a study."""
     if isinstance(value, dict):
@@ -40,22 +43,26 @@ def _local_paths(value) -> set[str]:
     return set()
 
 
-@pytest.mark.parametrize(
-    "file", sorted((ROOT / "studies").rglob("*.yaml")), ids=lambda file: f"{file.parent.name}/{file.name}"
-)
-def test_every_study_of_the_repository_is_read_and_planned(file, tmp_path):
-    for path in _local_paths(yaml.safe_load(file.read_text(encoding="utf-8"))):
-        place = tmp_path / path
-        place.mkdir(parents=True) if not place.suffix else place.parent.mkdir(parents=True, exist_ok=True)
-        if place.suffix:
-            place.touch()
+@pytest.fixture
+def data_of_the_studies(tmp_path):
+    """The files and folders that the studies name exist where they are read."""
+    for path in set().union(*(_local_paths(yaml.safe_load(file.read_text(encoding="utf-8"))) for file in STUDIES)):
+        file = tmp_path / path if Path(path).suffix else tmp_path / path / "config.json"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.touch()
+
+
+@pytest.mark.usefixtures("data_of_the_studies")
+@pytest.mark.parametrize("file", STUDIES, ids=lambda file: f"{file.parent.name}-{file.stem}")
+def test_every_study_of_the_repository_is_read_and_planned(file):
     study = load_study(file)
     plan = Plan(study)
     assert set(study.recipes.values()) <= set(plan.lineages)
     assert plan.comparison["recipes"] == study.recipes
 
 
-def test_glue_has_all_its_tasks_and_locally_the_one_that_is_there(tmp_path):
+@pytest.mark.usefixtures("data_of_the_studies")
+def test_glue_has_all_its_tasks_and_locally_the_one_that_is_there():
     study = load_study(ROOT / "studies/glue.yaml")
     metrics = {name: task.metric for name, task in study.tasks.items()}
     assert metrics == {
@@ -65,10 +72,6 @@ def test_glue_has_all_its_tasks_and_locally_the_one_that_is_there(tmp_path):
     # F1 is that of the second class, which GLUE counts as the positive one.
     assert (study.tasks["mrpc"].labels[1], study.tasks["qqp"].labels[1]) == ("equivalent", "duplicate")
     assert list(study.tasks["mnli"].extra_tests) == ["mismatched"]
-    for name in ("train", "dev", "test"):
-        file = tmp_path / f"data/local/sst2/{name}.tsv"
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.touch()
     assert list(load_study(ROOT / "studies/local/glue.yaml").tasks) == ["sst2"]
 
 
@@ -226,7 +229,7 @@ def test_null_takes_away_what_an_extended_study_has(study_file, tmp_path):
 
 
 def test_null_where_nothing_was_is_a_mistake(study_file):
-    assert "tasks.more: found None" in _mistakes(study_file, {"tasks.more": None})
+    assert "recipes.more: found None" in _mistakes(study_file, {"recipes.more": None})
 
 
 def test_what_is_laid_over_one_use_of_an_anchor_leaves_the_others_alone(study_file, tmp_path):
