@@ -13,7 +13,8 @@ from inputs import write_inputs, write_table
 from sklearn.metrics import accuracy_score
 from workbench import NODES, REPORT, Workbench
 
-CPU = f"{NODES}/seed42/teacher/onnx/int8"
+TASK = "data/small_study/tasks/animals"
+LINEAGES = ("teacher", "teacher/onnx")
 
 
 def _about_pairs(study: dict[str, Any]) -> None:
@@ -22,14 +23,14 @@ def _about_pairs(study: dict[str, Any]) -> None:
     task["extra_tests"] = {"mismatched": {"path": "inputs/mismatched.csv"}}
     for unused in ("corpora", "subsets"):
         del study[unused]
-    study["steps"] = {name: study["steps"][name] for name in ("teacher", "onnx", "int8")}
-    study["recipes"] = {"baseline": "teacher", "cpu": "teacher/onnx/int8"}
+    study["steps"] = {name: study["steps"][name] for name in ("teacher", "onnx")}
+    study["recipes"] = {"baseline": "teacher", "cpu": "teacher/onnx"}
     del study["report"]["control"]
 
 
 @pytest.fixture(scope="module")
 def paired(tmp_path_factory: pytest.TempPathFactory) -> Workbench:
-    """The study after its run. A third of the further test set stands in the task itself."""
+    """The study after its run. Of the further test set, 20 rows stand in the task's source too."""
     bench = Workbench.with_workflow(tmp_path_factory.mktemp("pairs") / "bench")
     write_inputs(bench.path("inputs"))
     with open(bench.path("inputs/animals.csv"), encoding="utf-8") as file:
@@ -42,22 +43,33 @@ def paired(tmp_path_factory: pytest.TempPathFactory) -> Workbench:
     return bench
 
 
+def _pairs(bench: Workbench, name: str) -> set[tuple[str, str]]:
+    return {(row["text"], row["pair"]) for row in pq.read_table(bench.path(f"{TASK}/{name}.parquet")).to_pylist()}
+
+
 def test_each_model_answers_the_further_test_set_too(paired: Workbench) -> None:
-    for node in (f"{NODES}/seed42/teacher", CPU):
+    for lineage in LINEAGES:
+        node = f"{NODES}/seed42/{lineage}"
         rows = pq.read_table(paired.path(f"{node}/predictions.parquet")).to_pylist()
         answers = [row for row in rows if row["split"] == "mismatched"]
-        assert len(answers) == 40
         found = json.loads(paired.path(f"{node}/metrics.json").read_text(encoding="utf-8"))["extra_tests"]["mismatched"]
         guesses = [row["logits"][1] > row["logits"][0] for row in answers]
         assert found["accuracy"] == pytest.approx(accuracy_score([row["label"] for row in answers], guesses))
         with open(paired.path(f"{REPORT}/table.csv"), encoding="utf-8") as file:
-            row = next(row for row in csv.DictReader(file) if node.endswith(row["lineage"]) and row["recipe"])
+            row = next(row for row in csv.DictReader(file) if row["lineage"] == lineage)
         assert float(row["mismatched_accuracy"]) == pytest.approx(found["accuracy"])
     assert "mismatched accuracy" in paired.path(f"{REPORT}/table.md").read_text(encoding="utf-8")
 
 
+def test_what_the_task_holds_is_no_further_test(paired: Workbench) -> None:
+    others = _pairs(paired, "extra_tests/mismatched")
+    assert 40 <= len(others) < 60
+    for split in ("train", "validation", "test"):
+        assert not others & _pairs(paired, split)
+
+
 def test_what_is_trained_on_is_capped_and_what_is_held_out_is_not(paired: Workbench) -> None:
-    manifest = json.loads(paired.path("data/small_study/tasks/animals/manifest.json").read_text(encoding="utf-8"))
+    manifest = json.loads(paired.path(f"{TASK}/manifest.json").read_text(encoding="utf-8"))
     assert manifest["rows"] == {"train": 60, "validation": 30, "test": 30}
 
 
@@ -67,6 +79,6 @@ def test_one_more_test_set_trains_nothing_again(paired: Workbench, tmp_path: Pat
     write_table(bench.path("inputs/more.csv"), ["head", "tail", "label"], [("a cat", "is very calm .", "good")])
     assert bench.plan() == {
         ("download_extra_test", "more"),
-        *(("evaluate", lineage) for lineage in ("teacher", "teacher/onnx", "teacher/onnx/int8")),
+        *(("evaluate", lineage) for lineage in LINEAGES),
         ("compare", "animals"),
     }
