@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from constrictor.data.tokenization import Batch
+from constrictor.data.batching import Batch
 from constrictor.errors import ConstrictorError
 
 

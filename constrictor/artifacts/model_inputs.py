@@ -9,7 +9,7 @@ from functools import cache
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from constrictor.data.tokenization import TYPES
+from constrictor.data.batching import TYPES
 
 
 def inputs_of(model: PreTrainedModel, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -8,7 +8,7 @@ import numpy as np
 import onnxruntime
 
 from constrictor.artifacts.fixed_shape import in_fixed_shape
-from constrictor.data.tokenization import Batch, inputs_by_name
+from constrictor.data.batching import Batch, inputs_by_name
 from constrictor.errors import ConstrictorError
 
 

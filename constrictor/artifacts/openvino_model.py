@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from constrictor.artifacts.fixed_shape import in_fixed_shape
-from constrictor.data.tokenization import Batch, inputs_by_name
+from constrictor.data.batching import Batch, inputs_by_name
 from constrictor.errors import ConstrictorError
 
 _HINTS = {"fp32": "f32", "bf16": "bf16"}

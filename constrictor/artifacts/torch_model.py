@@ -18,7 +18,8 @@ from constrictor.artifacts.adapter import open_adapter
 from constrictor.artifacts.architecture import take_shape
 from constrictor.artifacts.manifest import MANIFEST, EncoderShape, Manifest
 from constrictor.artifacts.model_inputs import inputs_of
-from constrictor.data.tokenization import TOKENIZER, Batch
+from constrictor.data.batching import Batch
+from constrictor.data.tokenization import TOKENIZER
 from constrictor.errors import ConstrictorError
 
 _PROBLEM_TYPES = {

@@ -9,8 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from constrictor.data.batching import Encoded, pad
 from constrictor.data.calibration import draw_examples
-from constrictor.data.tokenization import Encoded, Tokenizer, pad
+from constrictor.data.tokenization import Tokenizer
 from constrictor.study.steps.recovery import Calibration
 
 
@@ -31,7 +32,7 @@ class Sample:
     tokenizer: str = ""
 
     def batches(self, size: int = 32) -> list[dict[str, Tensor]]:
-        """What :func:`~constrictor.data.tokenization.pad` makes of batches of similar length, and their ``labels``."""
+        """What :func:`~constrictor.data.batching.pad` makes of batches of similar length, and their ``labels``."""
         order = np.argsort([len(ids) for ids in self.encoded], kind="stable")
         found = []
         for start in range(0, len(order), size):

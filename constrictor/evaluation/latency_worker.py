@@ -18,8 +18,9 @@ from typing import cast
 
 import numpy as np
 
+from constrictor.data.batching import Batch, pad
 from constrictor.data.examples import Text
-from constrictor.data.tokenization import Batch, Tokenizer, pad
+from constrictor.data.tokenization import Tokenizer
 from constrictor.runtimes.load import Variant, load
 
 LONG_CALL_MS = 100

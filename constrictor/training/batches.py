@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset, Sampler
 
-from constrictor.data.tokenization import Encoded, pad
+from constrictor.data.batching import Encoded, pad
 
 
 class Rows(Dataset[int]):

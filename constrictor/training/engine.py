@@ -19,7 +19,7 @@ from safetensors.torch import load_file
 from transformers import PreTrainedModel, PrinterCallback, TrainerCallback
 
 from constrictor.artifacts.writing import disk_errors_named, write_text
-from constrictor.data.tokenization import Encoded
+from constrictor.data.batching import Encoded
 from constrictor.errors import ConstrictorError
 from constrictor.progress import log
 from constrictor.study.settings import canonical_json

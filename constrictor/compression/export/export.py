@@ -17,8 +17,8 @@ from constrictor.compression.export.optimize import export_fastest
 from constrictor.compression.export.ort import write_ort
 from constrictor.compression.export.parity import compare_logits, refuse_difference
 from constrictor.compression.export.work import Changes, Work
+from constrictor.data.batching import predict_logits
 from constrictor.data.examples import read_examples
-from constrictor.data.tokenization import predict_logits
 from constrictor.errors import ConstrictorError
 from constrictor.study.steps.export import Export
 

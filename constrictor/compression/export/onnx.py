@@ -13,7 +13,7 @@ from transformers import PreTrainedModel
 
 from constrictor.artifacts.model_inputs import has_token_types
 from constrictor.artifacts.onnx_file import save_onnx
-from constrictor.data.tokenization import TYPES, Encoded
+from constrictor.data.batching import TYPES, Encoded
 from constrictor.errors import ConstrictorError
 
 

@@ -20,7 +20,7 @@ from constrictor.compression.export.onnx import PlainClassifier, export_onnx, re
 from constrictor.compression.export.parity import refuse_difference
 from constrictor.compression.export.timing import milliseconds_in_turn, speed_ratio
 from constrictor.compression.quantization.onnx_int8 import to_int8
-from constrictor.data.tokenization import Batch, Encoded, pad
+from constrictor.data.batching import Batch, Encoded, pad
 from constrictor.errors import ConstrictorError
 from constrictor.study.steps.export import Export
 

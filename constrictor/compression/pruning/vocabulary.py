@@ -17,7 +17,7 @@ from transformers import PreTrainedModel
 
 from constrictor.compression.pruning.method import Pruned
 from constrictor.compression.sample import Sample
-from constrictor.data.tokenization import ids_of
+from constrictor.data.batching import ids_of
 from constrictor.errors import ConstrictorError
 from constrictor.study.steps.prune import Vocabulary
 

@@ -12,7 +12,7 @@ from constrictor.artifacts.onnx_file import save_onnx
 from constrictor.artifacts.onnx_model import open_session
 from constrictor.compression.quantization.onnx_method import fitting_batches
 from constrictor.compression.quantization.ranges import RANGES, Observed, looks
-from constrictor.data.tokenization import inputs_by_name
+from constrictor.data.batching import inputs_by_name
 
 if TYPE_CHECKING:
     from constrictor.compression.quantization.work import Work

@@ -17,7 +17,8 @@ from constrictor.artifacts.onnx_file import load_onnx, save_onnx
 from constrictor.artifacts.onnx_model import open_session, run_session
 from constrictor.artifacts.torch_model import copy_tokenizer
 from constrictor.compression.quantization.onnx_graph import float_matrices, float_tables
-from constrictor.data.tokenization import Batch, Encoded, Tokenizer, batches_by_length, pad
+from constrictor.data.batching import Batch, Encoded, batches_by_length, pad
+from constrictor.data.tokenization import Tokenizer
 from constrictor.errors import ConstrictorError
 
 if TYPE_CHECKING:
