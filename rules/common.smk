@@ -275,7 +275,7 @@ def wanted_files(lineages, names, tasks=tuple(study.tasks)):
         f"{RESULTS}/{task}/{replicate}/{lineage}/{name}"
         for task in tasks
         for name in names
-        for replicate in (plan.timed_replicates if name == "latency.json" else plan.replicates)
+        for replicate in ([plan.timed_replicate] if name == "latency.json" else plan.replicates)
         for lineage in lineages
     ]
 

@@ -72,7 +72,7 @@ class Row:
         extra_tests: by name of each further test set its metrics, the mean over replicates.
         bytes: size of its files.
         manifest: of the first replicate.
-        latency: of the first replicate that was timed, None if none was.
+        latency: of the first replicate, the only one that is timed; None if it was not.
         training_seconds: time spent training all that led to it, the mean over replicates.
         training: the training that its weights come from; None where nothing was trained.
     """
@@ -200,7 +200,7 @@ def _row(
     parent = parent_of(lineage)
     tuned = [entry["tuned"]["test"][metric] for entry in measured if "tuned" in entry]
     manifest = Manifest.model_validate_json((folders[0] / "model" / "manifest.json").read_text(encoding="utf-8"))
-    timed = [folder / "latency.json" for folder in folders if (folder / "latency.json").is_file()]
+    timed = folders[0] / "latency.json"
     return Row(
         lineage=lineage,
         recipe=recipe,
@@ -224,7 +224,7 @@ def _row(
         },
         bytes=manifest.bytes,
         manifest=manifest,
-        latency=json.loads(timed[0].read_text(encoding="utf-8")) if timed and recipe else None,
+        latency=json.loads(timed.read_text(encoding="utf-8")) if recipe and timed.is_file() else None,
         training=last_training(lineage, [folder.parents[lineage.count("/")] for folder in folders]),
         training_seconds=float(np.mean([_training_seconds(folder, lineage) for folder in folders])),
     )

@@ -81,9 +81,9 @@ class Plan:
         return [str(Replicate(seed, fold)) for seed in self.study.replicates.seeds for fold in folds]
 
     @property
-    def timed_replicates(self) -> list[str]:
-        """The repetitions whose models are timed: of a cross-validation the first, since folds change no shape."""
-        return self.replicates[:1] if self.study.replicates.folds else self.replicates
+    def timed_replicate(self) -> str:
+        """The repetition whose models are timed: the first, since neither seeds nor folds change a shape."""
+        return self.replicates[0]
 
     def folding(self, task: str) -> Folding:
         """How a task's examples are cut, in a study with folds."""

@@ -330,7 +330,13 @@ def test_markdown_shows_the_recipes_and_says_sparse_is_not_faster(report, table)
     assert any("40 %" in cell for cell in cells)
     assert "sparse, not faster" in " ".join(cells)
     assert "sparse, not faster" not in " ".join(cell for found in tables for cell in found["control"])
-    for fact in ("120 test examples", "2 threads of A processor", "avx2", "found fastest: eager"):
+    for fact in (
+        "120 test examples",
+        "shipped of seed1, each",
+        "2 threads of A processor",
+        "avx2",
+        "found fastest: eager",
+    ):
         assert fact in text
 
 

@@ -6,6 +6,9 @@ from typing import Any
 import pytest
 import yaml
 
+from constrictor.errors import ConstrictorError
+from constrictor.study.read import read_study
+
 STUDY: dict[str, Any] = {
     "name": "small",
     "tasks": {"reviews": {"source": {"path": "reviews.csv"}}},
@@ -65,3 +68,17 @@ def study_file(tmp_path: Path, changed) -> Callable[..., Path]:
         return file
 
     return write
+
+
+@pytest.fixture
+def mistake(changed):
+    """Reads a changed study that has one mistake and returns the line that names it."""
+
+    def find(changes) -> str:
+        with pytest.raises(ConstrictorError) as caught:
+            read_study(changed(changes))
+        message = str(caught.value)
+        assert message.startswith("The study has one mistake:\n  "), message
+        return message.split("\n  ")[1]
+
+    return find

@@ -24,10 +24,10 @@ def test_other_names_are_none(name):
 def test_every_seed_has_every_fold_and_the_first_of_all_is_timed(changed):
     plan = Plan(read_study(changed({"replicates": {"seeds": [3, 1], "folds": 2}})))
     assert plan.replicates == ["seed3-fold0", "seed3-fold1", "seed1-fold0", "seed1-fold1"]
-    assert plan.timed_replicates == ["seed3-fold0"]
+    assert plan.timed_replicate == "seed3-fold0"
     assert plan.comparison["folds"] == 2
     without = Plan(read_study(changed({"replicates": {"seeds": [3, 1]}})))
-    assert without.timed_replicates == without.replicates == ["seed3", "seed1"]
+    assert (without.timed_replicate, without.replicates) == ("seed3", ["seed3", "seed1"])
 
 
 @pytest.mark.parametrize(

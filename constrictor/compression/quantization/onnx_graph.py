@@ -34,6 +34,11 @@ def float_tables(model: ModelProto) -> list[Weight]:
     return [table for table in tables if all(part.name != "axis" or part.i == 0 for part in table.node.attribute)]
 
 
+def sliced_tables(model: ModelProto) -> list[Weight]:
+    """The constant float32 tables whose first rows are taken: positions, where they are the same for every text."""
+    return list(_float_weights(model, "Slice", 0))
+
+
 def _float_weights(model: ModelProto, operator: str, position: int) -> Iterator[Weight]:
     constants = {tensor.name: tensor for tensor in model.graph.initializer}
     for node in model.graph.node:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
 from onnx import ModelProto, NodeProto, helper
 
 from constrictor.compression.quantization.blocks import pack, round_blocks
@@ -13,6 +14,7 @@ from constrictor.compression.quantization.onnx_graph import (
     float_matrices,
     float_tables,
     replace_nodes,
+    sliced_tables,
     split_gemms,
     use_contrib_operators,
 )
@@ -45,6 +47,7 @@ def weight_only(model: ModelProto, work: Work) -> Rewritten:
                 reasons[table.name] = "its rows do not fill whole bytes"
             else:
                 new[table.node.output[0]] = [gather_blocks(model, table, bits, block)]
+        new |= {table.node.output[0]: slice_rows(model, table) for table in sliced_tables(model)}
     else:
         reasons |= refused_tables(model)
     replace_nodes(model, lambda node: new.get(node.output[0], [node]))
@@ -101,3 +104,20 @@ def gather_blocks(model: ModelProto, table: Weight, bits: int, block: int) -> No
         bits=bits,
         block_size=block,
     )
+
+
+def slice_rows(model: ModelProto, table: Weight) -> list[NodeProto]:
+    """A Slice of a table whose rows are rounded to int8, each with a scale; the constants are added to the model.
+
+    The runtime restores the whole table when it loads the file, so that this costs no time afterwards. Four bits would
+    save some tens of kilobytes more, and every token reads this table.
+    """
+    scales = np.abs(table.values).max(axis=1) / 127
+    scales[scales == 0] = 1
+    values = np.round(table.values / scales[:, None]).astype(np.int8)
+    constants = add_constants(model, {f"{table.name}_int8": values, f"{table.name}_scales": scales})
+    restored = f"{table.name}_restored"
+    sliced = NodeProto()
+    sliced.CopyFrom(table.node)
+    sliced.input[0] = restored
+    return [helper.make_node("DequantizeLinear", constants, [restored], axis=0), sliced]

@@ -3,7 +3,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from onnx import numpy_helper
+from onnx import TensorProto, helper, numpy_helper
 from pydantic import ValidationError
 
 from constrictor.artifacts.onnx_file import load_onnx, save_onnx
@@ -57,7 +57,6 @@ def test_what_the_runtime_computes_with_are_the_weights_rounded_by_hand(graph, o
 def _run_from(model, start: str, values: np.ndarray, end: str) -> list[np.ndarray]:
     """Run the part of a model from one tensor to another."""
     import onnxruntime
-    from onnx import TensorProto, helper
 
     (node,) = [node for node in model.graph.node if end in node.output]
     inputs = [helper.make_tensor_value_info(start, TensorProto.FLOAT, None)]
@@ -142,3 +141,29 @@ def test_int8_goes_on_where_only_the_embeddings_are_rounded(tiny_onnx, tiny_task
 def test_nothing_to_round_is_refused():
     with pytest.raises(ValidationError, match="leave nothing to quantize"):
         _work(matrices=False, embeddings=False)
+
+
+@pytest.mark.parametrize("embeddings", [True, False])
+def test_a_table_whose_first_rows_are_taken_is_rounded_row_by_row(graph, outputs, embeddings):
+    model = graph()
+    positions = np.random.default_rng(1).normal(size=(20, 48)).astype(np.float32)
+    positions[3] *= 50
+    positions[4] = 0
+    model.graph.initializer.append(numpy_helper.from_array(positions, "positions"))
+    model.graph.initializer.append(numpy_helper.from_array(np.array([0]), "zero"))
+    model.graph.node.append(helper.make_node("Shape", ["input_ids"], ["size"], start=1, end=2))
+    model.graph.node.append(helper.make_node("Slice", ["positions", "zero", "size", "zero"], ["taken"]))
+    after = weight_only(model, _work(embeddings=embeddings)).model
+    stored = {tensor.name: tensor.data_type for tensor in after.graph.initializer}
+    if not embeddings:
+        assert stored["positions"] == TensorProto.FLOAT
+        return
+    assert stored["positions_int8"] == TensorProto.INT8
+    assert "positions" not in stored
+    ids = np.zeros((1, 12), np.int64)
+    (taken,) = outputs(after, ["taken"], input_ids=ids, attention_mask=np.ones_like(ids))
+    for row, expected in zip(taken, positions[:12], strict=True):
+        step = max(abs(value) for value in expected) / 127
+        np.testing.assert_allclose(
+            row, [round(float(value / step)) * step if step else 0 for value in expected], rtol=1e-5
+        )
