@@ -16,6 +16,7 @@ wildcard_constraints:
     task="[^/]+",
     replicate=r"seed\d+(-fold\d+)?",
     name="[^/]+",
+    part="[^/]+",
     subset="[^/]+",
 
 

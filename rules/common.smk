@@ -21,6 +21,7 @@ from constrictor.study.settings import canonical_json
 from constrictor.study.sources import LocalFile, LocalModel
 from constrictor.study.steps.prune import Vocabulary
 from constrictor.study.steps.recovery import Calibration, Recovery
+from constrictor.study.tasks import SPLITS
 from constrictor.study.workload import Workload
 
 # A plan is a large graph and none of it is garbage: looking for some less often saves a fifth of the time that planning
@@ -43,7 +44,6 @@ if study.trackers:
 DATA = f"data/{study.name}"
 RESULTS = f"results/{study.name}"
 REPORTS = f"reports/{study.name}"
-SPLITS = ("train", "validation", "test")
 NODE = f"{RESULTS}/{{task}}/{{replicate}}/{{lineage}}"  # a model's address is its lineage
 
 # A profile says how many GPUs jobs may have at a time (`resources: gpu=8`); where none does, it is those of this machine.
@@ -167,6 +167,22 @@ def examples_file(wildcards, subset):
     return f"{DATA}/subsets/{fold_of(wildcards) if of_task else ''}{subset}.parquet"
 
 
+def task_settings(name, *extra_tests):
+    """All that a task's preparation reads of the study, with some of its extra tests: adding one trains nothing again."""
+    task = study.tasks[name]
+    return task.model_copy(update={"extra_tests": {part: task.extra_tests[part] for part in extra_tests}}).canonical()
+
+
+def extra_tests(wildcards):
+    """The further test sets that a task's models answer."""
+    return extra_tests_of(wildcards.task)
+
+
+def extra_tests_of(task):
+    """The further test sets of a task."""
+    return [f"{DATA}/tasks/{task}/extra_tests/{part}.parquet" for part in study.tasks[task].extra_tests]
+
+
 def pool_of(wildcards):
     """The examples that a subset is chosen from."""
     origin = study.subsets[wildcards.name].of
@@ -180,7 +196,8 @@ def held_out_of(wildcards):
     if study.subsets[wildcards.name].of not in study.corpora:
         return []
     splits = SPLITS if study.replicates.folds else ("validation", "test")
-    return [f"{DATA}/tasks/{task}/{split}.parquet" for task in study.tasks for split in splits]
+    held_out = [f"{DATA}/tasks/{task}/{split}.parquet" for task in study.tasks for split in splits]
+    return held_out + [file for task in study.tasks for file in extra_tests_of(task)]
 
 
 def lesson_examples(wildcards):
@@ -268,6 +285,12 @@ def wanted_files(lineages, names, tasks=tuple(study.tasks)):
 def measurements_of(lineages, names):
     """Input function: these files of these lineages, in all replicates of a task."""
     return lambda wildcards: wanted_files(lineages, names, [wildcards.task])
+
+
+def local_extra_test(wildcards):
+    """The file on this machine that an extra test is read from, if it is read from one."""
+    source = study.tasks[wildcards.name].extra_tests[wildcards.part]
+    return [source.path] if isinstance(source, LocalFile) else []
 
 
 def local_file(wildcards):

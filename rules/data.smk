@@ -18,7 +18,7 @@ rule download_dataset:
         **resources_for(reading, f"{DATA}/logs/task_{{name}}.tsv"),
     params:
         kind="--task",
-        settings=lambda wildcards: study.tasks[wildcards.name].canonical(),
+        settings=lambda wildcards: task_settings(wildcards.name),
         code=code_of("download_dataset"),
     message:
         "Read and split the task {wildcards.name}"
@@ -42,6 +42,32 @@ use rule download_dataset as download_corpus with:
         code=code_of("download_dataset"),
     message:
         "Read the corpus {wildcards.name}"
+
+
+rule download_extra_test:
+    input:
+        source=local_extra_test,
+        task=f"{DATA}/tasks/{{name}}/manifest.json",
+        splits=[f"{DATA}/tasks/{{name}}/{split}.parquet" for split in SPLITS],
+    output:
+        examples=f"{DATA}/tasks/{{name}}/extra_tests/{{part}}.parquet",
+    log:
+        f"{DATA}/logs/extra_test_{{name}}_{{part}}.log",
+    benchmark:
+        f"{DATA}/logs/extra_test_{{name}}_{{part}}.tsv"
+    conda:
+        "../envs/constrictor.yaml"
+    threads: threads_for(reading)
+    resources:
+        **resources_for(reading, f"{DATA}/logs/extra_test_{{name}}_{{part}}.tsv"),
+    params:
+        settings=lambda wildcards: task_settings(wildcards.name, wildcards.part),
+        code=code_of("download_extra_test"),
+    message:
+        "Read the extra test {wildcards.part} of the task {wildcards.name}"
+    shell:
+        "python -m workflow_scripts.download_extra_test --settings {params.settings:q} --name {wildcards.part:q}"
+        " --task {input.task:q} --output {output.examples:q} 2> {log:q}"
 
 
 if study.replicates.folds:

@@ -7,6 +7,7 @@ rule evaluate:
         task=task_manifest,
         validation=task_file("validation.parquet"),
         test=task_file("test.parquet"),
+        extra_tests=extra_tests,
     output:
         metrics=f"{NODE}/metrics.json",
         predictions=f"{NODE}/predictions.parquet",
@@ -25,7 +26,7 @@ rule evaluate:
         "Evaluate {wildcards.lineage} on {wildcards.task} ({wildcards.replicate})"
     shell:
         "python -m workflow_scripts.evaluate --model {input.model:q} --task {input.task:q} --metrics {output.metrics:q}"
-        " --predictions {output.predictions:q} --threads {threads} 2> {log:q}"
+        " --predictions {output.predictions:q} --extra-tests {input.extra_tests:q} --threads {threads} 2> {log:q}"
 
 
 rule fair_baseline:

@@ -17,9 +17,9 @@ def main(settings: AnyTask | Corpus, output: Path) -> None:
     else:
         task = prepare_task(settings, output.parent)
         rows = ", ".join(f"{count} {split}" for split, count in task.rows.items())
-        dropped = f"{task.dropped['repeated']} repeated and {task.dropped['contradicting']} contradicting rows dropped"
-        normalised = f", {task.normalised} texts normalised" if task.normalised else ""
-        announce(f"{rows} ({dropped}{normalised})")
+        dropped = ", ".join(f"{count} {reason}" for reason, count in task.dropped.items())
+        normalised = f"; {task.normalised} texts normalised" if task.normalised else ""
+        announce(f"{rows} (rows dropped: {dropped}{normalised})")
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from constrictor.data.tokenization import Batch
+from constrictor.data.batching import Batch
 from constrictor.errors import ConstrictorError
 
 
@@ -15,7 +15,7 @@ def in_fixed_shape(predict: Callable[[Batch], np.ndarray], batch: Batch, shape: 
 
     Args:
         predict: maps a batch of exactly ``shape`` to ``(rows, classes)`` logits.
-        batch: ``input_ids`` and ``attention_mask``, each ``(any, at most the fixed length)``.
+        batch: arrays, each ``(any, at most the fixed length)``.
         shape: batch size and length of the model.
 
     Returns:

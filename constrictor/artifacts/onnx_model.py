@@ -8,7 +8,7 @@ import numpy as np
 import onnxruntime
 
 from constrictor.artifacts.fixed_shape import in_fixed_shape
-from constrictor.data.tokenization import Batch
+from constrictor.data.batching import Batch, inputs_by_name
 from constrictor.errors import ConstrictorError
 
 
@@ -56,4 +56,4 @@ def run_session(session: onnxruntime.InferenceSession, batch: Batch) -> np.ndarr
 
 
 def _run(session: onnxruntime.InferenceSession, batch: Batch) -> np.ndarray:
-    return session.run(["logits"], {name: batch[name] for name in ("input_ids", "attention_mask")})[0]
+    return session.run(["logits"], inputs_by_name(batch, [entry.name for entry in session.get_inputs()]))[0]

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from constrictor.artifacts.fixed_shape import in_fixed_shape
-from constrictor.data.tokenization import Batch
+from constrictor.data.batching import Batch, inputs_by_name
 from constrictor.errors import ConstrictorError
 
 _HINTS = {"fp32": "f32", "bf16": "bf16"}
@@ -74,4 +74,4 @@ def run_openvino(compiled: Any, batch: Batch) -> np.ndarray:
 
 
 def _run(compiled: Any, batch: Batch) -> np.ndarray:
-    return compiled({name: batch[name] for name in ("input_ids", "attention_mask")})["logits"]
+    return compiled(inputs_by_name(batch, [entry.any_name for entry in compiled.inputs]))["logits"]

@@ -15,9 +15,10 @@ from transformers import AutoConfig, AutoModelForSequenceClassification, Pretrai
 from constrictor.artifacts.adapter import open_adapter
 from constrictor.artifacts.architecture import take_shape
 from constrictor.artifacts.manifest import MANIFEST, EncoderShape, Manifest
+from constrictor.artifacts.model_inputs import inputs_of
 from constrictor.artifacts.reading import read_parsed
 from constrictor.artifacts.tokenizer_files import copy_tokenizer
-from constrictor.data.tokenization import Batch
+from constrictor.data.batching import Batch
 from constrictor.errors import ConstrictorError
 
 _PROBLEM_TYPES = {
@@ -185,7 +186,7 @@ def forward(model: PreTrainedModel, batch: Batch, *, bf16: bool = False) -> np.n
 
     Args:
         model: a classifier; its training mode is restored.
-        batch: ``input_ids`` and ``attention_mask``, each ``(batch, length)``.
+        batch: texts in tokens.
         bf16: compute matrix products in bf16.
 
     Returns:
@@ -193,7 +194,7 @@ def forward(model: PreTrainedModel, batch: Batch, *, bf16: bool = False) -> np.n
     """
     was_training = model.training
     model.eval()
-    tensors = {name: torch.from_numpy(values).to(model.device) for name, values in batch.items()}
+    tensors = inputs_of(model, {name: torch.from_numpy(values) for name, values in batch.items()})
     with torch.inference_mode(), torch.autocast(model.device.type, torch.bfloat16, enabled=bf16):
         logits = model(**tensors).logits.float().cpu().numpy()
     model.train(was_training)

@@ -70,6 +70,7 @@ class Row:
         logit_difference: mean absolute difference of a logit from its parent's; None at a root.
         gate: largest accepted loss against its parent, if its step has a gate.
         metrics: all test metrics, the mean over replicates.
+        extra_tests: by name of each further test set its metrics, the mean over replicates.
         bytes: size of its files.
         manifest: of the first replicate.
         latency: of the first replicate, the only one that is timed; None if it was not.
@@ -93,6 +94,7 @@ class Row:
     logit_difference: float | None
     gate: float | None
     metrics: dict[str, float]
+    extra_tests: dict[str, dict[str, float]]
     bytes: int
     manifest: Manifest
     latency: dict[str, Any] | None
@@ -216,8 +218,10 @@ def _row(
         agreement=_agreement(problem, own, answers[parent]) if parent else None,
         logit_difference=_logit_difference(folders) if parent else None,
         gate=settings.gates.get(lineage),
-        metrics={
-            name: float(np.mean([entry["test"][name] for entry in measured])) for name in (*problem.measures, "loss")
+        metrics=_means([entry["test"] for entry in measured], problem),
+        extra_tests={
+            name: _means([entry["extra_tests"][name] for entry in measured], problem)
+            for name in measured[0].get("extra_tests", {})
         },
         bytes=manifest.bytes,
         manifest=manifest,
@@ -225,6 +229,11 @@ def _row(
         training=last_training(lineage, [folder.parents[lineage.count("/")] for folder in folders]),
         training_seconds=float(np.mean([_training_seconds(folder, lineage) for folder in folders])),
     )
+
+
+def _means(measured: Sequence[dict[str, float]], problem: Problem) -> dict[str, float]:
+    """The mean of each metric, and of the loss, over the replicates."""
+    return {name: float(np.mean([entry[name] for entry in measured])) for name in (*problem.measures, "loss")}
 
 
 def _agreement(problem: Problem, own: Answers, parents: Answers) -> float | None:

@@ -74,9 +74,10 @@ def _subsets(manifest: Manifest, folder: Path) -> list[str]:
 
 
 def _results(node: Path) -> dict[str, dict[str, float]]:
-    """All numbers of an evaluation, by split."""
+    """All numbers of an evaluation, by split and further test set."""
     found = json.loads((node / "metrics.json").read_text(encoding="utf-8"))
+    parts = {**{split: found[split] for split in ("validation", "test")}, **found.get("extra_tests", {})}
     return {
-        split: {name: value for name, value in found[split].items() if isinstance(value, int | float)}
-        for split in ("validation", "test")
+        part: {name: value for name, value in metrics.items() if isinstance(value, int | float)}
+        for part, metrics in parts.items()
     }

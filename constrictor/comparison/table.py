@@ -34,6 +34,7 @@ def _record(row: Row, settings: Comparison, metric: str) -> dict[str, Any]:
         **({f"test_{metric}_mean_over_folds": row.metrics[metric]} if settings.folds else {}),
         f"validation_{metric}": row.validation,
         **{f"test_{name}": value for name, value in row.metrics.items() if name != metric},
+        **{f"{part}_{name}": value for part, metrics in row.extra_tests.items() for name, value in metrics.items()},
         **_spread("difference_from_baseline", row.against_baseline),
         "verdict": row.verdict(settings.margin),
         **_spread("difference_from_control", row.against_control),
@@ -85,6 +86,7 @@ def table_markdown(rows: Sequence[Row], settings: Comparison, task: TaskManifest
 
 Column = tuple[str, Callable[[Row], str]]
 
+MEDIAN_FROM = 5  # replicates: below, the median says no more than the mean; published numbers are often medians of five
 
 _WORDS = {"recipe", "steps"}  # columns of words stand left, numbers right
 
@@ -111,6 +113,9 @@ def _quality_columns(settings: Comparison, metric: str, rows: Sequence[Row]) -> 
             lambda row: f"{100 * row.test.value:.2f}" + (_spread_of_folds(row) if settings.folds else ""),
         ),
     ]
+    if len(settings.replicates) >= MEDIAN_FROM and not settings.folds:
+        columns.append((f"median of {len(settings.replicates)}", lambda row: f"{100 * row.median:.2f}"))
+    columns += [_extra_test_column(part, metric) for part in rows[0].extra_tests]
     if any(row.tuned is not None for row in rows):
         columns.append(("threshold tuned", lambda row: "" if row.tuned is None else f"{100 * row.tuned:.2f}"))
     columns += [
@@ -123,6 +128,10 @@ def _quality_columns(settings: Comparison, metric: str, rows: Sequence[Row]) -> 
         ("parent's answers kept", lambda row: "" if row.agreement is None else f"{100 * row.agreement:.1f} %")
     )
     return columns
+
+
+def _extra_test_column(part: str, metric: str) -> Column:
+    return f"{part} {metric}", lambda row: f"{100 * row.extra_tests[part][metric]:.2f}"
 
 
 def _cost_columns(measured: dict[str, Any]) -> list[Column]:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from constrictor.data.batching import Encoded, pad
 from constrictor.data.calibration import draw_examples
-from constrictor.data.tokenization import Encoded, Tokenizer, pad
+from constrictor.data.tokenization import Tokenizer
 from constrictor.study.steps.recovery import Calibration
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ class Sample:
     """Calibration examples as a method looks at them.
 
     Attributes:
-        encoded: token ids of each example.
+        encoded: each example in tokens.
         labels: ``(examples,)`` class numbers, :data:`~constrictor.data.examples.UNLABELLED` where there is none.
         pad_id: id of the padding token.
         tokenizer: content of the parent's ``tokenizer.json``.
@@ -33,7 +34,7 @@ class Sample:
     tokenizer: str = ""
 
     def batches(self, size: int = 32) -> list[dict[str, Tensor]]:
-        """``input_ids``, ``attention_mask`` and ``labels`` of batches of similar length."""
+        """What :func:`~constrictor.data.batching.pad` makes of batches of similar length, and their ``labels``."""
         import torch
 
         order = np.argsort([len(ids) for ids in self.encoded], kind="stable")

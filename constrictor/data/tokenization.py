@@ -1,4 +1,4 @@
-"""Turn texts into token ids, with the tokenizer that lies in an artifact's folder, and pad batches.
+"""Turn texts into token ids, with the tokenizer that lies in an artifact's folder.
 
 The same code feeds training, evaluation and every runtime, so that all of them read a text alike; it needs neither
 torch nor transformers.
@@ -7,21 +7,19 @@ torch nor transformers.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 import tokenizers
 
+from constrictor.data.batching import Encoded
 from constrictor.data.examples import Text
 from constrictor.errors import ConstrictorError
 from constrictor.study.reading import Truncation
 
 TOKENIZER = "tokenizer.json"
 _TEXTS_AT_ONCE = 2048  # the library holds every token of what it is given as a string of its own
-
-Encoded = list[np.ndarray]
-Batch = dict[str, np.ndarray]
 
 
 class Tokenizer:
@@ -59,17 +57,21 @@ class Tokenizer:
             )
 
     def encode(self, texts: Sequence[Text]) -> Encoded:
-        """Token ids of each text or pair, special tokens included: one int64 array a text."""
+        """Tokens of each text or pair, special tokens included: one array a text (:data:`Encoded`)."""
         return [
-            np.array(encoding.ids, dtype=np.int64)
-            if len(encoding) <= self.max_length
-            else keep_head_and_tail(encoding, self.max_length)
-            for encoding in self._encodings(texts)
+            self._tokens(encoding, single=isinstance(text, str))
+            for text, encoding in zip(texts, self._encodings(texts), strict=True)
         ]
 
     def _encodings(self, texts: Sequence[Text]) -> Iterator[tokenizers.Encoding]:
         for start in range(0, len(texts), _TEXTS_AT_ONCE):
             yield from self._tokenizer.encode_batch_fast(list(texts[start : start + _TEXTS_AT_ONCE]))
+
+    def _tokens(self, encoding: tokenizers.Encoding, *, single: bool) -> np.ndarray:
+        if len(encoding) > self.max_length:
+            return keep_head_and_tail(encoding, self.max_length)
+        ids = np.array(encoding.ids, dtype=np.int64)
+        return ids if single else np.stack([ids, encoding.type_ids], axis=1)
 
     def lengths(self, texts: Sequence[Text]) -> np.ndarray:
         """Tokens of each text before it is cut, special tokens included: ``(texts,)`` int64."""
@@ -112,47 +114,3 @@ def _pad_id(tokenizer: tokenizers.Tokenizer, folder: Path) -> int:
         if (found := tokenizer.token_to_id(token)) is not None:
             return found
     raise ConstrictorError(f"the tokenizer in {folder} has no padding token.")
-
-
-def pad(sequences: Sequence[np.ndarray], pad_id: int) -> Batch:
-    """Put sequences of different lengths into one batch.
-
-    Returns:
-        ``input_ids`` and ``attention_mask``, each ``(batch, longest)`` int64.
-
-    >>> pad([np.array([5, 6]), np.array([7])], pad_id=0)["input_ids"].tolist()
-    [[5, 6], [7, 0]]
-    """
-    lengths = np.array([len(sequence) for sequence in sequences])
-    mask = np.arange(lengths.max()) < lengths[:, None]
-    ids = np.full(mask.shape, pad_id, dtype=np.int64)
-    ids[mask] = np.concatenate(sequences)
-    return {"input_ids": ids, "attention_mask": mask.astype(np.int64)}
-
-
-def predict_logits(
-    predict: Callable[[Batch], np.ndarray], encoded: Encoded, pad_id: int, *, batch_size: int = 64
-) -> np.ndarray:
-    """Logits of every text, in the order given.
-
-    Args:
-        predict: maps a batch to ``(batch, classes)`` logits.
-        encoded: token ids of each text.
-        pad_id: id of the padding token.
-        batch_size: texts in one call.
-
-    Returns:
-        ``(texts, classes)`` float32.
-    """
-    parts, rows = [], []
-    for batch in batches_by_length(encoded, batch_size):
-        rows.append(batch)
-        parts.append(predict(pad([encoded[row] for row in batch], pad_id)))
-    logits = np.concatenate(parts).astype(np.float32)
-    return logits[np.argsort(np.concatenate(rows))]
-
-
-def batches_by_length(encoded: Encoded, batch_size: int) -> Iterator[np.ndarray]:
-    """Row numbers of batches of similar length, longest first, so that little is padded and memory peaks early."""
-    order = np.argsort([-len(sequence) for sequence in encoded], kind="stable")
-    return (order[start : start + batch_size] for start in range(0, len(order), batch_size))

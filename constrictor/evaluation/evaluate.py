@@ -1,8 +1,9 @@
-"""Quality of a saved artifact, loaded anew, on validation and test."""
+"""Quality of a saved artifact, loaded anew, on validation, test and what else a task is tested on."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,17 @@ from constrictor.progress import announce
 from constrictor.runtimes.load import load
 
 BATCH_SIZE = 32
+_SPLITS = ("validation", "test")
 
 
-def evaluate(artifact: Path, task: Path, metrics_file: Path, predictions_file: Path, threads: int = 0) -> None:
+def evaluate(
+    artifact: Path,
+    task: Path,
+    metrics_file: Path,
+    predictions_file: Path,
+    threads: int = 0,
+    extra_tests: Mapping[str, Path] | None = None,
+) -> None:
     """Write ``metrics.json`` and ``predictions.parquet`` of an artifact.
 
     Args:
@@ -27,6 +36,7 @@ def evaluate(artifact: Path, task: Path, metrics_file: Path, predictions_file: P
         metrics_file: where the metrics go.
         predictions_file: where the predictions go: a row an example, with split, id, label and logits.
         threads: threads to compute with; 0 takes all cores.
+        extra_tests: Parquet files of the task's further test sets, by name.
 
     Raises:
         ConstrictorError: if the artifact is damaged, or the disk is full.
@@ -35,25 +45,30 @@ def evaluate(artifact: Path, task: Path, metrics_file: Path, predictions_file: P
     problem = problem_of(labelled.kind, labelled.labels)
     # Dynamic int8 takes its ranges from the batch, so the batch size belongs to the result.
     found: dict[str, Any] = {"batch_size": BATCH_SIZE}
-    predictions = {}
-    for split in ("validation", "test"):
-        examples = read_examples(task / f"{split}.parquet")
+    further = extra_tests or {}
+    measured, predictions = {}, {}
+    for name, file in {**{split: task / f"{split}.parquet" for split in _SPLITS}, **further}.items():
+        examples = read_examples(file)
         logits = runtime.logits_of(examples.texts, BATCH_SIZE)
-        predictions[split] = Outputs(examples.ids, examples.labels, logits)
-        found[split] = {
+        predictions[name] = Outputs(examples.ids, examples.labels, logits)
+        measured[name] = {
             **problem.evaluate(logits, examples.labels),
             "examples": len(examples),
             "lengths": length_summary(runtime.tokenizer, examples.texts),
             **problem.details(examples.labels, problem.answers(logits)),
         }
+    found |= {split: measured[split] for split in _SPLITS}
+    if further:
+        found["extra_tests"] = {name: measured[name] for name in further}
     held = predictions["validation"]
     thresholds = problem.tune(held.logits, held.labels, labelled.metric)
     if thresholds is not None:
         found["tuned"] = {"thresholds": thresholds.tolist()} | {
             split: problem.scores(outputs.labels, problem.answers_at(outputs.logits, thresholds))
             for split, outputs in predictions.items()
+            if split in _SPLITS
         }
     write_predictions(predictions_file, predictions)
     write_text(metrics_file, json.dumps(found, indent=2) + "\n")
-    scores = ", ".join(f"{split} {found[split][labelled.metric]:.4f}" for split in predictions)
+    scores = ", ".join(f"{name} {measured[name][labelled.metric]:.4f}" for name in predictions)
     announce(f"{labelled.metric}: {scores}")

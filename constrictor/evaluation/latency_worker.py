@@ -18,23 +18,20 @@ from typing import cast
 
 import numpy as np
 
+from constrictor.data.batching import Batch, pad
 from constrictor.data.examples import Text
-from constrictor.data.tokenization import Batch, Tokenizer, pad
+from constrictor.data.tokenization import Tokenizer
 from constrictor.runtimes.load import Variant, load
 
 LONG_CALL_MS = 100
 
 
 def full_batch(tokenizer: Tokenizer, texts: Sequence[Text], batch: int, length: int) -> Batch:
-    """A batch of real tokens in which every position is used: texts are joined and cut to the length.
-
-    Returns:
-        ``input_ids`` and ``attention_mask``, each ``(batch, length)`` int64.
-    """
+    """A batch of real tokens in which every position is used: texts are joined and cut to the length."""
     encoded = tokenizer.encode(texts)
     first, last = encoded[0][0], encoded[0][-1]
-    body = np.concatenate([ids[1:-1] for ids in encoded])
-    rows = np.resize(body, (batch, length - 2))
+    body = np.concatenate([tokens[1:-1] for tokens in encoded])
+    rows = np.resize(body, (batch, length - 2, *body.shape[1:]))
     return pad([np.concatenate([[first], row, [last]]) for row in rows], tokenizer.pad_id)
 
 

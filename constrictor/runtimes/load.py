@@ -11,8 +11,9 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from constrictor.artifacts.manifest import Manifest, read_manifest
+from constrictor.data.batching import Batch, predict_logits
 from constrictor.data.examples import Text
-from constrictor.data.tokenization import Batch, Tokenizer, predict_logits
+from constrictor.data.tokenization import Tokenizer
 from constrictor.progress import log
 
 

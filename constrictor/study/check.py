@@ -20,14 +20,15 @@ Problem = tuple[tuple[str | int, ...], str]
 
 # Names that the workflow itself gives to its targets.
 RULES = frozenset(
-    "all download_dataset cut_folds download_model select_subset teacher_outputs finetune distil prune quantize export evaluate "
-    "latency fair_baseline compare".split()
+    "all download_dataset download_extra_test cut_folds download_model select_subset teacher_outputs finetune distil prune "
+    "quantize export evaluate latency fair_baseline compare".split()
 )
 
 
 def problems(study: Study) -> list[Problem]:
     """Everything that keeps a study from being built: key path and message, in the order of the file."""
-    return [*_names(study), *_sources(study), *_subsets(study), *_steps(study), *_recipes(study), *_report(study)]
+    checks = (_names, _sources, _tasks, _subsets, _steps, _recipes, _report)
+    return [problem for check in checks for problem in check(study)]
 
 
 def _names(study: Study) -> Iterable[Problem]:
@@ -56,12 +57,22 @@ def _sources(study: Study) -> Iterable[Problem]:
             found += [(("tasks", name, "source", split), source) for split, source in task.source]
         else:
             found.append((("tasks", name, "source"), task.source))
+        found += [(("tasks", name, "extra_tests", part), source) for part, source in task.extra_tests.items()]
     found += [(("corpora", name, "source"), corpus.source) for name, corpus in study.corpora.items()]
     found += [(("models", name), source) for name, source in study.models.items()]
     for path, source in found:
         problem = missing_source(source)
         if problem:
             yield path, problem
+
+
+def _tasks(study: Study) -> Iterable[Problem]:
+    for name, task in study.tasks.items():
+        if study.replicates.folds and task.max_samples is not None:
+            yield (
+                ("tasks", name, "max_samples"),
+                "folds draw their training examples from all that there are. Use 'fraction', or leave 'replicates.folds' out.",
+            )
 
 
 def _subsets(study: Study) -> Iterable[Problem]:

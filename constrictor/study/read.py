@@ -112,9 +112,15 @@ def load_study(*files: str | Path, changes: Mapping[str, Any] | None = None) -> 
 
 
 def _laid_over(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
-    """A new mapping; both stay as they are, since an anchor in YAML (`&long`) is one object in several places."""
-    merged = dict(below)
+    """A new mapping; both stay as they are, since an anchor in YAML (`&long`) is one object in several places.
+
+    >>> _laid_over({"cola": {"metric": "mcc"}, "sst2": {}}, {"cola": None, "wnli": {}})
+    {'sst2': {}, 'wnli': {}}
+    """
+    merged = {key: value for key, value in below.items() if key not in above or above[key] is not None}
     for key, value in above.items():
+        if value is None and key in below:
+            continue
         under = merged.get(key)
         merged[key] = _laid_over(under, value) if isinstance(under, Mapping) and isinstance(value, Mapping) else value
     return merged

@@ -59,6 +59,9 @@ def _without_needs(part: Any) -> Any:
         loose["$ref"] += _PARTIAL
     if "oneOf" in loose:  # without its stage, a step may fit several
         loose["anyOf"] = loose.pop("oneOf")
+    if "patternProperties" in loose:  # null takes an entry away
+        named = loose["patternProperties"]
+        loose["patternProperties"] = {name: {"anyOf": [entry, {"type": "null"}]} for name, entry in named.items()}
     return loose
 
 

@@ -50,5 +50,8 @@ def plain_or_mapping(value: Any) -> str:
     return MAPPING if isinstance(value, dict | Settings) else PLAIN
 
 
+# A name becomes a folder, a file or a part of a target, so it holds no slash and does not start with a dot or a dash.
+Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_.-]*$", max_length=80)]
+
 Share = Annotated[float, Field(gt=0, lt=1)]
 """A share strictly between 0 and 1."""

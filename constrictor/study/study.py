@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from constrictor.study.settings import Settings
+from constrictor.study.settings import Name, Settings
 from constrictor.study.sources import ModelSource
 from constrictor.study.steps.distil import Distil
 from constrictor.study.steps.export import Export
@@ -16,9 +16,6 @@ from constrictor.study.steps.quantize import AnyQuantize
 from constrictor.study.tasks import AnyTask, Corpus, Subset
 
 AnyStep = Annotated[Finetune | Distil | AnyPrune | AnyQuantize | Export, Field(discriminator="stage")]
-
-# A name becomes a folder and a part of a target, so it holds no slash and does not start with a dot or a dash.
-Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_.-]*$", max_length=80)]
 
 
 class Replicates(Settings):
@@ -76,7 +73,8 @@ class Study(Settings):
 
     extends: str | None = Field(
         None,
-        description="Another study that this one is laid over, key by key; a path relative to this file.",
+        description="Another study that this one is laid over, key by key; a path relative to this file. `null` takes away "
+        "what stands there.",
         examples=["../config.yaml"],
     )
     name: Name = Field(description="Name of the study: its results lie in `results/<name>/`.")

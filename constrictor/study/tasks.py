@@ -7,8 +7,10 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 
 from constrictor.study.reading import Normalise, Truncation
-from constrictor.study.settings import Settings, Share, by_key
+from constrictor.study.settings import Name, Settings, Share, by_key
 from constrictor.study.sources import DataSource, HubDataset, LocalFile, PackageFile
+
+SPLITS = ("train", "validation", "test")
 
 Filter = dict[str, str | int | float | bool | list[str | int | float | bool]]
 
@@ -110,7 +112,24 @@ class Task(Settings):
         {}, description="Keep the rows whose columns have these values (a value or a list of values)."
     )
     split: Split = Field(default_factory=Split, description="What is held out for validation and test.")
-    fraction: float = Field(1.0, gt=0, le=1, description="Share of the examples to use, class by class: for debugging.")
+    extra_tests: dict[Name, DataSource] = Field(
+        {},
+        description="Further test sets with the same columns and classes. Nothing is learned or decided on them; each model "
+        "answers them, and the report has a column for each.",
+    )
+    fraction: float = Field(
+        1.0, gt=0, le=1, description="Share of the examples to use, class by class, in every split: for debugging."
+    )
+    max_samples: int | None = Field(
+        None,
+        ge=1,
+        description="Train on at most so many examples, drawn class by class: for a quick look. What is held out stays "
+        "whole. Default: all.",
+    )
+    drop_empty: bool = Field(
+        False,
+        description="Leave out the rows without a text. Default: such data are refused, since most often it is a mistake.",
+    )
     normalise: Normalise = Field(default_factory=Normalise, description="What is made equal in the texts' spelling.")
     max_length: int = Field(128, ge=8, description="Longest input in tokens; longer texts are cut.")
     truncation: Truncation = Field(
@@ -118,6 +137,13 @@ class Task(Settings):
         description="What stays of a longer text: its head, its tail, or of both, a quarter of the length from the head "
         "and the rest from the tail (Sun et al. 2019).",
     )
+
+    @model_validator(mode="after")
+    def _name_no_split(self) -> Task:
+        taken = [name for name in self.extra_tests if name in SPLITS]
+        if taken:
+            raise ValueError(f"'extra_tests' cannot be called '{taken[0]}': that is a split of every task")
+        return self
 
     @model_validator(mode="after")
     def _cut_pairs_at_an_end(self) -> Task:

@@ -99,7 +99,9 @@ class Workload:
 
     def _held_out(self, task: str) -> int:
         splits = self._splits(task)
-        return int(splits.get("validation", _ROWS)) + int(splits.get("test", _ROWS))
+        # ASSUME: a further test set is about as large as the test split.
+        tests = 1 + len(self._plan.study.tasks[task].extra_tests)
+        return int(splits.get("validation", _ROWS)) + tests * int(splits.get("test", _ROWS))
 
     def _splits(self, task: str) -> dict[str, int]:
         return _read(self._data / "tasks" / task / "manifest.json").get("rows", {})

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset, Sampler
 
-from constrictor.data.tokenization import Encoded, pad
+from constrictor.data.batching import Encoded, pad
 
 
 class Rows(Dataset[int]):
@@ -59,7 +59,7 @@ class Collator:
         """Hold the data.
 
         Args:
-            encoded: token ids of every row.
+            encoded: every row in tokens.
             pad_id: id of the padding token.
             targets: arrays with one entry a row, such as ``labels`` or ``teacher_logits``.
         """

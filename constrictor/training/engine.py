@@ -19,7 +19,7 @@ from transformers import PreTrainedModel, PrinterCallback, TrainerCallback
 
 from constrictor.artifacts.exclusive import alone_in
 from constrictor.artifacts.writing import disk_errors_named, empty_folder, write_text
-from constrictor.data.tokenization import Encoded
+from constrictor.data.batching import Encoded
 from constrictor.errors import ConstrictorError
 from constrictor.progress import log
 from constrictor.study.settings import canonical_json
@@ -45,7 +45,7 @@ class TrainingData:
     """What a model is trained on.
 
     Attributes:
-        encoded: token ids of every row.
+        encoded: every row in tokens.
         pad_id: id of the padding token.
         targets: arrays with one entry a row, handed to the loss: ``labels``, ``teacher_logits``.
     """

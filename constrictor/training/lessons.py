@@ -9,9 +9,10 @@ from typing import NamedTuple
 import numpy as np
 from transformers import PreTrainedModel
 
+from constrictor.data.batching import Encoded
 from constrictor.data.examples import UNLABELLED, read_examples
 from constrictor.data.outputs import read_outputs
-from constrictor.data.tokenization import Encoded, Tokenizer
+from constrictor.data.tokenization import Tokenizer
 from constrictor.errors import ConstrictorError
 from constrictor.study.steps.distil import SoftTargets
 from constrictor.study.steps.step import Optimisation

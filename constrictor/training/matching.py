@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
+from constrictor.artifacts.model_inputs import inputs_of
 from constrictor.study.steps.matching import Matching
 from constrictor.training.features import AttentionMaps, HiddenStates, Insides
 
@@ -49,12 +50,12 @@ def matching(
     teacher.requires_grad_(False).eval()
 
     def loss(batch: dict[str, Tensor]) -> Tensor:
-        ids, mask = batch["input_ids"], batch["attention_mask"]
-        if teacher.device != ids.device:
-            teacher.to(ids.device)  # type: ignore[arg-type]
-        with torch.autocast(ids.device.type, torch.bfloat16, enabled=bf16):
+        mask = batch["attention_mask"]
+        if teacher.device != mask.device:
+            teacher.to(mask.device)  # type: ignore[arg-type]
+        with torch.autocast(mask.device.type, torch.bfloat16, enabled=bf16):
             with torch.no_grad():
-                teacher.base_model(input_ids=ids, attention_mask=mask)
+                teacher.base_model(**inputs_of(teacher, batch))
             losses = [part.loss(of_student.kept, of_teacher.kept, mask) for part in parts]
         of_student.kept.clear()
         return torch.stack(losses).sum(dim=0)

@@ -19,10 +19,11 @@ import numpy as np
 from constrictor.artifacts.manifest import Manifest, installed_versions, sha256_of
 from constrictor.artifacts.tokenizer_files import copy_tokenizer, replace_tokenizer
 from constrictor.artifacts.writing import artifact_folder, seal, write_text
+from constrictor.data.batching import predict_logits
 from constrictor.data.examples import UNLABELLED, read_examples
 from constrictor.data.lengths import length_summary, spell_cut
 from constrictor.data.task import TaskManifest, read_task
-from constrictor.data.tokenization import Tokenizer, predict_logits
+from constrictor.data.tokenization import Tokenizer
 from constrictor.metrics.problem import problem_of
 from constrictor.progress import announce, log, spell_seconds
 from constrictor.study.settings import Settings

@@ -11,6 +11,7 @@ from torch import Tensor
 from transformers import PreTrainedModel, Trainer, TrainerCallback, TrainingArguments
 from transformers.utils import SAFE_WEIGHTS_NAME
 
+from constrictor.artifacts.model_inputs import inputs_of
 from constrictor.study.steps.step import Optimisation
 from constrictor.training.batches import LengthBuckets
 from constrictor.training.device import arithmetic, this_device
@@ -20,7 +21,8 @@ from constrictor.training.trackers import wanted_trackers
 Loss = Callable[[Tensor, dict[str, Tensor]], Tensor]
 """Maps logits ``(batch, outputs)`` and the batch to ``(batch,)`` losses.
 
-The batch has ``input_ids``, ``attention_mask``, the targets and, as ``done``, the share of the optimiser steps that are done.
+The batch has ``input_ids``, ``attention_mask``, of pairs ``token_type_ids``, the targets and, as ``done``, the share of the
+optimiser steps that are done.
 """
 
 
@@ -93,8 +95,8 @@ class EngineTrainer(Trainer):
         self, model: Any, inputs: dict[str, Tensor], return_outputs: bool = False, num_items_in_batch: Any = None
     ) -> Tensor:
         """Mean of the rows' losses."""
-        features = {name: inputs[name] for name in ("input_ids", "attention_mask")}
-        logits = model(**features).logits.float()
+        assert isinstance(self.model, PreTrainedModel)
+        logits = model(**inputs_of(self.model, inputs)).logits.float()
         done = torch.tensor(self.state.global_step / self.state.max_steps, dtype=torch.float64)
         return self._loss(logits, {**inputs, "done": done}).mean()
 

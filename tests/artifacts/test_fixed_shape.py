@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from constrictor.artifacts.fixed_shape import in_fixed_shape
-from constrictor.data.tokenization import pad
+from constrictor.data.batching import pad
 from constrictor.errors import ConstrictorError
 
 

@@ -16,7 +16,7 @@ from constrictor.comparison.bootstrap import Interval
 from constrictor.comparison.collect import Comparison, Row, collect
 from constrictor.comparison.compare import compare
 from constrictor.comparison.plots import plot_quality_latency
-from constrictor.comparison.table import table_markdown
+from constrictor.comparison.table import table_csv, table_markdown
 from constrictor.data.outputs import Outputs, write_predictions
 from constrictor.data.task import TaskManifest
 
@@ -397,3 +397,27 @@ def test_one_replicate_has_no_spread_and_no_timing_is_no_error(results, tmp_path
     assert all(row.spread is None and row.latency is None and row.against_control is None for row in rows)
     compare(alone, task, results, tmp_path / "out")
     assert "base" in (tmp_path / "out" / "table.md").read_text(encoding="utf-8")
+
+
+def test_further_test_sets_and_from_five_replicates_on_the_median(results, tmp_path):
+    replicates = [f"seed{number}" for number in range(1, 6)]
+    for number, name in enumerate(replicates):
+        shutil.copytree(results / f"seed{number % 2 + 1}", tmp_path / name)
+        for lineage in SHARES:
+            file = tmp_path / name / lineage / "metrics.json"
+            scores = json.loads(file.read_text(encoding="utf-8"))
+            scores["test"]["macro_f1"] = [0.5, 0.9, 0.6, 0.2, 0.1][number]
+            scores["extra_tests"] = {"mismatched": {**scores["test"], "macro_f1": 0.1 * number, "accuracy": 0.25}}
+            file.write_text(json.dumps(scores), encoding="utf-8")
+    settings = SETTINGS.model_copy(update={"replicates": replicates})
+    rows = collect(settings, TASK, tmp_path)
+    record = next(csv.DictReader(table_csv(rows, settings, "macro_f1").splitlines()))
+    assert float(record["test_macro_f1_median_over_replicates"]) == 0.5
+    assert float(record["mismatched_macro_f1"]) == pytest.approx(0.2)
+    assert float(record["mismatched_accuracy"]) == pytest.approx(0.25)
+    header, _, first = table_markdown(rows, settings, TASK, "reviews").splitlines()[2:5]
+    cells = dict(zip(*([cell.strip() for cell in line.split("|")] for line in (header, first)), strict=True))
+    assert (cells["median of 5"], cells["mismatched macro_f1"]) == ("50.00", "20.00")
+    few = table_markdown(collect(SETTINGS, TASK, results), SETTINGS, TASK, "reviews")
+    assert "median of" not in few
+    assert "mismatched" not in few

@@ -6,10 +6,10 @@ import pytest
 
 from constrictor.data.examples import Examples, read_examples, write_examples
 from constrictor.data.folds import cut_folds
-from constrictor.data.task import SPLITS, fingerprint, prepare_task, read_task
+from constrictor.data.task import fingerprint, prepare_task, read_task
 from constrictor.errors import ConstrictorError
 from constrictor.study.replicate import Folding
-from constrictor.study.tasks import ClassificationTask
+from constrictor.study.tasks import SPLITS, ClassificationTask
 
 
 def _folding(folds: int = 5, **settings) -> Folding:

@@ -4,9 +4,9 @@ import pytest
 
 from constrictor.data.duplicates import same_text_key
 from constrictor.data.examples import read_examples
-from constrictor.data.task import SPLITS, prepare_task, read_task
+from constrictor.data.task import prepare_task, read_task
 from constrictor.errors import ConstrictorError
-from constrictor.study.tasks import ClassificationTask
+from constrictor.study.tasks import SPLITS, ClassificationTask
 
 
 def _write(path, rows) -> str:
@@ -157,7 +157,7 @@ def test_texts_are_normalised_before_they_are_compared_and_the_changes_counted(p
 
 
 def test_a_text_of_which_nothing_is_left_is_none(prepare, monkeypatch):
-    monkeypatch.setattr("constrictor.data.task.normaliser", lambda _: lambda text: text.replace("text number 7", ""))
+    monkeypatch.setattr("constrictor.data.rows.normaliser", lambda _: lambda text: text.replace("text number 7", ""))
     with pytest.raises(ConstrictorError, match=r"1 rows have no text .*: 7\. Fill"):
         prepare(_rows(40))
 
@@ -177,3 +177,45 @@ def test_manifest_is_json_that_people_can_read(prepare):
     text = (prepare.folder / "manifest.json").read_text(encoding="utf-8")
     assert json.loads(text)["metric"] == "accuracy"
     assert text.endswith("}\n")
+
+
+def test_a_cap_takes_training_examples_class_by_class_and_leaves_what_is_held_out(prepare):
+    rows, split = _rows(200, labels=("neg", "neg", "neg", "pos")), {"validation": 0.1, "test": 0.1}
+    whole = prepare(rows, "whole", split=split)
+    capped = prepare(rows, "capped", split=split, max_samples=40)
+    assert capped.classes["train"] == {"neg": 30, "pos": 10}
+    for name in ("validation", "test"):
+        assert capped.fingerprint[name] == whole.fingerprint[name]
+    assert prepare(rows, "again", split=split, max_samples=40) == capped
+    assert prepare(rows, "roomy", split=split, max_samples=10_000) == whole
+    both = prepare(rows, "both", split=split, fraction=0.5, max_samples=100)
+    assert both.rows == {"train": 80, "validation": 10, "test": 10}
+
+
+def test_a_cap_below_the_number_of_classes_is_refused(prepare):
+    with pytest.raises(
+        ConstrictorError, match=r"'train' .1 examples. has no example .*raise 'fraction' or 'max_samples'"
+    ):
+        prepare(_rows(40), max_samples=1)
+
+
+def test_rows_without_text_are_refused_or_dropped_and_counted(prepare):
+    rows = [("  ", "pos"), *_rows(40), ("", "neg")]
+    with pytest.raises(ConstrictorError, match=r"2 rows have no text .*'drop_empty: true'"):
+        prepare(rows)
+    manifest = prepare(rows, drop_empty=True)
+    assert manifest.dropped == {"repeated": 0, "contradicting": 0, "without a text": 2}
+    assert sum(manifest.rows.values()) == 40
+    ids = {identity for part in _all(prepare.folder).values() for identity, *_ in part}
+    assert ids == {str(number) for number in range(1, 41)}
+
+
+def test_of_pairs_both_texts_must_be_there(tmp_path):
+    (tmp_path / "pairs.tsv").write_text(
+        "text\tpair\tlabel\n" + "".join(f"a {n}\t{'' if n == 7 else f'b {n}'}\t{'xy'[n % 2]}\n" for n in range(40)),
+        encoding="utf-8",
+    )
+    settings = {"source": {"path": str(tmp_path / "pairs.tsv")}, "columns": {"pair": "pair"}, "drop_empty": True}
+    manifest = prepare_task(ClassificationTask.model_validate(settings), tmp_path / "task")
+    assert manifest.dropped["without a text"] == 1
+    assert ("a 7", "") not in [text for part in _all(tmp_path / "task").values() for _, text, _ in part]

@@ -2,11 +2,9 @@ import csv
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from transformers import AutoTokenizer
 
-from constrictor.data.tokenization import Tokenizer, batches_by_length, predict_logits
+from constrictor.data.tokenization import Tokenizer
 from constrictor.errors import ConstrictorError
 from constrictor.study.local_sources import package_path
 
@@ -54,26 +52,6 @@ def test_missing_and_damaged_tokenizer_are_named(tmp_path):
         Tokenizer(tmp_path, 8)
 
 
-@given(st.lists(st.integers(1, 30), min_size=1, max_size=60), st.integers(1, 9))
-def test_batches_by_length_cover_all_rows_longest_first(lengths, batch_size):
-    batches = list(batches_by_length([np.zeros(length) for length in lengths], batch_size))
-    rows = np.concatenate(batches)
-    assert sorted(rows.tolist()) == list(range(len(lengths)))
-    assert (np.diff(np.array(lengths)[rows]) <= 0).all()
-    assert all(len(batch) == batch_size for batch in batches[:-1])
-
-
-@given(st.lists(st.lists(st.integers(1, 99), min_size=1, max_size=9), min_size=1, max_size=30), st.integers(1, 7))
-def test_logits_come_in_the_order_of_the_texts(sequences, batch_size):
-    def predict(batch):
-        ids = batch["input_ids"] * batch["attention_mask"]
-        return np.stack([ids.sum(1), batch["attention_mask"].sum(1)], axis=1)
-
-    found = predict_logits(predict, [np.array(ids) for ids in sequences], 7, batch_size=batch_size)
-    assert found.tolist() == [[sum(ids), len(ids)] for ids in sequences]
-    assert found.dtype == np.float32
-
-
 def _bodies(folder, texts) -> list[list[int]]:
     return AutoTokenizer.from_pretrained(folder)(texts, add_special_tokens=False)["input_ids"]
 
@@ -106,3 +84,16 @@ def test_special_tokens_that_a_text_spells_out_are_text(minilm):
     text = "[SEP] " * 40
     ids = Tokenizer(minilm, 12, truncation="head_tail").encode([text])[0]
     assert ids.tolist() == [101] + [102] * 10 + [102]
+
+
+@pytest.mark.parametrize(("truncation", "side"), [("head", "right"), ("tail", "left")])
+@pytest.mark.parametrize("max_length", [9, 128])
+def test_pairs_and_their_types_equal_those_of_transformers(minilm, reviews, max_length, truncation, side):
+    pairs = [pair for pair in zip(reviews, reviews[::-1], strict=True) if all(text.strip() for text in pair)]
+    theirs = AutoTokenizer.from_pretrained(minilm, truncation_side=side)(
+        *map(list, zip(*pairs, strict=True)), truncation=True, max_length=max_length
+    )
+    ours = Tokenizer(minilm, max_length, truncation=truncation).encode(pairs)
+    assert [tokens[:, 0].tolist() for tokens in ours] == theirs["input_ids"]
+    assert [tokens[:, 1].tolist() for tokens in ours] == theirs["token_type_ids"]
+    assert all(set(tokens[:, 1]) == {0, 1} and tokens.dtype == np.int64 for tokens in ours)

@@ -7,6 +7,7 @@ from scipy.special import log_softmax
 from sklearn.metrics import accuracy_score, f1_score, matthews_corrcoef, recall_score
 
 from constrictor.data.examples import read_examples
+from constrictor.data.outputs import read_predictions
 from constrictor.evaluation.evaluate import evaluate
 from constrictor.runtimes.load import load
 
@@ -47,3 +48,18 @@ def test_predictions_are_the_saved_models_answers_to_the_tasks_examples(evaluate
 
 def test_a_trained_model_is_right(evaluated):
     assert evaluated[0]["test"]["accuracy"] > 0.9
+
+
+def test_further_test_sets_are_measured_apart(tiny_teacher, tiny_task, evaluated, tmp_path):
+    files = {"other": tiny_task / "train.parquet", "same": tiny_task / "test.parquet"}
+    evaluate(tiny_teacher, tiny_task, tmp_path / "m.json", tmp_path / "p.parquet", extra_tests=files)
+    metrics = json.loads((tmp_path / "m.json").read_text(encoding="utf-8"))
+    further = metrics.pop("extra_tests")
+    assert metrics == evaluated[0]
+    assert further["same"] == metrics["test"]
+    examples = read_examples(tiny_task / "train.parquet")
+    found = read_predictions(tmp_path / "p.parquet")
+    assert list(found) == ["validation", "test", "other", "same"]
+    assert found["other"].ids == examples.ids
+    assert further["other"]["examples"] == len(examples)
+    assert further["other"]["accuracy"] == accuracy_score(examples.labels, found["other"].logits.argmax(1))

@@ -5,6 +5,7 @@ import pytest
 import yaml
 
 from constrictor.errors import ConstrictorError
+from constrictor.study.plan import Plan
 from constrictor.study.read import load_study, read_study
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -31,9 +32,47 @@ def test_the_small_study_and_the_default_study_are_read(changed):
     assert load_study(ROOT / "config.yaml").name == "quickstart"
 
 
-@pytest.mark.parametrize("file", sorted((ROOT / "studies").glob("*.yaml")), ids=lambda file: file.name)
-def test_every_study_of_the_repository_is_read(file):
-    assert load_study(file).recipes
+STUDIES = sorted((ROOT / "studies").rglob("*.yaml"))
+
+
+def _local_paths(value) -> set[str]:
+    """The paths of local files and folders in a study."""
+    if isinstance(value, dict):
+        own = {value["path"]} if isinstance(value.get("path"), str) else set()
+        return own.union(*map(_local_paths, value.values()))
+    return set()
+
+
+@pytest.fixture
+def data_of_the_studies(tmp_path):
+    """The files and folders that the studies name exist where they are read."""
+    for path in set().union(*(_local_paths(yaml.safe_load(file.read_text(encoding="utf-8"))) for file in STUDIES)):
+        file = tmp_path / path if Path(path).suffix else tmp_path / path / "config.json"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.touch()
+
+
+@pytest.mark.usefixtures("data_of_the_studies")
+@pytest.mark.parametrize("file", STUDIES, ids=lambda file: f"{file.parent.name}-{file.stem}")
+def test_every_study_of_the_repository_is_read_and_planned(file):
+    study = load_study(file)
+    plan = Plan(study)
+    assert set(study.recipes.values()) <= set(plan.lineages)
+    assert plan.comparison["recipes"] == study.recipes
+
+
+@pytest.mark.usefixtures("data_of_the_studies")
+def test_glue_has_all_its_tasks_and_locally_the_one_that_is_there():
+    study = load_study(ROOT / "studies/glue.yaml")
+    metrics = {name: task.metric for name, task in study.tasks.items()}
+    assert metrics == {
+        "cola": "mcc", "sst2": "accuracy", "mrpc": "f1", "stsb": "pearson_spearman", "qqp": "f1",
+        "mnli": "accuracy", "qnli": "accuracy", "rte": "accuracy", "wnli": "accuracy",
+    }  # fmt: skip
+    # F1 is that of the second class, which GLUE counts as the positive one.
+    assert (study.tasks["mrpc"].labels[1], study.tasks["qqp"].labels[1]) == ("equivalent", "duplicate")
+    assert list(study.tasks["mnli"].extra_tests) == ["mismatched"]
+    assert list(load_study(ROOT / "studies/local/glue.yaml").tasks) == ["sst2"]
 
 
 @pytest.mark.parametrize(
@@ -176,6 +215,21 @@ def test_an_extended_study_may_have_another_source(study_file, tmp_path):
     source = load_study(above).tasks["reviews"].source
     assert source.train.model_dump() == LOCAL
     assert source.test.model_dump() == HUB
+
+
+def test_null_takes_away_what_an_extended_study_has(study_file, tmp_path):
+    study_file({"tasks.more": {"source": LOCAL}, "report.control": "cpu"})
+    above = tmp_path / "local.yaml"
+    above.write_text(
+        "extends: study.yaml\ntasks: {more: null}\nrecipes: {wide: null}\nreport: {control: null}\n", encoding="utf-8"
+    )
+    study = load_study(above)
+    assert (list(study.tasks), study.report.control) == (["reviews"], None)
+    assert list(study.recipes) == ["baseline", "cpu"]
+
+
+def test_null_where_nothing_was_is_a_mistake(study_file):
+    assert "recipes.more: found None" in _mistakes(study_file, {"recipes.more": None})
 
 
 def test_what_is_laid_over_one_use_of_an_anchor_leaves_the_others_alone(study_file, tmp_path):

@@ -4,7 +4,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from constrictor.data.tokenization import pad
+from constrictor.data.batching import pad
 from constrictor.training.batches import Collator, LengthBuckets
 
 

@@ -9,11 +9,11 @@ from typing import Any
 from constrictor.artifacts.manifest import installed_versions
 from constrictor.artifacts.onnx_model import open_session, run_session
 from constrictor.artifacts.torch_model import forward, load_classifier
-from constrictor.compression.export.onnx import PlainClassifier, export_onnx
+from constrictor.compression.export.onnx import PlainClassifier, export_onnx, reads_types
 from constrictor.compression.export.optimize import export_fastest
 from constrictor.compression.export.parity import compare_logits, refuse_difference
 from constrictor.compression.export.work import Changes, Work
-from constrictor.data.tokenization import predict_logits
+from constrictor.data.batching import predict_logits
 from constrictor.errors import ConstrictorError
 
 
@@ -35,7 +35,8 @@ def write_onnx(work: Work) -> Changes:
         details = export_fastest(model, settings, work.staging, max_length, texts, parity)
     else:
         file = work.staging / "model.onnx"
-        export_onnx(PlainClassifier(model), file, settings.opset, max_length, settings.shape)
+        typed = reads_types(model, texts)
+        export_onnx(PlainClassifier(model), file, settings.opset, max_length, settings.shape, typed=typed)
         details = {"parity": parity(file)}
         refuse_difference(details["parity"], settings.max_difference, file)
     return {

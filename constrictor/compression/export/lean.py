@@ -2,8 +2,8 @@
 
 In the last layer only the first token's query, attention output and feed-forward are computed: nothing reads the others.
 Query, key and value can be one matrix product. Three foldings cost nothing at run time: the scale 1/sqrt(d) goes into the
-query matrix (Vaswani et al., 2017, section 3.2.1), the row of the only token type into the position table, and positions
-beyond the task's longest input are dropped.
+query matrix (Vaswani et al., 2017, section 3.2.1), the row of the only token type of single texts into the position table,
+and positions beyond the task's longest input are dropped.
 """
 
 from __future__ import annotations
@@ -16,10 +16,16 @@ from constrictor.compression.export.encoder_parts import EncoderParts, LayerPart
 
 
 class LeanClassifier(nn.Module):
-    """A classifier, rewritten. It maps ids and mask ``(batch, length)`` to logits ``(batch, classes)``."""
+    """A classifier, rewritten. It maps ids, mask and perhaps token types ``(batch, length)`` to logits ``(batch, classes)``."""
 
     def __init__(
-        self, model: PreTrainedModel, max_length: int, *, first_token: bool = True, merged: bool = False
+        self,
+        model: PreTrainedModel,
+        max_length: int,
+        *,
+        first_token: bool = True,
+        merged: bool = False,
+        typed: bool = False,
     ) -> None:
         """Build it from a loaded classifier, whose modules it shares.
 
@@ -28,6 +34,7 @@ class LeanClassifier(nn.Module):
             max_length: longest input in tokens.
             first_token: compute the last layer for the first token only.
             merged: query, key and value as one matrix product.
+            typed: read token types; otherwise all tokens are of the first one.
 
         Raises:
             ConstrictorError: if the structure of the model's family is not known.
@@ -35,15 +42,15 @@ class LeanClassifier(nn.Module):
         super().__init__()
         parts = take_apart(model)
         self.model = model  # owns what is shared
-        self.embeddings = _Embeddings(parts, max_length)
+        self.embeddings = _Embeddings(parts, max_length, typed)
         self.layers = nn.ModuleList(
             _Layer(layer, parts.head_size, merged, first_token and layer is parts.layers[-1]) for layer in parts.layers
         )
         self.head = parts.head
 
-    def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+    def forward(self, input_ids: Tensor, attention_mask: Tensor, token_type_ids: Tensor | None = None) -> Tensor:
         """Logits of a batch."""
-        hidden = self.embeddings(input_ids)
+        hidden = self.embeddings(input_ids, token_type_ids)
         # Added to the scores, so that no weight falls on padding.
         bias = (1.0 - attention_mask[:, None, None, :].to(hidden.dtype)) * torch.finfo(hidden.dtype).min
         for layer in self.layers:
@@ -54,26 +61,28 @@ class LeanClassifier(nn.Module):
 class _Embeddings(nn.Module):
     positions: Tensor
 
-    def __init__(self, parts: EncoderParts, max_length: int) -> None:
+    def __init__(self, parts: EncoderParts, max_length: int, typed: bool) -> None:
         super().__init__()
         self.words = parts.embeddings.word_embeddings
+        self.types = parts.embeddings.token_type_embeddings if typed else None
         self.norm = parts.embeddings.LayerNorm
         self.projection = parts.projection or nn.Identity()
         self.padding = parts.padding
-        self.register_buffer("positions", fold_positions(parts, max_length))
+        self.register_buffer("positions", fold_positions(parts, max_length, typed=typed))
 
-    def forward(self, ids: Tensor) -> Tensor:
+    def forward(self, ids: Tensor, types: Tensor | None) -> Tensor:
         if self.padding is None:
             positions = self.positions[: ids.shape[1]]
         else:
             # Row 0 is that of padding; the others are counted over what is no padding.
             real = (ids != self.padding).long()
             positions = nn.functional.embedding(real.cumsum(1) * real, self.positions)
-        return self.projection(self.norm(self.words(ids) + positions))
+        embedded = self.words(ids) + positions
+        return self.projection(self.norm(embedded if self.types is None else embedded + self.types(types)))
 
 
-def fold_positions(parts: EncoderParts, max_length: int) -> Tensor:
-    """The rows of the position table that can be met, each with the row of token type 0 added.
+def fold_positions(parts: EncoderParts, max_length: int, *, typed: bool = False) -> Tensor:
+    """The rows of the position table that can be met, each with the row of token type 0 added unless types are read.
 
     Returns:
         ``(max_length, width)``; with a row for padding in front where positions are counted from behind it.
@@ -82,7 +91,7 @@ def fold_positions(parts: EncoderParts, max_length: int) -> Tensor:
     rows = max_length + (parts.padding is not None)
     positions = parts.embeddings.position_embeddings.weight[first : first + rows]
     types = getattr(parts.embeddings, "token_type_embeddings", None)
-    return (positions if types is None else positions + types.weight[0]).detach().clone()
+    return (positions if typed or types is None else positions + types.weight[0]).detach().clone()
 
 
 def fold_scale(query: nn.Linear, head_size: int) -> nn.Linear:

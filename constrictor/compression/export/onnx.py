@@ -11,12 +11,14 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
+from constrictor.artifacts.model_inputs import has_token_types
 from constrictor.artifacts.onnx_file import save_onnx
+from constrictor.data.batching import TYPES, Encoded
 from constrictor.errors import ConstrictorError
 
 
 class PlainClassifier(nn.Module):
-    """A classifier as it is. It maps ids and mask ``(batch, length)`` to logits ``(batch, classes)``."""
+    """A classifier as it is. It maps ids, mask and perhaps token types ``(batch, length)`` to logits ``(batch, classes)``."""
 
     def __init__(self, model: PreTrainedModel) -> None:
         super().__init__()
@@ -24,27 +26,43 @@ class PlainClassifier(nn.Module):
         model.set_attn_implementation("eager")
         self.model = model
 
-    def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+    def forward(self, input_ids: Tensor, attention_mask: Tensor, token_type_ids: Tensor | None = None) -> Tensor:
         """Logits of a batch."""
-        return self.model(input_ids=input_ids, attention_mask=attention_mask).logits
+        types = {} if token_type_ids is None else {TYPES: token_type_ids}  # some models know no such argument
+        return self.model(input_ids=input_ids, attention_mask=attention_mask, **types).logits
+
+
+def reads_types(model: PreTrainedModel, texts: Encoded) -> bool:
+    """Whether a model, once exported, is to read token types: it has several, and its task is about pairs."""
+    return texts[0].ndim == 2 and has_token_types(model)
 
 
 def export_onnx(
-    model: nn.Module, file: Path, opset: int, max_length: int, shape: tuple[int, int] | None = None
+    model: nn.Module,
+    file: Path,
+    opset: int,
+    max_length: int,
+    shape: tuple[int, int] | None = None,
+    *,
+    typed: bool = False,
 ) -> None:
-    """Write a classifier as ONNX, with the inputs `input_ids` and `attention_mask` and the output `logits`.
+    """Write a classifier as ONNX: its inputs are `input_ids`, `attention_mask` and perhaps `token_type_ids`, its output `logits`.
 
     Args:
-        model: maps ids and mask ``(batch, length)`` to logits ``(batch, classes)``, in float32.
+        model: maps ids, mask and perhaps token types ``(batch, length)`` to logits ``(batch, classes)``, in float32.
         file: where to write; tensors of a model of more than 2 GB go into `model.onnx.data` beside it.
         opset: version of the operator set.
         max_length: longest input in tokens.
         shape: a fixed batch size and length; None leaves both free.
+        typed: let it read token types.
 
     Raises:
         ConstrictorError: if the model cannot be written in this operator set.
     """
     ids = torch.ones(shape or (2, min(8, max_length)), dtype=torch.long)
+    inputs = {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
+    if typed:
+        inputs[TYPES] = torch.ones_like(ids)
     free = {0: torch.export.Dim("batch"), 1: torch.export.Dim("length", max=max_length)}
     for name in ("torch.onnx", "onnxscript", "onnx_ir"):
         logging.getLogger(name).setLevel(logging.ERROR)
@@ -53,12 +71,12 @@ def export_onnx(
         try:
             program = torch.onnx.export(
                 model.eval(),
-                (ids, torch.ones_like(ids)),
+                tuple(inputs.values()),
                 dynamo=True,
                 opset_version=opset,
-                input_names=["input_ids", "attention_mask"],
+                input_names=list(inputs),
                 output_names=["logits"],
-                dynamic_shapes=None if shape else (free, free),
+                dynamic_shapes=None if shape else (free,) * len(inputs),
                 verbose=False,
             )
         except torch.onnx.OnnxExporterError as error:

@@ -16,11 +16,11 @@ from transformers import PreTrainedModel
 from constrictor.artifacts.onnx_file import load_onnx, save_onnx
 from constrictor.artifacts.onnx_model import open_session, run_session
 from constrictor.compression.export.lean import LeanClassifier
-from constrictor.compression.export.onnx import PlainClassifier, export_onnx
+from constrictor.compression.export.onnx import PlainClassifier, export_onnx, reads_types
 from constrictor.compression.export.parity import refuse_difference
 from constrictor.compression.export.timing import milliseconds_in_turn, speed_ratio
 from constrictor.compression.quantization.onnx_int8 import to_int8
-from constrictor.data.tokenization import Batch, Encoded
+from constrictor.data.batching import Batch, Encoded, pad
 from constrictor.errors import ConstrictorError
 from constrictor.study.steps.export import Export
 
@@ -51,11 +51,12 @@ def export_fastest(
     Raises:
         ConstrictorError: if the export without any rewrite does not say what the torch model says.
     """
+    typed = reads_types(model, texts)
     variants: dict[str, nn.Module] = {"none": PlainClassifier(model)}
     rewrites: dict[str, Any] = {}
     try:
-        variants["first token"] = LeanClassifier(model, max_length)
-        variants["first token, merged projections"] = LeanClassifier(model, max_length, merged=True)
+        variants["first token"] = LeanClassifier(model, max_length, typed=typed)
+        variants["first token, merged projections"] = LeanClassifier(model, max_length, typed=typed, merged=True)
     except ConstrictorError as reason:
         rewrites["reason"] = str(reason)
     with TemporaryDirectory(dir=folder, prefix=".variants") as scratch:
@@ -63,7 +64,7 @@ def export_fastest(
         for number, (name, variant) in enumerate(variants.items()):
             file = Path(scratch, str(number), "model.onnx")
             file.parent.mkdir()
-            export_onnx(variant, file, settings.opset, max_length, settings.shape)
+            export_onnx(variant, file, settings.opset, max_length, settings.shape, typed=typed)
             found[name] = parity(file)
             if name == "none":
                 refuse_difference(found[name], settings.max_difference, file)
@@ -121,5 +122,5 @@ def _int8(file: Path) -> Path:
 
 def _full_batch(texts: Encoded, batch: int, length: int) -> Batch:
     """A batch in which every position is used, made of the texts' tokens."""
-    ids = np.resize(np.concatenate(texts), (batch, length))
-    return {"input_ids": ids, "attention_mask": np.ones_like(ids)}
+    tokens = np.concatenate(texts)
+    return pad(list(np.resize(tokens, (batch, length, *tokens.shape[1:]))), pad_id=0)

@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 
 from constrictor.artifacts.manifest import Manifest
+from constrictor.data.batching import Batch, Encoded, predict_logits
 from constrictor.data.examples import Text
-from constrictor.data.tokenization import Batch, Encoded, Tokenizer, predict_logits
+from constrictor.data.tokenization import Tokenizer
 from constrictor.study.steps.export import Export
 
 Changes = dict[str, Any]

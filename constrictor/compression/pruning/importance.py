@@ -17,6 +17,7 @@ from transformers import PreTrainedModel
 from transformers.pytorch_utils import Conv1D
 
 from constrictor.artifacts.architecture import Block, Matrix, blocks_of
+from constrictor.artifacts.model_inputs import inputs_of
 from constrictor.artifacts.torch_model import problem_type
 from constrictor.compression.sample import Sample
 from constrictor.data.examples import UNLABELLED
@@ -64,7 +65,7 @@ def taylor_importance(model: PreTrainedModel, sample: Sample) -> list[Importance
     totals = [Importance(torch.zeros(block.heads), torch.zeros(block.neurons)) for block in blocks]
     with _recorded_inputs(blocks) as recorded, _evaluating(model):
         for batch in sample.batches():
-            features = {name: batch[name].to(model.device) for name in ("input_ids", "attention_mask")}
+            features = inputs_of(model, batch)
             with torch.enable_grad():
                 logits = model(**features).logits.float()
                 # A sum, so that an example's gradient is its own.
@@ -100,7 +101,7 @@ def activation_importance(model: PreTrainedModel, sample: Sample) -> list[Import
     tokens = 0
     with _recorded_inputs(blocks) as recorded, _evaluating(model), torch.no_grad():
         for batch in sample.batches():
-            features = {name: batch[name].to(model.device) for name in ("input_ids", "attention_mask")}
+            features = inputs_of(model, batch)
             model(**features)
             real = features["attention_mask"].bool()
             tokens += int(real.sum())

@@ -92,7 +92,7 @@ def _look_at(settings: AnyPrune, files: Sequence[Path], parent: Path, task: Task
         # Nothing is cut off: a token behind the longest input may come earlier in another text.
         tokenizer = Tokenizer(parent, max_length=1_000_000)
         parts = [read_examples(file) for file in files]
-        encoded = [ids for part in parts for ids in tokenizer.encode(part.texts)]
+        encoded = [tokens for part in parts for tokens in tokenizer.encode(part.texts)]
         labels = np.concatenate([part.labels for part in parts])
         return Sample(encoded, labels, tokenizer.pad_id, (parent / TOKENIZER).read_text(encoding="utf-8"))
     if isinstance(settings, Calibration):

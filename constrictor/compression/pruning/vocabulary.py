@@ -17,6 +17,7 @@ from transformers import PreTrainedModel
 
 from constrictor.compression.pruning.method import Pruned
 from constrictor.compression.sample import Sample
+from constrictor.data.batching import ids_of
 from constrictor.errors import ConstrictorError
 from constrictor.study.steps.prune import Vocabulary
 
@@ -30,7 +31,7 @@ def prune_vocabulary(model: PreTrainedModel, settings: Vocabulary, sample: Sampl
     """
     assert sample is not None
     content = json.loads(sample.tokenizer)
-    counts = np.bincount(np.concatenate(sample.encoded), minlength=model.config.vocab_size)
+    counts = np.bincount(np.concatenate([*map(ids_of, sample.encoded)]), minlength=model.config.vocab_size)
     needed = {sample.pad_id, *(getattr(model.config, key) for key in _present(model.config))}
     kept = tokens_to_keep(content, counts, settings.size, settings.min_count, needed)
     before = model.config.vocab_size

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from constrictor.artifacts.architecture import encoder_linears
+from constrictor.artifacts.model_inputs import inputs_of
 from constrictor.compression.pruning.masks import pattern_masks, row_masks
 from constrictor.compression.pruning.method import Pruned, keep_zeros
 from constrictor.compression.sample import Sample
@@ -63,7 +64,7 @@ def input_norms(model: PreTrainedModel, linears: dict[str, nn.Linear], sample: S
     model.eval()
     for batch in sample.batches():
         is_token = batch["attention_mask"].bool()
-        model(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"])
+        model(**inputs_of(model, batch))
     for hook in hooks:
         hook.remove()
     return {name: total.sqrt().float() for name, total in squares.items()}

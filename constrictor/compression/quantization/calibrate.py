@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
+from constrictor.artifacts.model_inputs import inputs_of
 from constrictor.compression.quantization.ranges import RANGES, Observed, looks
 from constrictor.compression.sample import Sample
 
@@ -49,7 +50,7 @@ def _watch(
     try:
         for batch in sample.batches():
             real = batch["attention_mask"].bool()
-            model(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"])
+            model(**inputs_of(model, batch))
     finally:
         for handle in handles:
             handle.remove()

@@ -12,6 +12,7 @@ from constrictor.artifacts.onnx_file import save_onnx
 from constrictor.artifacts.onnx_model import open_session
 from constrictor.compression.quantization.onnx_method import fitting_batches
 from constrictor.compression.quantization.ranges import RANGES, Observed, looks
+from constrictor.data.batching import inputs_by_name
 
 if TYPE_CHECKING:
     from constrictor.compression.quantization.work import Work
@@ -42,7 +43,7 @@ def calibrate(model: ModelProto, tensors: list[str], work: Work) -> dict[str, tu
     choose = RANGES[work.settings.ranges]
     for look in looks(choose):
         for batch in fitting_batches(session, sample.encoded, sample.pad_id):
-            inputs = {part.name: batch[part.name] for part in session.get_inputs()}
+            inputs = inputs_by_name(batch, [part.name for part in session.get_inputs()])
             for name, values in zip(tensors, session.run(tensors, inputs), strict=True):
                 # Nobody reads what is computed at padded positions.
                 look(seen[name], values[batch["attention_mask"] == 1] if values.ndim == 3 else values)

@@ -17,7 +17,8 @@ from constrictor.artifacts.onnx_file import load_onnx, save_onnx
 from constrictor.artifacts.onnx_model import open_session, run_session
 from constrictor.artifacts.tokenizer_files import copy_tokenizer
 from constrictor.compression.quantization.onnx_graph import float_matrices, float_tables
-from constrictor.data.tokenization import Batch, Encoded, Tokenizer, batches_by_length, pad
+from constrictor.data.batching import Batch, Encoded, batches_by_length, pad
+from constrictor.data.tokenization import Tokenizer
 from constrictor.errors import ConstrictorError
 
 if TYPE_CHECKING:
@@ -134,10 +135,11 @@ def fitting_batches(
         if isinstance(rows, int):
             batch = {name: np.resize(values, (size, values.shape[1])) for name, values in batch.items()}
         if isinstance(length, int):
-            fill = {"input_ids": pad_id, "attention_mask": 0}
             batch = {
                 name: np.pad(
-                    values[:, :length], ((0, 0), (0, max(0, length - values.shape[1]))), constant_values=fill[name]
+                    values[:, :length],
+                    ((0, 0), (0, max(0, length - values.shape[1]))),
+                    constant_values=pad_id if name == "input_ids" else 0,
                 )
                 for name, values in batch.items()
             }

@@ -48,7 +48,7 @@ def test_export_is_repeatable_and_names_no_path_of_this_machine(tiny_onnx, tiny_
 def test_a_model_that_says_something_else_is_refused_and_nothing_is_left(
     tiny_onnx, tiny_teacher, tiny_task, tmp_path, monkeypatch
 ):
-    def copy(model, file, opset, max_length, shape):
+    def copy(model, file, opset, max_length, shape, typed):
         shutil.copyfile(tiny_onnx / "model.onnx", file)
 
     monkeypatch.setattr("constrictor.compression.export.from_torch.export_onnx", copy)

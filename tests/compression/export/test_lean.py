@@ -74,6 +74,19 @@ def test_rewritten_model_says_what_the_plain_one_says(family, first_token, merge
             torch.testing.assert_close(lean(ids, mask), expected, atol=1e-5, rtol=0)
 
 
+@pytest.mark.parametrize("merged", [False, True], ids=["apart", "merged"])
+@pytest.mark.parametrize("family", ["bert", "electra"])
+def test_rewritten_model_tells_the_texts_of_a_pair_apart_as_the_plain_one_does(family, merged):
+    model = _classifier(CONFIGS[family])
+    lean = LeanClassifier(model, LENGTH, merged=merged, typed=True)
+    with torch.inference_mode():
+        ids, mask = _batch(model, [LENGTH, 3, 7])
+        types = (torch.arange(LENGTH) > 1).long() * mask
+        expected = model(input_ids=ids, attention_mask=mask, token_type_ids=types).logits
+        assert (expected - model(input_ids=ids, attention_mask=mask).logits).abs().max() > 0.01
+        torch.testing.assert_close(lean(ids, mask, types), expected, atol=1e-5, rtol=0)
+
+
 def test_positions_of_roberta_skip_padding_wherever_it_stands():
     model = _classifier(CONFIGS["roberta"])
     ids = torch.tensor([[1, 1, 5, 6, 7], [5, 1, 6, 7, 1]])

@@ -11,7 +11,8 @@ from constrictor.artifacts.onnx_model import open_session, run_session
 from constrictor.compression.quantization.onnx_graph import float_matrices, float_tables, split_gemms
 from constrictor.compression.quantization.onnx_method import HEAD
 from constrictor.compression.quantization.onnx_weight_only import weight_only
-from constrictor.data.tokenization import Tokenizer, predict_logits
+from constrictor.data.batching import predict_logits
+from constrictor.data.tokenization import Tokenizer
 from constrictor.runtimes.load import load
 from constrictor.study.steps.quantize import WeightOnly
 

@@ -1,0 +1,82 @@
+"""Texts in tokens, and the padded batches that every model is trained and asked with; needs neither torch nor transformers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+import numpy as np
+
+TYPES = "token_type_ids"
+
+Encoded = list[np.ndarray]
+"""Texts in tokens: the ids of a single text ``(tokens,)``; of a pair ``(tokens, 2)``, where each id has beside it the token's
+type, which tells the two texts apart. All int64."""
+
+Batch = dict[str, np.ndarray]
+"""``input_ids``, ``attention_mask`` and, if there are pairs in it, ``token_type_ids``, each ``(batch, longest)`` int64."""
+
+
+def pad(sequences: Sequence[np.ndarray], pad_id: int) -> Batch:
+    """Put sequences of different lengths into one batch.
+
+    >>> pad([np.array([5, 6]), np.array([7])], pad_id=0)["input_ids"].tolist()
+    [[5, 6], [7, 0]]
+    """
+    lengths = np.array([len(sequence) for sequence in sequences])
+    mask = np.arange(lengths.max()) < lengths[:, None]
+    batch = {"input_ids": _spread(mask, map(ids_of, sequences), pad_id), "attention_mask": mask.astype(np.int64)}
+    if any(sequence.ndim == 2 for sequence in sequences):
+        batch[TYPES] = _spread(mask, map(_types_of, sequences), 0)
+    return batch
+
+
+def ids_of(sequence: np.ndarray) -> np.ndarray:
+    """The token ids ``(tokens,)`` of a text or pair in tokens."""
+    return sequence if sequence.ndim == 1 else sequence[:, 0]
+
+
+def _types_of(sequence: np.ndarray) -> np.ndarray:
+    return np.zeros_like(sequence) if sequence.ndim == 1 else sequence[:, 1]
+
+
+def _spread(mask: np.ndarray, parts: Iterable[np.ndarray], fill: int) -> np.ndarray:
+    """Numbers, one part a row, at the places that a mask names."""
+    values = np.full(mask.shape, fill, dtype=np.int64)
+    values[mask] = np.concatenate(list(parts))
+    return values
+
+
+def inputs_by_name(batch: Batch, names: Iterable[str]) -> Batch:
+    """What a model that names its inputs reads of a batch; all tokens of single texts are of the first type."""
+    return {
+        name: np.zeros_like(batch["input_ids"]) if name == TYPES and TYPES not in batch else batch[name]
+        for name in names
+    }
+
+
+def predict_logits(
+    predict: Callable[[Batch], np.ndarray], encoded: Encoded, pad_id: int, *, batch_size: int = 64
+) -> np.ndarray:
+    """Logits of every text, in the order given.
+
+    Args:
+        predict: maps a batch to ``(batch, classes)`` logits.
+        encoded: the texts in tokens.
+        pad_id: id of the padding token.
+        batch_size: texts in one call.
+
+    Returns:
+        ``(texts, classes)`` float32.
+    """
+    parts, rows = [], []
+    for batch in batches_by_length(encoded, batch_size):
+        rows.append(batch)
+        parts.append(predict(pad([encoded[row] for row in batch], pad_id)))
+    logits = np.concatenate(parts).astype(np.float32)
+    return logits[np.argsort(np.concatenate(rows))]
+
+
+def batches_by_length(encoded: Encoded, batch_size: int) -> Iterator[np.ndarray]:
+    """Row numbers of batches of similar length, longest first, so that little is padded and memory peaks early."""
+    order = np.argsort([-len(sequence) for sequence in encoded], kind="stable")
+    return (order[start : start + batch_size] for start in range(0, len(order), batch_size))
