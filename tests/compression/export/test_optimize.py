@@ -74,7 +74,7 @@ def test_a_rewrite_stays_only_where_it_gains_something(ratios, kept):
 def _fake_export(monkeypatch, speeds):
     """Files hold the variant's number; the timing is given."""
     numbers = iter(range(3))
-    monkeypatch.setattr(optimize, "export_onnx", lambda model, file, *rest: file.write_text(str(next(numbers))))
+    monkeypatch.setattr(optimize, "export_onnx", lambda model, file, *rest, typed: file.write_text(str(next(numbers))))
     monkeypatch.setattr(optimize, "_speed_ratios", lambda files, *rest: {name: speeds[name] for name in files})
 
 
