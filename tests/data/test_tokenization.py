@@ -89,7 +89,9 @@ def test_special_tokens_that_a_text_spells_out_are_text(minilm):
 @pytest.mark.parametrize(("truncation", "side"), [("head", "right"), ("tail", "left")])
 @pytest.mark.parametrize("max_length", [9, 128])
 def test_pairs_and_their_types_equal_those_of_transformers(minilm, reviews, max_length, truncation, side):
-    pairs = [pair for pair in zip(reviews, reviews[::-1], strict=True) if all(text.strip() for text in pair)]
+    # The library keeps every combination of what it cuts off, so long pairs cut to nine tokens would fill the memory.
+    texts = [text[:200] for text in reviews if text.strip()]
+    pairs = list(zip(texts, texts[::-1], strict=True))
     theirs = AutoTokenizer.from_pretrained(minilm, truncation_side=side)(
         *map(list, zip(*pairs, strict=True)), truncation=True, max_length=max_length
     )
