@@ -82,8 +82,12 @@ def test_the_loss_is_that_which_transformers_computes(task, teacher):
     tokenizer = Tokenizer(teacher / "model", 32)
     model = AutoModelForSequenceClassification.from_pretrained(teacher / "model").eval()
     losses = [
-        model(input_ids=torch.from_numpy(ids)[None], labels=torch.from_numpy(np.atleast_1d(label))[None]).loss.item()
-        for ids, label in zip(tokenizer.encode(examples.texts), examples.labels, strict=True)
+        model(
+            input_ids=torch.from_numpy(tokens if tokens.ndim == 1 else tokens[:, 0])[None],
+            token_type_ids=None if tokens.ndim == 1 else torch.from_numpy(tokens[:, 1])[None],
+            labels=torch.from_numpy(np.atleast_1d(label))[None],
+        ).loss.item()
+        for tokens, label in zip(tokenizer.encode(examples.texts), examples.labels, strict=True)
     ]
     measured = json.loads((teacher / "metrics.json").read_text())
     assert measured["test"]["loss"] == pytest.approx(np.mean(losses), rel=1e-4)

@@ -114,7 +114,7 @@ def test_a_model_answers_as_it_does_in_transformers(teacher, texts):
 
 
 def test_a_training_learns_from_the_types_and_validates_with_them(task, teacher, tmp_path, monkeypatch):
-    monkeypatch.setattr("constrictor.training.node.has_native_bf16", lambda: False)
+    monkeypatch.setattr("constrictor.training.device.has_native_bf16", lambda: False)
     settings = Finetune(stage="finetune", epochs=1, lr=1e-4, precision="fp32", weight_decay=0.0, dropout=0.0)
     node = Node(tmp_path / "tuned", "tuned", seed=1)
     finetune(settings, teacher, task, node)

@@ -13,6 +13,7 @@ AT_START = {
     "compare": {"matplotlib"},
     "cut_folds": set(),
     "download_dataset": set(),
+    "download_extra_test": set(),
     "download_model": set(),
     "evaluate": {"tokenizers"},
     "explain": set(),
