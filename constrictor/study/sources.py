@@ -4,9 +4,19 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Discriminator, Field, Tag
+from pydantic import AfterValidator, Discriminator, Field, Tag
 
 from constrictor.study.settings import Settings, by_key
+
+
+def _no_variable(path: str) -> str:
+    """A path, unless Snakemake would read a part of it as a variable of its own."""
+    if "<" in path or ">" in path:
+        raise ValueError(f"'{path}' holds '<' or '>', which Snakemake reads as the name of a variable. Rename the file")
+    return path
+
+
+LocalPath = Annotated[str, AfterValidator(_no_variable)]
 
 
 class PackageFile(Settings):
@@ -19,7 +29,7 @@ class PackageFile(Settings):
 class LocalFile(Settings):
     """A CSV, TSV, JSON, JSONL or Parquet file on this machine."""
 
-    path: str = Field(description="Path of the file, relative to the folder that Snakemake runs in.")
+    path: LocalPath = Field(description="Path of the file, relative to the folder that Snakemake runs in.")
 
 
 class HubDataset(Settings):
@@ -51,7 +61,7 @@ class PackageModel(Settings):
 class LocalModel(Settings):
     """A model folder on this machine, as `save_pretrained` writes it."""
 
-    path: str = Field(description="Path of the folder, relative to the folder that Snakemake runs in.")
+    path: LocalPath = Field(description="Path of the folder, relative to the folder that Snakemake runs in.")
 
 
 class HubModel(Settings):
