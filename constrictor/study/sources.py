@@ -11,8 +11,10 @@ from constrictor.study.settings import Settings, by_key
 
 def _no_variable(path: str) -> str:
     """A path, unless Snakemake would read a part of it as a variable of its own."""
-    if "<" in path or ">" in path:
-        raise ValueError(f"'{path}' holds '<' or '>', which Snakemake reads as the name of a variable. Rename the file")
+    if set(path) & set("<>{}"):
+        raise ValueError(
+            f"'{path}' holds one of < > {{ }}, which Snakemake reads as the name of a variable. Rename the file"
+        )
     return path
 
 

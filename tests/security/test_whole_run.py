@@ -13,7 +13,7 @@ from workbench import Workbench
 
 TOKEN = "hf_FakeTokenThatNobodyMayEverRead"
 LABELS = ["<script>alert(1)</script>", "</script><img src=x onerror=alert(2)> | `$(touch trapped)` {{ 7 * 191 }}"]
-SOURCE = "inputs/animals $(touch trapped); 'x' {name} &lt;script.csv"
+SOURCE = "inputs/animals $(touch trapped); 'x' & &lt;script.csv"
 REPORT = "reports/little/animals"
 
 

@@ -118,7 +118,8 @@ def test_negative_layers_are_refused(changed):
     [
         ({"tasks.reviews.source": {"path": "nowhere.csv"}}, "the file nowhere.csv does not exist (looked in /"),
         ({"corpora.sentences.source": {"path": "nowhere.csv"}}, "the file nowhere.csv does not exist"),
-        ({"tasks.reviews.source": {"path": "a<b>.csv"}}, "'a<b>.csv' holds '<' or '>', which Snakemake reads as"),
+        ({"tasks.reviews.source": {"path": "a<b>.csv"}}, "'a<b>.csv' holds one of < > { }, which Snakemake"),
+        ({"models.minilm": {"path": "a{b}"}}, "'a{b}' holds one of < > { }, which Snakemake"),
         ({"models.minilm": {"path": "nowhere"}}, "the model folder nowhere does not exist"),
         ({"models.minilm": {"package": "no-such", "folder": "x"}}, "the package 'no-such' is not installed."),
     ],
