@@ -12,7 +12,7 @@ from little import LITTLE
 from workbench import Workbench
 
 TOKEN = "hf_FakeTokenThatNobodyMayEverRead"
-LABELS = ["<script>alert(1)</script>", "</script><img src=x onerror=alert(2)> | `$(touch trapped)` {{ 7 * 191 }}"]
+LABELS = ["<script>alert(1)</script>", "</script><img src=x onerror=alert(2)> | `$(touch trapped)` {{ 7919 * 104729 }}"]
 SOURCE = "inputs/animals $(touch trapped); 'x' & &lt;script.csv"
 REPORT = "reports/little/animals"
 
@@ -55,7 +55,7 @@ def test_what_people_open_holds_no_script_of_the_data(hostile: tuple[Workbench, 
     bench, _ = hostile
     text = bench.path(name).read_text(encoding="utf-8")
     assert len(text) > 200
-    for piece in ("<script>alert(", "<img src=x", "</script><img", "1337"):
+    for piece in ("<script>alert(", "<img src=x", "</script><img", str(7919 * 104729)):
         assert piece not in text, piece
 
 
