@@ -101,9 +101,10 @@ class Workbench:
         return self.folder / name
 
     def start(self, *arguments: str, cores: int = 2) -> subprocess.Popen[str]:
-        """Start Snakemake as a user would."""
+        """Start Snakemake as a user would, who can press Ctrl-C: below a script in the background it would be ignored."""
+        heeding = ["env", "--default-signal=INT"]
         return subprocess.Popen(
-            [str(SNAKEMAKE), "--cores", str(cores), "--configfile", "study.yaml", *arguments],
+            [*heeding, str(SNAKEMAKE), "--cores", str(cores), "--configfile", "study.yaml", *arguments],
             cwd=self.folder,
             env=self.environment,
             stdout=subprocess.PIPE,
