@@ -10,6 +10,8 @@ if not workflow.overwrite_configfiles:
 
 
 include: "rules/common.smk"
+include: "rules/needs.smk"
+include: "rules/places.smk"
 
 
 wildcard_constraints:

@@ -1,7 +1,7 @@
 """How much training a study shares: its recipes as one tree, against each recipe as a pipeline of its own.
 
     python benchmarks/sharing.py studies/bangla_hate_speech.yaml
-    python benchmarks/sharing.py studies/quickstart.yaml --results results/quickstart/movie_reviews
+    python benchmarks/sharing.py config.yaml --results results/quickstart/movie_reviews
 
 A pipeline of its own trains every step of its chain, as a folder of scripts does. Epochs are those that the study names,
 a recovery's included. With ``--results``, seconds are those that the trainings took, the mean over replicates.

@@ -7,22 +7,16 @@ from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
-from constrictor.artifacts.writing import refuse_unwritable
-from constrictor.clock import date_back
 from constrictor.errors import ConstrictorError
-from constrictor.gpu_lease import visible_gpus
 from constrictor.study.code_digest import code_digest
 from constrictor.study.lineage import parent_of
 from constrictor.study.plan import Plan
 from constrictor.study.read import read_study
 from constrictor.study.replicate import Replicate
-from constrictor.study.resources import Work, measured_peak, needs
 from constrictor.study.settings import canonical_json
-from constrictor.study.sources import LocalFile, LocalModel
 from constrictor.study.steps.prune import Vocabulary
 from constrictor.study.steps.recovery import Calibration, Recovery
 from constrictor.study.tasks import SPLITS
-from constrictor.study.workload import Workload
 
 # A plan is a large graph and none of it is garbage: looking for some less often saves a fifth of the time that planning
 # takes (1,081 jobs: 2.1 instead of 2.6 s).
@@ -45,68 +39,6 @@ DATA = f"data/{study.name}"
 RESULTS = f"results/{study.name}"
 REPORTS = f"reports/{study.name}"
 NODE = f"{RESULTS}/{{task}}/{{replicate}}/{{lineage}}"  # a model's address is its lineage
-
-# A profile says how many GPUs jobs may have at a time (`resources: gpu=8`); where none does, it is those of this machine.
-if "gpu" not in workflow.global_resources:
-    workflow.register_resource("gpu", len(visible_gpus()))
-workload = Workload(plan, Path(DATA), has_gpus=workflow.global_resources["gpu"].value > 0)
-
-
-def threads_for(work):
-    """Input function: the threads of a job. `work` maps wildcards to what it has to do."""
-    return lambda wildcards: needs(work(wildcards)).threads
-
-
-def resources_for(work, benchmark):
-    """Memory, time and GPU of a job, as functions that ask for more in a later attempt.
-
-    What an earlier run of the same job was seen to need, in its `benchmark`, goes before the estimate.
-    """
-
-    def memory(wildcards, attempt):
-        return needs(work(wildcards), attempt, measured_peak(Path(benchmark.format(**wildcards)))).mem_mb
-
-    return {
-        "mem_mb": memory,
-        "runtime": lambda wildcards, attempt: needs(work(wildcards), attempt).runtime,
-        "gpu": lambda wildcards: needs(work(wildcards)).gpu,
-    }
-
-
-def reading(wildcards):
-    """The work of a job that handles tables and no model."""
-    return Work("read")
-
-
-def fetching(wildcards):
-    """The work of fetching a checkpoint."""
-    return workload.fetching(wildcards.name)
-
-
-def building(wildcards):
-    """The work of the step at the end of a lineage."""
-    return workload.building(wildcards.lineage, wildcards.task)
-
-
-def labelling(wildcards):
-    """The work of a teacher that labels a subset."""
-    return workload.predicting("label", wildcards.lineage, wildcards.task, wildcards.subset)
-
-
-def evaluating(wildcards):
-    """The work of an evaluation."""
-    return workload.predicting("evaluate", wildcards.lineage, wildcards.task)
-
-
-def timing(wildcards):
-    """The work of timing a model in turn with the baselines."""
-    return workload.timing(wildcards.lineage, wildcards.task)
-
-
-def comparing(wildcards):
-    """The work of the comparison."""
-    return Work("compare")
-
 
 def code_of(rule_name, *further):
     """Digest of the code behind a rule; changed by a changed line, not by a comment."""
@@ -285,48 +217,3 @@ def wanted_files(lineages, names, tasks=tuple(study.tasks)):
 def measurements_of(lineages, names):
     """Input function: these files of these lineages, in all replicates of a task."""
     return lambda wildcards: wanted_files(lineages, names, [wildcards.task])
-
-
-def local_extra_test(wildcards):
-    """The file on this machine that an extra test is read from, if it is read from one."""
-    source = study.tasks[wildcards.name].extra_tests[wildcards.part]
-    return [source.path] if isinstance(source, LocalFile) else []
-
-
-def local_file(wildcards):
-    """The file on this machine that a task or corpus is read from, if it is read from one."""
-    return files_of((study.tasks.get(wildcards.name) or study.corpora[wildcards.name]).source)
-
-
-def files_of(source):
-    """The files on this machine that a source of data names."""
-    parts = [source, *(getattr(source, split, None) for split in SPLITS)]
-    return [part.path for part in parts if isinstance(part, LocalFile)]
-
-
-def local_weights(wildcards):
-    """The files on this machine that a checkpoint is copied from, if it is a folder here."""
-    return weights_of(study.models[wildcards.name])
-
-
-def weights_of(source):
-    """The files on this machine that a source of models names."""
-    if not isinstance(source, LocalModel):
-        return []
-    return sorted(str(file) for pattern in ("config.json", "*.safetensors") for file in Path(source.path).glob(pattern))
-
-
-def check_folders():
-    """Before the first job: the workflow's folders can be written."""
-    try:
-        for folder in (DATA, RESULTS, REPORTS):
-            refuse_unwritable(Path(folder))
-    except ConstrictorError as error:
-        raise WorkflowError(str(error)) from None
-
-
-def places_read():
-    """Where all lies that a job may read: this workflow's folders, and the user's own files."""
-    data = [file for part in (*study.tasks.values(), *study.corpora.values()) for file in files_of(part.source)]
-    weights = [file for source in study.models.values() for file in weights_of(source)]
-    return [Path(place) for place in (DATA, RESULTS, *data, *weights)]

@@ -7,6 +7,7 @@ os.environ["TOKENIZERS_PARALLELISM"] = "false"
 
 import itertools
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -110,8 +111,8 @@ def tiny_onnx(tmp_path_factory: pytest.TempPathFactory, tiny_teacher: Path, tiny
 
 
 @pytest.fixture(scope="session")
-def wide_teacher(tmp_path_factory: pytest.TempPathFactory, tiny_model: Path) -> Path:
-    """An untrained two-layer BERT, wide enough for every kernel: an artifact's folder."""
+def untrained_bert(tiny_model: Path) -> Callable[..., None]:
+    """A function that writes an untrained two-layer BERT of given sizes into an artifact's folder."""
     import torch
     from transformers import BertConfig, BertForSequenceClassification
 
@@ -119,17 +120,26 @@ def wide_teacher(tmp_path_factory: pytest.TempPathFactory, tiny_model: Path) -> 
     from constrictor.artifacts.torch_model import count_parameters, save_classifier
     from constrictor.artifacts.writing import artifact_folder, seal
 
-    torch.manual_seed(0)
-    config = BertConfig(
-        vocab_size=900, hidden_size=128, num_hidden_layers=2, num_attention_heads=4, intermediate_size=256,
-        max_position_embeddings=64, initializer_range=0.05, num_labels=2, id2label={0: "bad", 1: "good"},
-    )  # fmt: skip
-    model = BertForSequenceClassification(config)
+    def write(folder: Path, **sizes: float) -> None:
+        torch.manual_seed(0)
+        config = BertConfig(
+            num_hidden_layers=2, num_attention_heads=4, max_position_embeddings=64, num_labels=2,
+            id2label={0: "bad", 1: "good"}, **sizes,
+        )  # fmt: skip
+        model = BertForSequenceClassification(config)
+        with artifact_folder(folder) as staging:
+            save_classifier(model, tiny_model, staging)
+            what = {"format": "torch", "precision": "fp32", "labels": ["bad", "good"], "max_length": 32, "layers": 2}
+            seal(staging, Manifest(**what, **count_parameters(model)))
+
+    return write
+
+
+@pytest.fixture(scope="session")
+def wide_teacher(tmp_path_factory: pytest.TempPathFactory, untrained_bert: Callable[..., None]) -> Path:
+    """An untrained two-layer BERT, wide enough for every kernel: an artifact's folder."""
     folder = tmp_path_factory.mktemp("wide") / "model"
-    with artifact_folder(folder) as staging:
-        save_classifier(model, tiny_model, staging)
-        what = {"format": "torch", "precision": "fp32", "labels": ["bad", "good"], "max_length": 32, "layers": 2}
-        seal(staging, Manifest(**what, **count_parameters(model)))
+    untrained_bert(folder, vocab_size=900, hidden_size=128, intermediate_size=256, initializer_range=0.05)
     return folder
 
 

@@ -7,11 +7,12 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
-from workbench import Workbench
+from workbench import Workbench, end
 
 LITTLE = Path(__file__).with_name("little.yaml")
 NODES = "results/little/animals/seed42"
@@ -87,9 +88,15 @@ def wait_for(what: Callable[[], object], process: subprocess.Popen[str] | None =
         time.sleep(0.02)
 
 
-def wait_for_checkpoints(bench: Workbench, process: subprocess.Popen[str]) -> None:
-    """Wait until the training of the teacher is on its way."""
-    wait_for(lambda: len(list(bench.path(CHECKPOINTS).glob("checkpoint-*/complete"))) > 1, process)
+@contextmanager
+def training_met_at_work(bench: Workbench) -> Iterator[subprocess.Popen[str]]:
+    """A run whose teacher has been training for some checkpoints; nothing of it is left running afterwards."""
+    process = bench.start("--", TEACHER, cores=1)
+    try:
+        wait_for(lambda: len(list(bench.path(CHECKPOINTS).glob("checkpoint-*/complete"))) > 1, process)
+        yield process
+    finally:
+        end(process)
 
 
 def errors_on(screen: str) -> list[str]:

@@ -21,9 +21,9 @@ from little import (
     errors_on,
     kill_everything,
     log_of,
-    wait_for_checkpoints,
+    training_met_at_work,
 )
-from workbench import Workbench, end
+from workbench import Workbench
 
 from constrictor.compression.export.export import export
 from constrictor.compression.pruning.prune import prune
@@ -113,12 +113,8 @@ def test_damaged_checkpoint_is_passed_over(
     long_training: Workbench, long_undisturbed: bytes, tmp_path: Path, row: Row
 ) -> None:
     bench = long_training.copy_to(tmp_path / "bench")
-    process = bench.start("--", TEACHER, cores=1)
-    try:
-        wait_for_checkpoints(bench, process)
+    with training_met_at_work(bench) as process:
         kill_everything(bench, process)
-    finally:
-        end(process)
     whole = [file.parent for file in bench.path(CHECKPOINTS).glob("checkpoint-*/complete")]
     newest = max(whole, key=lambda folder: int(folder.name.rpartition("-")[2]))
     damage(newest / "optimizer.pt")

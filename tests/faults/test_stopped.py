@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import psutil
-from little import TEACHER, artifacts, errors_on, leftovers, log_of, processes_in, wait_for, wait_for_checkpoints
+from little import TEACHER, artifacts, errors_on, leftovers, log_of, processes_in, training_met_at_work, wait_for
 from workbench import Workbench, end, processes_below
 
 Row = Callable[[str, str, str], None]
@@ -27,15 +27,11 @@ def test_ctrl_c_ends_a_training_at_once_and_the_next_run_goes_on(
     long_training: Workbench, long_undisturbed: bytes, tmp_path: Path, row: Row
 ) -> None:
     bench = long_training.copy_to(tmp_path / "bench")
-    process = bench.start("--", TEACHER, cores=1)
-    try:
-        wait_for_checkpoints(bench, process)
+    with training_met_at_work(bench) as process:
         start = time.monotonic()
         os.killpg(process.pid, signal.SIGINT)  # as a terminal does
         screen, _ = process.communicate(timeout=60)
         seconds = time.monotonic() - start
-    finally:
-        end(process)
     assert process.returncode != 0
     assert not bench.path(TEACHER).exists()  # it did not wait until the model was trained
     assert processes_in(bench) == []
@@ -54,22 +50,21 @@ def test_a_training_that_lost_its_snakemake_is_not_disturbed_by_another(
     long_training: Workbench, long_undisturbed: bytes, tmp_path: Path, row: Row
 ) -> None:
     bench = long_training.copy_to(tmp_path / "bench")
-    process = bench.start("--", TEACHER, cores=1)
     try:
-        wait_for_checkpoints(bench, process)
-        process.kill()
-        process.wait(timeout=60)
-        (orphan,) = [found for found in processes_in(bench) if "workflow_scripts.finetune" in found.cmdline()]
-        orphan.suspend()  # else it could end before the other run comes to it
-        bench.build("--unlock")
-        code, screen = bench.snakemake("--", TEACHER, cores=1)
-        assert code == 1
-        messages = errors_on(screen)
-        assert len(messages) == 1, screen
-        assert f"process {orphan.pid} is at work in" in messages[0]
-        assert f"kill {orphan.pid}" in messages[0]
-        orphan.kill()
-        psutil.wait_procs([orphan], timeout=60)
+        with training_met_at_work(bench) as process:
+            process.kill()
+            process.wait(timeout=60)
+            (orphan,) = [found for found in processes_in(bench) if "workflow_scripts.finetune" in found.cmdline()]
+            orphan.suspend()  # else it could end before the other run comes to it
+            bench.build("--unlock")
+            code, screen = bench.snakemake("--", TEACHER, cores=1)
+            assert code == 1
+            messages = errors_on(screen)
+            assert len(messages) == 1, screen
+            assert f"process {orphan.pid} is at work in" in messages[0]
+            assert f"kill {orphan.pid}" in messages[0]
+            orphan.kill()
+            psutil.wait_procs([orphan], timeout=60)
     finally:
         for found in processes_in(bench):
             found.kill()

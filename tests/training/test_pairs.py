@@ -10,18 +10,13 @@ from scipy.special import softmax
 from sklearn.metrics import log_loss
 from transformers import (
     AutoModelForSequenceClassification,
-    BertConfig,
-    BertForSequenceClassification,
     DistilBertConfig,
     DistilBertModel,
     PreTrainedTokenizerFast,
 )
 
-from constrictor.artifacts.manifest import Manifest
 from constrictor.artifacts.onnx_file import load_onnx
 from constrictor.artifacts.source import fetch_model
-from constrictor.artifacts.torch_model import count_parameters, save_classifier
-from constrictor.artifacts.writing import artifact_folder, seal
 from constrictor.compression.export import optimize
 from constrictor.compression.export.export import export
 from constrictor.compression.pruning.prune import prune
@@ -71,19 +66,10 @@ def texts(task):
 
 
 @pytest.fixture(scope="module")
-def teacher(tiny_model, tmp_path_factory):
+def teacher(untrained_bert, tmp_path_factory):
     """An untrained BERT with weights so large that the token types move its answers: an artifact's folder."""
-    torch.manual_seed(0)
-    config = BertConfig(
-        vocab_size=90, hidden_size=32, num_hidden_layers=2, num_attention_heads=4, intermediate_size=64,
-        max_position_embeddings=64, initializer_range=0.3, num_labels=2, id2label={0: "bad", 1: "good"},
-    )  # fmt: skip
-    model = BertForSequenceClassification(config)
     folder = tmp_path_factory.mktemp("teacher") / "model"
-    with artifact_folder(folder) as staging:
-        save_classifier(model, tiny_model, staging)
-        what = {"format": "torch", "precision": "fp32", "labels": ["bad", "good"], "max_length": 32, "layers": 2}
-        seal(staging, Manifest(**what, **count_parameters(model)))
+    untrained_bert(folder, vocab_size=90, hidden_size=32, intermediate_size=64, initializer_range=0.3)
     return folder
 
 
