@@ -181,12 +181,11 @@ def test_activation_importance_is_the_size_of_what_is_added_and_padding_adds_not
         tokens += len(ids)
         for head in range(4):
             part = slice(4 * head, 4 * head + 4)
-            heads[head] += float(
-                (seen["context"][:, part] @ layer.attention.output.dense.weight[:, part].T).square().sum()
-            )
+            added = seen["context"][:, part] @ layer.attention.output.dense.weight[:, part].T
+            heads[head] += float(added.detach().square().sum())
         for neuron in range(24):
             added = torch.outer(seen["neurons"][:, neuron], layer.output.dense.weight[:, neuron])
-            neurons[neuron] += float(added.square().sum())
+            neurons[neuron] += float(added.detach().square().sum())
     found = activation_importance(model, sample)[0]
     np.testing.assert_allclose(found.heads.numpy(), np.sqrt(heads / tokens), rtol=1e-3)
     np.testing.assert_allclose(found.neurons.numpy(), np.sqrt(neurons / tokens), rtol=1e-3)
