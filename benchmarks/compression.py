@@ -2,6 +2,7 @@
 
     snakemake --configfile studies/smallest.yaml
     python benchmarks/compression.py results/smallest/movie_reviews
+    python benchmarks/compression.py results/ablation/movie_reviews --baseline teacher/kd/words/slim
 
 Accuracy is that of validation and test together, so that the interval is narrower; the difference from the baseline is
 paired example by example, and the mean over all replicates. Nothing is measured here: the files are those of the study.
@@ -44,15 +45,22 @@ def describe(lineage: str, nodes: list[Path], problem: Classification, baseline:
     difference = 100 * np.array(paired_difference(problem.measures["accuracy"], own, baseline, RESAMPLES))
     value, low, high = Interval(*difference)
     agreement = 100 * (own.predictions == baseline.predictions).mean()
-    latency = json.loads((nodes[0] / "latency.json").read_text(encoding="utf-8"))
-    speed = "  ".join(
-        f"{shape['batch']}x{shape['length']}/{shape['threads']}t "
-        + " ".join(f"x{ratio:.1f}" for ratio in shape["speedup"].values())
-        for shape in latency["shapes"]
-    )
     return (
-        f"{lineage}\n    accuracy {accuracy:.2f}, {value:+.2f} [{low:+.2f}, {high:+.2f}], same answers {agreement:.1f} %, "
-        f"weights {weights_megabytes(manifest):.2f} MB, folder {manifest.bytes / 1e6:.2f} MB\n    {speed}"
+        f"{lineage}\n    accuracy {accuracy:.2f} %, {value:+.2f} [{low:+.2f}, {high:+.2f}] points, same answers "
+        f"{agreement:.1f} %, weights {weights_megabytes(manifest):.2f} MB, folder {manifest.bytes / 1e6:.2f} MB"
+        + speeds(nodes[0] / "latency.json")
+    )
+
+
+def speeds(file: Path) -> str:
+    """A line of speed-ups by shape and threads, or nothing for a model that was not timed."""
+    if not file.exists():
+        return ""
+    shapes = json.loads(file.read_text(encoding="utf-8"))["shapes"]
+    return "\n    " + "  ".join(
+        f"{shape['batch']}x{shape['length']}/{shape['threads']}t "
+        + " ".join(f"x{ratio:.1f} ({name})" for name, ratio in shape["speedup"].items())
+        for shape in shapes
     )
 
 
@@ -67,16 +75,12 @@ def main() -> None:
     manifest = Manifest.model_validate_json((baseline_nodes[0] / "model/manifest.json").read_text(encoding="utf-8"))
     problem = Classification(manifest.labels or [])
     baseline = pooled(baseline_nodes)
-    timed = sorted(path.parent for path in replicates[0].rglob("latency.json"))
-    first = json.loads((timed[0] / "latency.json").read_text(encoding="utf-8"))
-    names = " and ".join(first["shapes"][0]["speedup"])
-    print(
-        f"{len(replicates)} replicates, {len(baseline.labels)} examples; {first['processor']['name']}; speed against {names}"
-    )
-    for node in timed:
+    print(f"{len(replicates)} replicates, {len(baseline.labels)} examples each; differences from {folder.baseline}")
+    for node in sorted(path.parent for path in replicates[0].rglob("predictions.parquet")):
         lineage = node.relative_to(replicates[0]).as_posix()
         nodes = [replicate / lineage for replicate in replicates]
-        print(describe(lineage, nodes, problem, baseline, pooled(nodes)))
+        if all((each / "predictions.parquet").exists() for each in nodes):
+            print(describe(lineage, nodes, problem, baseline, pooled(nodes)))
 
 
 if __name__ == "__main__":
