@@ -120,7 +120,7 @@ def _quality_columns(settings: Comparison, metric: str, rows: Sequence[Row]) -> 
         columns.append(("threshold tuned", lambda row: "" if row.tuned is None else f"{100 * row.tuned:.2f}"))
     columns += [
         (f"against {settings.baseline}", lambda row: _points(row.against_baseline)),
-        (f"within {100 * settings.margin:g} points", lambda row: row.rejected or row.verdict(settings.margin)),
+        ("within the margin", lambda row: row.rejected or row.verdict(settings.margin)),
     ]
     if settings.control:
         columns.append((f"against {settings.control}", lambda row: _points(row.against_control)))
@@ -220,8 +220,8 @@ def _quality_legend(row: Row, settings: Comparison, task: TaskManifest) -> str:
     return (
         f"Quality: {task.metric} in percent on {row.examples} test examples, {_replication(row, settings)}. "
         f"Differences are in points, paired example by example, with 95 % bootstrap intervals ({settings.resamples} "
-        f"resamples). *yes*: the whole interval lies above −{100 * settings.margin:g} points; *no*: it lies below; *open*: "
-        "these examples do not decide."
+        f"resamples). The margin is −{100 * settings.margin:g} points: *yes*, the whole interval lies above it; *no*, it lies "
+        "below; *open*, these examples do not decide."
     )
 
 
