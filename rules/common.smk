@@ -9,7 +9,7 @@ from snakemake.exceptions import WorkflowError
 
 from constrictor.artifacts.writing import refuse_unwritable
 from constrictor.clock import date_back
-from constrictor.errors import ConstrictorError
+from constrictor.errors import ConstrictorError, ended_plainly
 from constrictor.gpu_lease import visible_gpus
 from constrictor.study.code_digest import code_digest
 from constrictor.study.lineage import parent_of
@@ -33,10 +33,8 @@ gc.set_threshold(100_000, 50, 50)
 SHELL_PREFIX = f"set -euo pipefail; PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH; "
 shell.prefix(SHELL_PREFIX)
 
-try:
+with ended_plainly():
     study = read_study(config, workflow.configfiles)
-except ConstrictorError as error:
-    raise WorkflowError(str(error)) from None
 plan = Plan(study)
 if study.trackers:
     shell.prefix(f"{SHELL_PREFIX}export CONSTRICTOR_TRACKERS={','.join(study.trackers)}; ")
@@ -111,6 +109,11 @@ def comparing(wildcards):
 def code_of(rule_name, *further):
     """Digest of the code behind a rule; changed by a changed line, not by a comment."""
     return code_digest(f"workflow_scripts.{rule_name}", *further)
+
+
+def one_of(names):
+    """Wildcard constraint: one of these names, so that no rule makes a file of another."""
+    return "|".join(map(re.escape, names))
 
 
 def lineages_of(stage):
