@@ -152,7 +152,7 @@ def test_what_is_cut_off_a_pair_takes_no_memory(tmp_path):
         "from pathlib import Path\n"
         "from constrictor.data.tokenization import Tokenizer\n"
         "peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
-        f"tokenizer, text, before = Tokenizer(Path({str(tmp_path)!r}), 9), '7 ' * 3000, peak()\n"
+        f"tokenizer, text, before = Tokenizer(Path({str(tmp_path)!r}), 9), '7 ' * 1000, peak()\n"
         "print(*map(len, tokenizer.encode([(text, text)])), peak() - before)\n"
     )
     printed = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
