@@ -6,8 +6,6 @@ PYTHON ?= python3
 STUDY  ?= config.yaml
 VENV   := .venv
 BIN    := $(VENV)/bin
-NAME    = $(shell sed -n 's/^name: *//p' $(STUDY))
-REPORT  = reports/$(NAME)/report.html
 
 .PHONY: help setup run plan explain debug test test-all test-fast test-slurm test-faults check docs dag clean
 
@@ -42,20 +40,22 @@ $(VENV)/test.stamp: $(VENV)/run.stamp envs/lock-dev.txt
 
 setup: $(VENV)/run.stamp
 
+# The study is read first: Snakemake would not say in which line it is no YAML.
 run: setup
-	@$(BIN)/snakemake --configfile $(STUDY)
-	newest=$$(ls -t reports/$(NAME)/*/table.md | head -n 1); \
-	if [ ! -f $(REPORT) ] || [ "$$newest" -nt $(REPORT) ]; then \
-	    $(BIN)/snakemake --configfile $(STUDY) --report $(REPORT) > /dev/null 2> reports/$(NAME)/report.log \
-	        || { cat reports/$(NAME)/report.log; exit 1; }; fi
-	@echo; cat reports/$(NAME)/*/table.md; echo
-	@echo "Tables and pictures: reports/$(NAME)/   Report to open in a browser: $(REPORT)"
+	@reports=reports/$$($(BIN)/python -m constrictor.study.read $(STUDY)) || exit 1; \
+	$(BIN)/snakemake --configfile $(STUDY) || exit 1; \
+	newest=$$(ls -t $$reports/*/table.md | head -n 1); \
+	if [ ! -f $$reports/report.html ] || [ "$$newest" -nt $$reports/report.html ]; then \
+	    $(BIN)/snakemake --configfile $(STUDY) --report $$reports/report.html > /dev/null 2> $$reports/report.log \
+	        || { cat $$reports/report.log; exit 1; }; fi; \
+	echo; cat $$reports/*/table.md; echo; \
+	echo "Tables and pictures: $$reports/   Report to open in a browser: $$reports/report.html"
 
 plan: setup
 	@$(BIN)/python -m workflow_scripts.plan --configfile $(STUDY)
 
 explain: setup
-	@$(BIN)/python -m workflow_scripts.explain $(FILE)
+	@$(if $(FILE),,$(error Say which file: make explain FILE=results/…/metrics.json))$(BIN)/python -m workflow_scripts.explain $(FILE)
 
 debug:
 	@$(MAKE) --no-print-directory run STUDY=studies/debug.yaml

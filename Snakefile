@@ -1,10 +1,15 @@
 # Constrictor: makes transformer models small and fast, and proves it. README.md says how to use it.
 from snakemake.utils import min_version
 
+from constrictor.errors import ended_plainly
+from constrictor.study.yaml_file import read_yaml
+
 min_version("9.13")
 
 
 if not workflow.overwrite_configfiles:
+    with ended_plainly():
+        read_yaml("config.yaml")  # Snakemake would not say where it is no YAML
 
     configfile: "config.yaml"
 
@@ -15,9 +20,9 @@ include: "rules/places.smk"
 
 
 wildcard_constraints:
-    task="[^/]+",
+    task=one_of(study.tasks),
     replicate=r"seed\d+(-fold\d+)?",
-    name="[^/]+",
+    name=one_of({**study.tasks, **study.corpora, **study.models, **study.subsets}),
     part="[^/]+",
     subset="[^/]+",
 

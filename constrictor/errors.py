@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 
 
 class ConstrictorError(Exception):
@@ -12,6 +14,28 @@ class ConstrictorError(Exception):
     Scripts and the workflow print its message without a traceback. Everything else that is raised is our own
     mistake and keeps its traceback.
     """
+
+
+class StudyMistake(ConstrictorError):
+    """A mistake at one place of a study.
+
+    Attributes:
+        path: the keys that lead there.
+        message: what is wrong, and what to do.
+    """
+
+    def __init__(self, path: Sequence[str | int], message: str) -> None:
+        super().__init__(f"{'.'.join(map(str, path))}: {message}")
+        self.path, self.message = tuple(path), message
+
+
+@contextmanager
+def ended_plainly() -> Iterator[None]:
+    """End the process with a user's mistake alone, and code 1; no traceback, no word of ours around it."""
+    try:
+        yield
+    except ConstrictorError as error:
+        sys.exit(f"Error: {error}")
 
 
 def nearest(name: object, known: Iterable[str]) -> str:

@@ -5,9 +5,7 @@ import shlex
 import sys
 from pathlib import Path
 
-from snakemake.exceptions import WorkflowError
-
-from constrictor.errors import ConstrictorError
+from constrictor.errors import ended_plainly
 from constrictor.study.code_digest import code_digest
 from constrictor.study.lineage import parent_of
 from constrictor.study.plan import Plan
@@ -27,10 +25,8 @@ gc.set_threshold(100_000, 50, 50)
 SHELL_PREFIX = f"set -euo pipefail; PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH; "
 shell.prefix(SHELL_PREFIX)
 
-try:
+with ended_plainly():
     study = read_study(config, workflow.configfiles)
-except ConstrictorError as error:
-    raise WorkflowError(str(error)) from None
 plan = Plan(study)
 if study.trackers:
     shell.prefix(f"{SHELL_PREFIX}export CONSTRICTOR_TRACKERS={','.join(study.trackers)}; ")
@@ -40,15 +36,21 @@ RESULTS = f"results/{study.name}"
 REPORTS = f"reports/{study.name}"
 NODE = f"{RESULTS}/{{task}}/{{replicate}}/{{lineage}}"  # a model's address is its lineage
 
+
 def code_of(rule_name, *further):
     """Digest of the code behind a rule; changed by a changed line, not by a comment."""
     return code_digest(f"workflow_scripts.{rule_name}", *further)
 
 
+def one_of(names):
+    """Wildcard constraint: one of these names, so that no rule makes a file of another."""
+    return "|".join(map(re.escape, names))
+
+
 def lineages_of(stage):
     """Wildcard constraint: all lineages that end with a step of a stage."""
     names = plan.steps(stage)
-    return r"(?:[^/]+/)*(?:" + "|".join(map(re.escape, names)) + ")" if names else "(?!)"
+    return r"(?:[^/]+/)*(?:" + one_of(names) + ")" if names else "(?!)"
 
 
 def step_settings(wildcards):

@@ -1,6 +1,9 @@
 # Where jobs read and write: the user's own files, and the workflow's folders.
+from snakemake.exceptions import WorkflowError
+
 from constrictor.artifacts.writing import refuse_unwritable
 from constrictor.clock import date_back
+from constrictor.errors import ConstrictorError
 from constrictor.study.sources import LocalFile, LocalModel
 
 

@@ -48,13 +48,13 @@ rule compare:
         " --results {params.results:q} --output {params.folder:q} 2> {log:q}"
 
 
-# `snakemake cpu` builds and measures one recipe.
-for recipe_name, recipe_lineage in study.recipes.items():
+# `snakemake cpu` builds and measures one recipe, and all that a grid has made of it.
+for recipe_name, recipe_lineages in study.targets.items():
 
     rule:
         name:
             recipe_name
         input:
-            wanted_files([recipe_lineage], ["model/manifest.json", "metrics.json", "latency.json"]),
+            wanted_files(recipe_lineages, ["model/manifest.json", "metrics.json", "latency.json"]),
         message:
             "The recipe is built and measured: {input}"

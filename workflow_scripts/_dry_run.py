@@ -16,6 +16,7 @@ from snakemake_interface_logger_plugins.common import LogEvent
 from constrictor.errors import ConstrictorError
 from constrictor.gpu_lease import visible_gpus
 from constrictor.planning.job import Job
+from constrictor.study.yaml_file import read_yaml
 
 
 class Announced(NamedTuple):
@@ -74,10 +75,13 @@ def dry_run(arguments: Sequence[str]) -> DryRun:
         with redirect_stderr(screen), redirect_stdout(screen):
             parser, options = parse_args(["--quiet", "host", "progress", "rules", "reason", "--dry-run", *arguments])
             files = [Path(file) for file in options.configfile or ["config.yaml"]]
-            _refuse_missing(files)
+            for file in files:
+                read_yaml(file)  # Snakemake would not say where it is no YAML
             planned = args_to_api(options, parser)
-    except SystemExit:  # a wrong argument
-        planned = False
+    except SystemExit as end:
+        if isinstance(end.code, str):  # a mistake in the study
+            raise ConstrictorError(end.code.removeprefix("Error: ")) from None
+        planned = False  # a wrong argument
     finally:
         records.removeHandler(listener)
     if not planned:
@@ -85,9 +89,3 @@ def dry_run(arguments: Sequence[str]) -> DryRun:
     limits = dict(options.resources.unwrapped_items())  # those of the command line and of profiles
     has_gpus = limits.get("gpu", len(visible_gpus())) != 0
     return DryRun(listener.jobs, (files, parse_config(options.config)), options.cores or os.cpu_count() or 1, has_gpus)
-
-
-def _refuse_missing(studies: Sequence[Path]) -> None:
-    for study in studies:
-        if not study.is_file():
-            raise ConstrictorError(f"there is no study {study}.")

@@ -2,10 +2,9 @@
 
 import argparse
 import os
-import sys
 from pathlib import Path
 
-from constrictor.errors import ConstrictorError
+from constrictor.errors import ended_plainly
 from constrictor.planning.explain import explain
 
 
@@ -17,7 +16,5 @@ def main(file: Path) -> None:
 if __name__ == "__main__":
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("file", type=Path, help="an output, as results/quickstart/…/metrics.json")
-    try:
+    with ended_plainly():
         main(**vars(arguments.parse_args()))
-    except ConstrictorError as error:
-        sys.exit(f"Error: {error}")

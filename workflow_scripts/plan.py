@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from constrictor.errors import ConstrictorError
+from constrictor.errors import ended_plainly
 from constrictor.planning.chain import Link, longest_chain
 from constrictor.planning.estimate import Estimator, measured_cost
 from constrictor.planning.job import finished_jobs
@@ -39,7 +39,5 @@ def main(arguments: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    try:
+    with ended_plainly():
         main(sys.argv[1:])
-    except ConstrictorError as error:
-        sys.exit(f"Error: {error}")

@@ -16,8 +16,9 @@ from constrictor.artifacts.hub import fetch
 from constrictor.artifacts.hub_errors import Repository
 from constrictor.artifacts.manifest import Manifest
 from constrictor.artifacts.writing import artifact_folder, seal
+from constrictor.data.tokenization import TOKENIZER, Tokenizer
 from constrictor.errors import ConstrictorError
-from constrictor.study.local_sources import package_path
+from constrictor.study.local_sources import layer_count, package_path
 from constrictor.study.sources import HubModel, LocalModel, PackageModel
 
 _WANTED = (
@@ -55,15 +56,15 @@ def fetch_model(source: PackageModel | LocalModel | HubModel, folder: Path) -> M
         config = _read_json(staging / "config.json", origin)
         _leave_foreign_code(config, staging, origin)
         parameters = _count_parameters(staging, origin)
-        if not (staging / "tokenizer.json").is_file():
+        if not (staging / TOKENIZER).is_file():
             _convert_tokenizer(staging, origin)
-        layers = config.get("num_hidden_layers", config.get("n_layers"))
+        _refuse_bad_tokenizer(staging, origin)
         manifest = Manifest(
             format="torch",
             precision="fp32",
             parameters=parameters,
             nonzero_parameters=parameters,
-            layers=layers,
+            layers=layer_count(config),
             details={"source": origin.record, "model_type": config.get("model_type")},
         )
         return seal(staging, manifest)
@@ -71,9 +72,12 @@ def fetch_model(source: PackageModel | LocalModel | HubModel, folder: Path) -> M
 
 def _read_json(file: Path, origin: _Origin) -> dict[str, Any]:
     try:
-        return json.loads(file.read_text(encoding="utf-8"))
+        content = json.loads(file.read_text(encoding="utf-8"))
+        if not isinstance(content, dict):
+            raise ValueError("it holds no object")
     except ValueError as error:
         raise ConstrictorError(f"{origin}: {file.name} is damaged ({error}). Fetch the model again.") from None
+    return content
 
 
 def _locate(source: PackageModel | LocalModel | HubModel) -> _Origin:
@@ -92,7 +96,7 @@ def _refuse_incomplete(staging: Path, origin: _Origin) -> None:
     if not (staging / "config.json").is_file():
         raise ConstrictorError(f"{origin} holds no model: it has no config.json.")
     for index in staging.glob("*.safetensors.index.json"):
-        wanted = sorted(set(_read_json(index, origin)["weight_map"].values()))
+        wanted = sorted(set(_read_json(index, origin).get("weight_map", {}).values()))
         lost = [name for name in wanted if not (staging / name).is_file()]
         if lost:
             raise ConstrictorError(f"{origin} holds a part of the weights only: {lost[0]} is missing. Fetch it again.")
@@ -141,6 +145,14 @@ def _count_parameters(staging: Path, origin: _Origin) -> int:
                 f"{origin}: {file.name} is damaged or cut off ({error}). Fetch the model again."
             ) from None
     return total
+
+
+def _refuse_bad_tokenizer(staging: Path, origin: _Origin) -> None:
+    """Try the tokenizer now, and not when the first training starts."""
+    try:
+        Tokenizer(staging, max_length=8)
+    except ConstrictorError as error:
+        raise ConstrictorError(str(error).replace(str(staging), str(origin))) from None
 
 
 def _convert_tokenizer(staging: Path, origin: _Origin) -> None:

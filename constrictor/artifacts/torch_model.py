@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import torch
 import transformers
+from huggingface_hub.errors import StrictDataclassError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 from transformers import AutoConfig, AutoModelForSequenceClassification, PretrainedConfig, PreTrainedModel
@@ -81,17 +82,40 @@ def load_classifier(
             torch.manual_seed(seed)
             model = _filled(folder, weights, config, manifest.shape, new_head).to(dtype)  # type: ignore[arg-type]
         else:
-            model = AutoModelForSequenceClassification.from_pretrained(
-                folder,
-                config=config,
-                dtype=dtype,
-                local_files_only=True,
-                trust_remote_code=False,
-                ignore_mismatched_sizes=new_head,
-            )
-    except (ValueError, KeyError, OSError) as error:
-        raise ConstrictorError(f"{folder} cannot be opened as a text classifier: {error}") from None
+            model = _from_pretrained(folder, config, dtype, new_head)
+    except (ValueError, KeyError, OSError, StrictDataclassError) as error:
+        words = " ".join(str(error).partition("\n\n")[0].split())  # behind it, transformers praises its newest version
+        raise ConstrictorError(f"{folder} cannot be opened as a text classifier: {words}") from None
     _refuse_short_positions(model, max_length, folder)
+    return model
+
+
+def _from_pretrained(folder: Path, config: PretrainedConfig, dtype: torch.dtype, new_head: bool) -> PreTrainedModel:
+    """A model as transformers opens it, unless it would fill a part of the encoder with random numbers."""
+    model, report = AutoModelForSequenceClassification.from_pretrained(
+        folder,
+        config=config,
+        dtype=dtype,
+        local_files_only=True,
+        trust_remote_code=False,
+        ignore_mismatched_sizes=True,
+        output_loading_info=True,
+    )
+    encoder = f"{model.base_model_prefix}."
+    wrong = [
+        f"{name} is {tuple(found)} and should be {tuple(wanted)}"
+        for name, found, wanted in sorted(report["mismatched_keys"])
+        if name.startswith(encoder) or not new_head
+    ]
+    # Many checkpoints bring no pooler, which is trained with the head then.
+    missing = [name for name in report["missing_keys"] if name.startswith(encoder) and "pooler" not in name]
+    wrong += [f"{name} is missing" for name in sorted(missing)]
+    if wrong:
+        others = f" ({len(wrong) - 1} others do not fit either)" if len(wrong) > 1 else ""
+        raise ConstrictorError(
+            f"the weights in {folder} are not those that its config.json describes: {wrong[0]}{others}. "
+            "Put weights and configuration of one model there."
+        )
     return model
 
 

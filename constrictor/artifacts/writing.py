@@ -41,9 +41,11 @@ def refuse_unwritable(folder: Path) -> None:
     """Refuse a folder that files cannot be written to, before anything is computed for it.
 
     Raises:
-        ConstrictorError: if it, or what there is of the way to it, may not be written.
+        ConstrictorError: if it, or what there is of the way to it, may not be written or is a file.
     """
     there = next(place for place in (folder, *folder.parents) if place.exists())
+    if not there.is_dir():
+        raise ConstrictorError(f"{there} is a file, and a folder is needed there. Move it out of the way.")
     if not os.access(there, os.W_OK):
         raise ConstrictorError(
             f"{folder} may not be written: {there.resolve()} is read-only for you. Check who owns it, and how its disk is "

@@ -33,7 +33,10 @@ def prepare_extra_test(task: Task, name: str, folder: Path, target: Path) -> dic
             and if no row is left.
     """
     labels = {"labels": read_task(folder / "manifest.json").labels} if "labels" in type(task).model_fields else {}
-    found = read_rows(task.model_copy(update={"source": task.extra_tests[name], **labels}))
+    try:
+        found = read_rows(task.model_copy(update={"source": task.extra_tests[name], **labels}))
+    except ConstrictorError as error:
+        raise ConstrictorError(f"the extra test '{name}': {error}") from None
     taken = {same_text_key(text) for split in SPLITS for text in read_examples(folder / f"{split}.parquet").texts}
     new = np.array([same_text_key(text) not in taken for text in found.examples.texts])
     if not new.any():

@@ -64,6 +64,8 @@ def _classes(task: ClassificationTask, frame: pd.DataFrame) -> Labels:
     _refuse_empty(frame, name)
     column = frame[name]
     names = task.labels or _sorted(column.unique().tolist())
+    if task.labels is None:
+        _refuse_twins(names, name)
     if len(names) < 2:
         raise ConstrictorError(
             f"all rows have the label '{names[0]}' (column '{name}'): a task needs two classes or more."
@@ -115,6 +117,11 @@ def _split_lists(task: MultilabelTask, column: pd.Series) -> Labels:
     lists = [[part.strip() for part in cell.split(task.columns.separator) if part.strip()] for cell in column]
     found = sorted({name for names in lists for name in names})
     names = task.labels or found
+    if len(names) < 2:
+        raise ConstrictorError(
+            f"the column '{task.columns.label}' holds one label only ({', '.join(names) or 'none'}): a task needs two or more. "
+            f"Are its labels separated by '{task.columns.separator}'?"
+        )
     _refuse_unknown(found, names, task.columns.label)
     if task.labels is None:
         _refuse_too_many(names, column, f"Are its labels separated by '{task.columns.separator}'?")
@@ -134,7 +141,7 @@ def _values(task: RegressionTask, frame: pd.DataFrame) -> Labels:
         wrong = next(row for _, row in frame.iterrows() if not _is_number(row[column]))
         raise ConstrictorError(
             f"the column '{column}' holds '{wrong[column]}' (row {wrong['id']}, counted from 0), and a regression task "
-            "needs numbers. For names, use 'kind: classification'."
+            "needs numbers, with a decimal point. For names, use 'kind: classification'."
         ) from None
     if not np.isfinite(values).all():
         raise ConstrictorError(f"the column '{column}' holds an infinite value or NaN.")
@@ -165,6 +172,18 @@ def _refuse_unknown(found: Sequence[str], labels: Sequence[str], column: str) ->
             f"{len(unknown)} rows have a label that is not in 'labels', the first is '{unknown[0]}'. "
             f"{nearest(unknown[0], labels)}"
         )
+
+
+def _refuse_twins(names: Sequence[str], column: str) -> None:
+    """Refuse classes that are most likely one, written in two ways."""
+    alike: dict[str, str] = {}
+    for name in names:
+        twin = alike.setdefault(name.strip().casefold(), name)
+        if twin != name:
+            raise ConstrictorError(
+                f"the column '{column}' holds the classes '{twin}' and '{name}', which differ in case or spaces only. Make "
+                "them one in the data; or, if they are two, list all classes in 'labels'."
+            )
 
 
 def _refuse_too_many(names: Sequence[str], column: pd.Series, hint: str) -> None:

@@ -38,7 +38,10 @@ def read_source(
     place, table = read_hub(source) if isinstance(source, HubDataset) else _read_file(source)
     for column in [*columns, *filter_]:
         if column not in table.columns:
-            raise ConstrictorError(f"{place} has no column '{column}'. {nearest(column, map(str, table.columns))}")
+            alone = "It has a single column: is it separated by something else?" if len(table.columns) == 1 else ""
+            raise ConstrictorError(
+                f"{place} has no column '{column}'. {nearest(column, map(str, table.columns))} {alone}".rstrip()
+            )
     if table.empty:
         raise ConstrictorError(f"{place} has no rows.")
     _refuse_lists(table, [*columns, *filter_], place)

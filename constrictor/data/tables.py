@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -36,8 +37,27 @@ def read_table(path: Path) -> pd.DataFrame:
             f"first, for example: iconv -f WINDOWS-1252 -t UTF-8 {path.name} > utf8{suffix}"
         ) from None
     except Exception as error:  # each parser has exceptions of its own
-        reason = "it is empty" if path.stat().st_size == 0 else f"{type(error).__name__}: {error}"
-        raise ConstrictorError(f"{path} cannot be read: {reason}") from None
+        raise ConstrictorError(f"{path} cannot be read: {_spell(error, path)}") from None
+
+
+# What parsers say, and how to say it.
+_SAYINGS = {
+    r"Expected (\d+) fields in line (\d+), saw (\d+)": (
+        "line {1} has {2} fields and the header names {0} columns. Put texts that hold the separator in quotes."
+    ),
+    r"EOF inside string starting at row (\d+)": "a quote that is opened in row {0} is never closed.",
+    r"No columns to parse": "it is empty.",
+    r"Extra data: line 2 ": "it holds more than one value. If it holds an object a line, let its name end in .jsonl.",
+}
+
+
+def _spell(error: Exception, path: Path) -> str:
+    if path.stat().st_size == 0:
+        return "it is empty."
+    for pattern, saying in _SAYINGS.items():
+        if found := re.search(pattern, str(error)):
+            return saying.format(*found.groups())
+    return f"{type(error).__name__}: {error}"
 
 
 def as_text(value: Any) -> str:
@@ -63,9 +83,10 @@ def _reader_of(path: Path) -> Callable[[Path], pd.DataFrame]:
     if packed and suffix == ".parquet":
         raise ConstrictorError(f"{path}: Parquet is compressed in itself. Unpack the file: gunzip {path.name}")
     if suffix not in _READERS:
+        ending = suffix or path.suffix
         raise ConstrictorError(
-            f"{path}: files that end in '{suffix or path.suffix}' cannot be read. Known: {', '.join(_READERS)}; "
-            "all but the last also with .gz behind."
+            f"{path}: files that {f'end in {ending!r}' if ending else 'have no ending'} cannot be read. Known: "
+            f"{', '.join(_READERS)}; all but the last also with .gz behind."
         )
     return _READERS[suffix]
 

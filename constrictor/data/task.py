@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -20,7 +20,7 @@ from constrictor.data.splits import strata_of, stratified_sample, stratified_spl
 from constrictor.errors import ConstrictorError
 from constrictor.study.reading import Truncation
 from constrictor.study.settings import Settings
-from constrictor.study.tasks import AnyTask, Task
+from constrictor.study.tasks import SPLITS, AnyTask, Task
 
 
 class TaskManifest(Settings):
@@ -59,8 +59,9 @@ def prepare_task(task: AnyTask, folder: Path) -> TaskManifest:
             class out.
     """
     found = read_rows(task)
+    _refuse_rare(found)
     splits = {name: found.examples.take(rows) for name, rows in _split(found, task).items()}
-    refuse_missing_class(splits, found.names)
+    refuse_missing_class(splits, found.names, found.dropped)
     for name, part in splits.items():
         write_examples(folder / f"{name}.parquet", part)
     manifest = TaskManifest(
@@ -111,17 +112,45 @@ def _split(found: Rows, task: Task) -> dict[str, np.ndarray]:
     }
 
 
-def refuse_missing_class(splits: dict[str, Examples], names: Sequence[str]) -> None:
-    """Refuse splits of which one leaves a class or label out.
+def _refuse_rare(found: Rows) -> None:
+    """Refuse classes or labels of which the splits cannot have an example each."""
+    for name, count in count_labels(found.examples.labels, found.names).items():
+        if count < len(SPLITS):
+            only = f"only {count} examples have" if count else "no example has"
+            raise ConstrictorError(
+                f"{only} the class '{name}', and training, validation and test need one each. Add some, or leave that class "
+                f"out with 'filter' (and out of 'labels', where they are given).{_spell_dropped(found.dropped)}"
+            )
+
+
+def refuse_missing_class(
+    splits: dict[str, Examples], names: Sequence[str], dropped: Mapping[str, int] | None = None
+) -> None:
+    """Refuse splits of which one is empty, or leaves a class or label out.
+
+    Args:
+        splits: the examples of each.
+        names: the classes or labels.
+        dropped: rows that were left out before, by the reason.
 
     Raises:
         ConstrictorError: naming the split and the class.
     """
     for name, part in splits.items():
         missing = [label for label, count in count_labels(part.labels, names).items() if count == 0]
-        if missing:
+        if missing or not len(part):
+            of_class = f" of the class '{missing[0]}'" if missing else ""
             raise ConstrictorError(
-                f"the split '{name}' ({len(part)} examples) has no example of the class '{missing[0]}'. "
-                "Give it a larger share in 'split', raise 'fraction' or 'max_samples' where they are set, or leave that class "
-                "out with 'filter'."
+                f"the split '{name}' ({len(part)} examples) has no example{of_class}. "
+                "Give it a larger share in 'split', raise 'fraction' or 'max_samples' where they are set, leave that class out "
+                f"with 'filter', or leave a split whose labels are hidden out of 'source'.{_spell_dropped(dropped or {})}"
             )
+
+
+def _spell_dropped(dropped: Mapping[str, int]) -> str:
+    """
+    >>> _spell_dropped({"repeated": 58, "contradicting": 0})
+    ' (Rows that were not taken: 58 repeated.)'
+    """
+    counts = ", ".join(f"{count} {reason}" for reason, count in dropped.items() if count)
+    return f" (Rows that were not taken: {counts}.)" if counts else ""

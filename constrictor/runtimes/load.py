@@ -14,6 +14,7 @@ from constrictor.artifacts.manifest import Manifest, read_manifest
 from constrictor.data.batching import Batch, predict_logits
 from constrictor.data.examples import Text
 from constrictor.data.tokenization import Tokenizer
+from constrictor.errors import ConstrictorError
 from constrictor.progress import log
 
 
@@ -32,9 +33,20 @@ class Runtime:
     predict: Callable[[Batch], np.ndarray]
 
     def logits_of(self, texts: Sequence[Text], batch_size: int = 64) -> np.ndarray:
-        """Logits ``(texts, classes)`` of texts, in the order given."""
+        """Logits ``(texts, classes)`` of texts, in the order given.
+
+        Raises:
+            ConstrictorError: if these are not as many as the manifest has names for.
+        """
         encoded = self.tokenizer.encode(texts)
-        return predict_logits(self.predict, encoded, self.tokenizer.pad_id, batch_size=batch_size)
+        logits = predict_logits(self.predict, encoded, self.tokenizer.pad_id, batch_size=batch_size)
+        names = self.manifest.trained_for()[0]
+        if logits.shape[1] != len(names):
+            raise ConstrictorError(
+                f"the model answers with {logits.shape[1]} numbers and its manifest names {len(names)} ({', '.join(names)}): one "
+                "of the two was changed. Delete the model's folder and run snakemake again."
+            )
+        return logits
 
 
 Variant = Literal["sdpa", "eager", "compiled"]
@@ -74,7 +86,13 @@ def _open_torch(folder: Path, manifest: Manifest, options: Options) -> Callable[
 
     if options.threads:
         torch.set_num_threads(options.threads)
-    dtype = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}[manifest.precision]
+    dtypes = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
+    dtype = dtypes.get(manifest.precision)
+    if dtype is None:
+        raise ConstrictorError(
+            f"the manifest in {folder} says {manifest.precision!r}, and a torch model is one of {', '.join(dtypes)}: it was "
+            f"changed. Delete it and run snakemake again: rm -r {folder}"
+        )
     model = load_classifier(folder, *manifest.trained_for(), dtype=dtype).eval()
     model.to("cuda" if torch.cuda.is_available() else "cpu")
     if options.variant == "eager":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 from constrictor.errors import nearest
@@ -40,6 +41,7 @@ def _names(study: Study) -> Iterable[Problem]:
         twin = first_with.setdefault(lineage, name)
         if twin != name:
             yield ("recipes", name), f"'{lineage}' is the recipe '{twin}' already. Keep one of the two names."
+    for name in study.targets:
         if name in RULES:
             yield ("recipes", name), f"the name is taken: '{name}' is a target of the workflow. Choose another."
     if "train" in study.subsets:
@@ -138,21 +140,31 @@ def _model_and_layers(
 
 
 def _recipes(study: Study) -> Iterable[Problem]:
+    reasons: dict[str, list[str]] = {}  # one mistake of a step spoils many recipes
     for name, lineage in study.recipes.items():
-        unknown = [step for step in steps_of(lineage) if step not in study.steps]
-        if unknown:
-            yield (
-                ("recipes", name),
-                f"'{lineage}': no step is called '{unknown[0]}'. {nearest(unknown[0], study.steps)}",
-            )
-        else:
-            reason = chain_problem(study, lineage)
-            if reason:
-                yield ("recipes", name), f"'{lineage}' cannot be built: {reason}"
+        reason = _recipe_problem(study, lineage)
+        if reason:
+            reasons.setdefault(reason, []).append(name)
+    for reason, (name, *others) in reasons.items():
+        also = f" The same with: {', '.join(others)}." if others else ""
+        yield ("recipes", name), f"'{study.recipes[name]}'{reason}{also}"
+
+
+def _recipe_problem(study: Study, lineage: str) -> str | None:
+    if re.search(r"^/|//|/$|\s|^$", lineage):
+        return " is no recipe: write steps with one slash between them, as teacher/kd/int8."
+    unknown = next((step for step in steps_of(lineage) if step not in study.steps), None)
+    if unknown is not None:
+        return f": no step is called '{unknown}'. {nearest(unknown, study.steps)}"
+    reason = chain_problem(study, lineage)
+    return f" cannot be built: {reason}" if reason else None
 
 
 def _report(study: Study) -> Iterable[Problem]:
     for role in ("baseline", "control"):
         name = getattr(study.report, role)
         if name is not None and name not in study.recipes:
-            yield ("report", role), f"no recipe is called '{name}'. {nearest(name, study.recipes)}"
+            known = nearest(name, study.recipes)
+            if name in study.targets:
+                known = f"A grid makes several of it, and one is needed: {', '.join(study.variants[name])}."
+            yield ("report", role), f"no recipe is called '{name}'. {known}"

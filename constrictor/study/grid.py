@@ -5,7 +5,22 @@ from __future__ import annotations
 import itertools
 from typing import Any
 
-from constrictor.errors import ConstrictorError
+from constrictor.errors import StudyMistake
+
+
+def variants_of_recipes(raw: dict[str, Any]) -> dict[str, list[str]]:
+    """The names of the recipes that the grids of a raw study make of one, by its name; nothing of those that stay one.
+
+    >>> raw = {"steps": {"kd": {"grid": {"alpha": [0.5, 0.9]}}}, "recipes": {"small": "teacher/kd", "big": "teacher"}}
+    >>> variants_of_recipes(raw)
+    {'small': ['small-alpha0.5', 'small-alpha0.9']}
+    """
+    steps, recipes = raw.get("steps"), raw.get("recipes")
+    if not isinstance(steps, dict) or not isinstance(recipes, dict):
+        return {}
+    variants = {name: _variants(name, step) for name, step in steps.items()}
+    found = {name: list(_recipe_variants(name, path, variants)) for name, path in recipes.items()}
+    return {name: several for name, several in found.items() if several != [str(name)]}
 
 
 def expand_grids(raw: dict[str, Any]) -> dict[str, Any]:
@@ -27,7 +42,7 @@ def expand_grids(raw: dict[str, Any]) -> dict[str, Any]:
         expanded_recipes.update(_recipe_variants(name, path, variants))
     return {
         **raw,
-        "steps": {name + suffix: step for name, found in variants.items() for suffix, step in found.items()},
+        "steps": {f"{name}{suffix}": step for name, found in variants.items() for suffix, step in found.items()},
         "recipes": expanded_recipes,
     }
 
@@ -39,17 +54,17 @@ def _variants(name: str, step: Any) -> dict[str, Any]:
     grid = step["grid"]
     plain = {key: value for key, value in step.items() if key != "grid"}
     if not isinstance(grid, dict) or not grid or not all(isinstance(v, list) and v for v in grid.values()):
-        raise ConstrictorError(
-            f"steps.{name}.grid: needs keys of the step with lists of values, for example {{alpha: [0.5, 0.9]}}"
+        raise StudyMistake(
+            ("steps", name, "grid"), "needs keys of the step with lists of values, for example {alpha: [0.5, 0.9]}"
         )
-    if twice := sorted(set(grid) & set(plain)):
-        raise ConstrictorError(f"steps.{name}: '{twice[0]}' stands in the step and in its grid. Keep one of the two.")
+    if twice := sorted(set(map(str, grid)) & set(map(str, plain))):
+        raise StudyMistake(("steps", name), f"'{twice[0]}' stands in the step and in its grid. Keep one of the two.")
     found = {}
     for values in itertools.product(*grid.values()):
         chosen = dict(zip(grid, values, strict=True))
         suffix = "".join(f"-{key}{_spell(value)}" for key, value in chosen.items())
         if suffix in found:
-            raise ConstrictorError(f"steps.{name}.grid: two combinations would both be called '{name}{suffix}'.")
+            raise StudyMistake(("steps", name, "grid"), f"two combinations would both be called '{name}{suffix}'.")
         found[suffix] = {**plain, **chosen}
     return found
 
@@ -61,7 +76,7 @@ def _recipe_variants(name: str, path: Any, variants: dict[str, dict[str, Any]]) 
     parts = path.split("/")
     choices = [list(variants.get(part, {"": None})) for part in parts]
     return {
-        name + "".join(suffixes): "/".join(part + suffix for part, suffix in zip(parts, suffixes, strict=True))
+        "".join([str(name), *suffixes]): "/".join(part + suffix for part, suffix in zip(parts, suffixes, strict=True))
         for suffixes in itertools.product(*choices)
     }
 

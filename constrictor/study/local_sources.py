@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
 from functools import cache
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
+from typing import Any
 
 from constrictor.errors import ConstrictorError
 from constrictor.study.sources import HubModel, LocalFile, LocalModel, PackageFile, PackageModel
@@ -40,8 +42,12 @@ def package_path(package: str, file: str) -> Path:
 def missing_source(source: object) -> str | None:
     """Why a source that should lie on this machine cannot be read; None if it can, or if it is a hub's."""
     if isinstance(source, LocalFile) and not Path(source.path).is_file():
+        if Path(source.path).is_dir():
+            return f"'{source.path}' is a folder. Name the file in it that holds the table."
         return f"the file {source.path} does not exist (looked in {Path.cwd()})."
     if isinstance(source, LocalModel) and not Path(source.path).is_dir():
+        if Path(source.path).is_file():
+            return f"'{source.path}' is a file. Name the folder that holds config.json and the weights."
         return f"the model folder {source.path} does not exist (looked in {Path.cwd()})."
     try:
         if isinstance(source, PackageFile):
@@ -68,4 +74,9 @@ def local_layer_count(source: PackageModel | LocalModel | HubModel) -> int | Non
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     except ValueError:
         return None
+    return layer_count(config) if isinstance(config, dict) else None
+
+
+def layer_count(config: Mapping[str, Any]) -> int | None:
+    """Number of layers that a model's configuration tells; None if it does not."""
     return next((config[key] for key in _LAYER_KEYS if isinstance(config.get(key), int)), None)

@@ -20,6 +20,7 @@ _INTRODUCTION = """# Configuration
 
 A study is one YAML file. `config.yaml` is the default one; `snakemake --configfile studies/other.yaml` runs another
 *instead*. Unknown keys are refused, and a message names the file, the line, what is allowed and the nearest known name.
+(Where a file of `--configfile` is no YAML at all, `make plan STUDY=…` names the line and Snakemake alone does not.)
 Editors complete and check a study that begins with
 `# yaml-language-server: $schema=schemas/study.schema.json`.
 

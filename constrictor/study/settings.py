@@ -6,13 +6,13 @@ import json
 from collections.abc import Callable
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 
 class Settings(BaseModel):
     """A frozen block of the study file. Field descriptions become the schema and the reference page."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     def canonical(self) -> str:
         """This block as JSON with sorted keys and all defaults: equal text means equal settings."""
@@ -42,7 +42,7 @@ def by_key(**tags: str) -> Callable[[Any], str | None]:
     return tag_of
 
 
-PLAIN, MAPPING = "a plain value", "a mapping"
+PLAIN, MAPPING, LIST = "a plain value", "a mapping", "a list"
 
 
 def plain_or_mapping(value: Any) -> str:
@@ -50,8 +50,30 @@ def plain_or_mapping(value: Any) -> str:
     return MAPPING if isinstance(value, dict | Settings) else PLAIN
 
 
+def plain_or_list(value: Any) -> str:
+    """The same where one member is written as a list."""
+    return LIST if isinstance(value, list) else PLAIN
+
+
+def each_once(values: list[Any]) -> list[Any]:
+    """A list, unless something stands twice in it.
+
+    Raises:
+        ValueError: naming it.
+    """
+    twice = next((value for place, value in enumerate(values) if value in values[:place]), None)
+    if twice is not None:
+        raise ValueError(f"{twice!r} stands twice in it; name each once")
+    return values
+
+
+Once = AfterValidator(each_once)
+"""What may stand in a list only once."""
+
+
 # A name becomes a folder, a file or a part of a target, so it holds no slash and does not start with a dot or a dash.
-Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_.-]*$", max_length=80)]
+NAME = r"^[A-Za-z][A-Za-z0-9_.-]*$"
+Name = Annotated[str, Field(pattern=NAME, max_length=80)]
 
 Share = Annotated[float, Field(gt=0, lt=1)]
 """A share strictly between 0 and 1."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated
 
 from pydantic import AfterValidator, Discriminator, Field, Tag
@@ -17,6 +18,15 @@ def _no_variable(path: str) -> str:
         )
     return path
 
+
+def _repository(name: str) -> str:
+    """A repository's name on a hub."""
+    if re.fullmatch(r"[\w.-]+(/[\w.-]+)?", name) is None:
+        raise ValueError("a repository of a hub is called owner/name, as google-bert/bert-base-uncased")
+    return name
+
+
+Repository = Annotated[str, AfterValidator(_repository)]
 
 LocalPath = Annotated[str, AfterValidator(_no_variable)]
 
@@ -37,7 +47,7 @@ class LocalFile(Settings):
 class HubDataset(Settings):
     """One split of a data set on a hub."""
 
-    hub: str = Field(description="Id of the data set.", examples=["stanfordnlp/sst2"])
+    hub: Repository = Field(description="Id of the data set.", examples=["stanfordnlp/sst2"])
     config: str | None = Field(None, description="Name of the data set's configuration, where it has several.")
     split: str = Field("train", description="The split to read.")
     revision: str | None = Field(None, description="Commit, tag or branch. Pin a commit to make a study repeatable.")
@@ -69,7 +79,7 @@ class LocalModel(Settings):
 class HubModel(Settings):
     """A model on a hub."""
 
-    hub: str = Field(description="Id of the model.", examples=["distilbert/distilbert-base-uncased"])
+    hub: Repository = Field(description="Id of the model.", examples=["distilbert/distilbert-base-uncased"])
     revision: str | None = Field(None, description="Commit, tag or branch. Pin a commit to make a study repeatable.")
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, PrivateAttr
 
-from constrictor.study.settings import Name, Settings
+from constrictor.study.settings import Name, Once, Settings
 from constrictor.study.sources import ModelSource
 from constrictor.study.steps.distil import Distil
 from constrictor.study.steps.export import Export
@@ -21,7 +21,7 @@ AnyStep = Annotated[Finetune | Distil | AnyPrune | AnyQuantize | Export, Field(d
 class Replicates(Settings):
     """How often everything is done, to see how much of a difference is chance."""
 
-    seeds: list[Annotated[int, Field(ge=0)]] = Field(
+    seeds: Annotated[list[Annotated[int, Field(ge=0)]], Once] = Field(
         [42], min_length=1, description="One repetition a seed; it draws new heads, the order of examples and dropout."
     )
     folds: int | None = Field(
@@ -37,13 +37,15 @@ class Replicates(Settings):
 class Latency(Settings):
     """What is timed, on the artifact as it would be shipped."""
 
-    batch_sizes: list[Annotated[int, Field(ge=1)]] = Field([1, 32], min_length=1, description="Batch sizes.")
-    lengths: list[Annotated[int, Field(ge=4)] | Literal["task"]] = Field(
+    batch_sizes: Annotated[list[Annotated[int, Field(ge=1)]], Once] = Field(
+        [1, 32], min_length=1, description="Batch sizes."
+    )
+    lengths: Annotated[list[Annotated[int, Field(ge=4)] | Literal["task"]], Once] = Field(
         [32, 128],
         min_length=1,
         description="Input lengths in tokens; `task` means validation texts as they are, padded in their batch.",
     )
-    threads: list[Annotated[int, Field(ge=0)]] = Field(
+    threads: Annotated[list[Annotated[int, Field(ge=0)]], Once] = Field(
         [0], min_length=1, description="Threads to compute with; 0 means all that the job has.", examples=[[0, 1]]
     )
     compiled: bool = Field(
@@ -89,9 +91,30 @@ class Study(Settings):
         description="Chains of steps, written as a path: `teacher/kd/mag40/int8`. Each name is a target of its own.",
     )
     report: Report = Field(description="What the models are compared with.")
-    trackers: list[Literal["wandb", "mlflow", "tensorboard"]] = Field(
+    trackers: Annotated[list[Literal["wandb", "mlflow", "tensorboard"]], Once] = Field(
         [],
         description="Programs that follow the trainings, each to be installed by you. They write below each model's "
         "`logs/`, offline; a change computes nothing again.",
         examples=[["tensorboard"]],
     )
+
+    _variants: dict[str, list[str]] = PrivateAttr({})
+
+    @property
+    def variants(self) -> dict[str, list[str]]:
+        """The names of the recipes that grids have made of one, by its name."""
+        return self._variants
+
+    @property
+    def targets(self) -> dict[str, list[str]]:
+        """The lineages that each name of a recipe means: one, or as many as grids have made of it."""
+        single = {name: [lineage] for name, lineage in self.recipes.items()}
+        return {
+            **single,
+            **{name: [self.recipes[each] for each in several] for name, several in self._variants.items()},
+        }
+
+    def with_variants(self, variants: dict[str, list[str]]) -> Study:
+        """This study, which knows the names of the recipes that grids have made of one."""
+        self._variants = variants
+        return self

@@ -228,6 +228,12 @@ class Sentences(Settings):
 
     words: tuple[int, int] = Field((5, 40), description="Keep sentences of this many words, from and to.")
 
+    @model_validator(mode="after")
+    def _rise(self) -> Sentences:
+        if self.words[0] > self.words[1]:
+            raise ValueError(f"'words' goes from {self.words[0]} to {self.words[1]}. Put the smaller number first")
+        return self
+
 
 class Corpus(Settings):
     """Unlabelled text: a teacher labels it, and a student learns from those labels."""

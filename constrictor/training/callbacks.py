@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
@@ -15,6 +16,7 @@ from torch import Tensor
 from transformers import PreTrainedModel, TrainerCallback
 
 from constrictor.artifacts.writing import write_text
+from constrictor.errors import ConstrictorError
 from constrictor.progress import announce, log, spell_seconds
 from constrictor.training.batches import LengthBuckets
 from constrictor.training.checkpoints import link, mark_whole
@@ -117,7 +119,7 @@ class Validation(TrainerCallback):
 
     @property
     def _candidates(self) -> list[dict[str, float]]:
-        return [entry for entry in self.history if entry["epoch"] >= self._competes_from]
+        return [entry for entry in self.history if entry["epoch"] >= self._competes_from and _is_finite(entry)]
 
     def on_train_begin(self, args: Any, state: Any, control: Any, model: Any = None, **kwargs: Any) -> None:
         """Take up the record of a training that was interrupted."""
@@ -147,10 +149,18 @@ class Validation(TrainerCallback):
         return self.history[-1]["epoch"] - self.best["epoch"] >= self._patience
 
     def on_epoch_end(self, args: Any, state: Any, control: Any, model: Any = None, **kwargs: Any) -> None:
-        """Validate; ask for a checkpoint; stop if nothing got better for too long."""
+        """Validate; ask for a checkpoint; stop if nothing got better for too long, or the training has diverged."""
         if not any(entry["step"] == state.global_step for entry in self.history):
             self._enter(state, model)
         control.should_save = True
+        if not _is_finite(self.history[-1]):
+            if not self._candidates:
+                raise ConstrictorError(
+                    "the training has diverged: what the model says is not finite any more. Lower 'lr', or set 'precision' "
+                    "to fp32; if it was so from the start, the weights that it starts from are damaged."
+                )
+            log.info("the training has diverged: stopping with the best epoch before")
+            control.should_training_stop = True
         if self.out_of_patience:
             log.info("no better epoch for %d epochs: stopping", self._patience)
             control.should_training_stop = True
@@ -168,6 +178,10 @@ class Validation(TrainerCallback):
         announce(f"epoch {entry['epoch']:g}: validation {metrics}{' (best so far)' if best else ''}")
         if best:
             save_state(model, self.best_weights)
+
+
+def _is_finite(entry: dict[str, float]) -> bool:
+    return math.isfinite(entry.get("loss", 0.0))
 
 
 class Checkpoints(TrainerCallback):

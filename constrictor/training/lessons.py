@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from transformers import PreTrainedModel
 
-from constrictor.data.batching import Encoded
+from constrictor.data.batching import Encoded, ids_of
 from constrictor.data.examples import UNLABELLED, read_examples
 from constrictor.data.outputs import read_outputs
 from constrictor.data.tokenization import Tokenizer
@@ -80,6 +80,7 @@ def learn(
     live = teacher if soft_targets is not None and soft_targets.live else None
     inputs = [file for lesson in lessons for file in lesson.files] + ([live / "manifest.json"] if live else [])
     data = lesson_data(lessons, tokenizer, task.no_label)
+    _refuse_unknown_tokens(model, tokenizer, data.encoded, start)
     if settings.class_weights is not None and labelled.kind != "classification":
         raise ConstrictorError(f"'class_weights' are for tasks of one class a text, and this one is '{labelled.kind}'.")
     weights = weights_of_classes(settings.class_weights, data.targets["labels"], labelled.labels)
@@ -98,6 +99,16 @@ def learn(
             identity=node.identity(settings, [start / "manifest.json", task.folder / "manifest.json", *inputs]),
             competes_from=competes_from,
             after_step=after_step,
+        )
+
+
+def _refuse_unknown_tokens(model: PreTrainedModel, tokenizer: Tokenizer, encoded: Encoded, start: Path) -> None:
+    """Refuse tokens that the model has no embedding for. Those that no text holds may be beyond its table."""
+    rows = model.get_input_embeddings().num_embeddings
+    if tokenizer.size > rows and (highest := max(int(ids_of(tokens).max()) for tokens in encoded)) >= rows:
+        raise ConstrictorError(
+            f"the tokenizer in {start} knows {tokenizer.size} tokens and the model has embeddings for {rows}; the texts hold "
+            f"token {highest}. Put the model's own tokenizer beside its weights."
         )
 
 

@@ -97,6 +97,24 @@ def test_damaged_configuration(origin):
     _refused(origin, r"config\.json")
 
 
+@pytest.mark.parametrize("text", ["[]", '"bert"', "{"])
+@pytest.mark.parametrize("name", ["config.json", "model.safetensors.index.json"])
+def test_files_of_another_content(origin, name, text):
+    (origin / name).write_text(text, encoding="utf-8")
+    _refused(origin, rf"origin: {name} is damaged .*Fetch the model again")
+
+
+def test_layers_that_are_no_number_are_left_to_who_opens_the_model(origin):
+    config = json.loads((origin / "config.json").read_text(encoding="utf-8"))
+    (origin / "config.json").write_text(json.dumps({**config, "num_hidden_layers": "four"}), encoding="utf-8")
+    assert _fetch(origin).layers is None
+
+
+def test_damaged_tokenizer(origin):
+    (origin / "tokenizer.json").write_text("{", encoding="utf-8")
+    _refused(origin, r"origin has no usable tokenizer\.json")
+
+
 def test_missing_weights(origin):
     (origin / "model.safetensors").unlink()
     _refused(origin, r"origin holds no weights: it has no \*\.safetensors")
@@ -182,6 +200,40 @@ def test_the_longest_input_runs_and_one_token_more_does_not(kind):
     model(input_ids=torch.full((1, longest), 7))
     with pytest.raises((IndexError, RuntimeError)):
         model(input_ids=torch.full((1, longest + 1), 7))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            {"num_hidden_layers": 6},
+            r"bert\.encoder\.layer\.4\.\S+ is missing \(31 others do not fit either\)\. Put weights",
+        ),
+        ({"intermediate_size": 48}, r"\S+ is \(64,\) and should be \(48,\) \(\d+ others"),
+        ({"num_hidden_layers": "four"}, r"'num_hidden_layers' expected int, got str"),
+        ({"num_attention_heads": 5}, r"not a multiple of the number of attention heads"),
+    ],
+)
+def test_weights_that_the_configuration_does_not_describe(origin, change, message):
+    """Transformers itself fills what is missing with random numbers, and trains on."""
+    config = json.loads((origin / "config.json").read_text(encoding="utf-8"))
+    (origin / "config.json").write_text(json.dumps({**config, **change}), encoding="utf-8")
+    with pytest.raises(ConstrictorError, match=message):
+        load_classifier(origin, ["a", "b"], 32)
+
+
+def test_weights_of_another_model_are_refused_and_a_missing_pooler_is_not(origin):
+    weights = load_file(origin / "model.safetensors")
+    kept = {name: tensor for name, tensor in weights.items() if "pooler" not in name}
+    assert len(kept) < len(weights)
+    save_file(kept, origin / "model.safetensors", metadata={"format": "pt"})
+    load_classifier(origin, ["a", "b"], 32)
+    others = {f"other.{name}": tensor for name, tensor in weights.items()}
+    save_file(others, origin / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(
+        ConstrictorError, match=r"the weights in .*origin are not those that its config\.json describes"
+    ):
+        load_classifier(origin, ["a", "b"], 32)
 
 
 def test_architecture_that_nobody_knows(origin):

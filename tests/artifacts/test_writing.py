@@ -9,7 +9,14 @@ import torch
 from safetensors.torch import save_file
 
 from constrictor.artifacts.manifest import Manifest, read_manifest
-from constrictor.artifacts.writing import artifact_folder, atomic_file, disk_errors_named, seal, write_text
+from constrictor.artifacts.writing import (
+    artifact_folder,
+    atomic_file,
+    disk_errors_named,
+    refuse_unwritable,
+    seal,
+    write_text,
+)
 from constrictor.compression.quantization.quantize import quantize
 from constrictor.data.examples import unlabelled, write_examples
 from constrictor.data.outputs import Outputs, write_outputs
@@ -152,3 +159,9 @@ def test_folder_that_may_not_be_written_is_named(tmp_path):
 def test_other_errors_keep_their_traceback(tmp_path):
     with pytest.raises(FileNotFoundError), disk_errors_named(tmp_path):
         (tmp_path / "nowhere").read_text(encoding="utf-8")
+
+
+def test_a_file_where_a_folder_is_needed_is_refused(tmp_path):
+    (tmp_path / "results").write_text("", encoding="utf-8")
+    with pytest.raises(ConstrictorError, match=r"results is a file, and a folder is needed there\. Move it"):
+        refuse_unwritable(tmp_path / "results" / "study")

@@ -60,6 +60,13 @@ FLAGS = {"columns": {"labels": ["rude", "threat"]}}
             "1 rows have none of the labels; the first, counted from 0: 1",
         ),
         (MultilabelTask, {"label": ["a,b", "c"]}, {"labels": ["a", "b"]}, "not in 'labels', the first is 'c'"),
+        (
+            MultilabelTask,
+            {"label": ["a", "a"]},
+            {},
+            "holds one label only .a.: a task needs two or more. Are its labels sep",
+        ),
+        (RegressionTask, {"label": ["1", "2,5"]}, {}, "holds '2,5' .row 1, .*numbers, with a decimal point"),
         (RegressionTask, {"label": ["1", "two"]}, {}, "holds 'two' .row 1, .*needs numbers.*'kind: classification'"),
         (RegressionTask, {"label": ["1", ""]}, {}, "1 rows have no label"),
         (RegressionTask, {"label": ["1", "inf"]}, {}, "infinite"),

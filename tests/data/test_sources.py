@@ -55,6 +55,12 @@ def test_byte_order_mark_is_no_part_of_the_first_column(tmp_path, suffix):
     assert _read(file)["text"].tolist() == ["a"]
 
 
+def test_a_table_of_one_column_raises_the_question_of_its_separator(tmp_path):
+    file = _write(tmp_path / "a.tsv", "text,label\na,b\n")
+    with pytest.raises(ConstrictorError, match=r"has no column 'text'\. .*It has a single column: is it separated by"):
+        _read(file)
+
+
 def test_words_that_mean_missing_elsewhere_are_texts(tmp_path):
     file = _write(tmp_path / "a.csv", "text,label\nNA,null\nNone,nan\n")
     assert _read(file)[["text", "label"]].to_numpy().tolist() == [["NA", "null"], ["None", "nan"]]

@@ -6,7 +6,7 @@ from constrictor.data.duplicates import same_text_key
 from constrictor.data.examples import read_examples
 from constrictor.data.task import prepare_task, read_task
 from constrictor.errors import ConstrictorError
-from constrictor.study.tasks import SPLITS, ClassificationTask
+from constrictor.study.tasks import SPLITS, ClassificationTask, RegressionTask
 
 
 def _write(path, rows) -> str:
@@ -126,7 +126,12 @@ def test_labels_stand_in_the_order_of_numbers_or_letters_or_of_the_study(prepare
         ([("a b", ""), *_rows(40)], {}, r"1 rows have no label \(column 'label'\); the first, counted from 0: 0\. Fill"),
         ([*_rows(40), ("x y", "posi")], {"labels": ["neg", "pos"]}, r"1 rows have a label .* 'posi'\. Did you mean 'pos'\?"),
         (_rows(40, labels=("pos",)), {}, r"all rows have the label 'pos' \(column 'label'\): .*two classes"),
-        ([*_rows(40), ("x y", "rare")], {}, r"the split '\w+' \(\d+ examples\) has no example of the class 'rare'\. Give"),
+        ([*_rows(40), ("x y", "rare")], {}, r"only 1 examples have the class 'rare', and training, validation and test need"),
+        (_rows(40), {"labels": ["neg", "pos", "mixed"]}, r"no example has the class 'mixed', and .*out of 'labels'"),
+        (_rows(40), {"split": {"test": 0.01}}, r"the split 'test' \(0 examples\) has no example of the class 'neg'\. Give"),
+        ([("a b", label) for label in ("neg", "pos") * 9], {}, r"no example has .*\(Rows that were not taken: 18 contradicting"),
+        (_rows(40, labels=("pos", "Pos")), {}, r"the classes 'Pos' and 'pos', which differ in case or spaces only\. Make"),
+        (_rows(40, labels=("pos", "pos ", "neg")), {}, r"the classes 'pos' and 'pos ', which differ in case or spaces"),
         (_rows(300, labels=[f"id{n}" for n in range(300)]), {}, r"'label' holds 300 different labels in 300 rows"),
         (_rows(40), {"labels": ["0", "1"]}, r"no row has a label of 'labels' \(0, 1\): .*'label' holds neg, pos\. List those"),
         ([(str(n), "ab"[n % 2]) for n in range(40)], {}, r"data\.tsv: 100 % of the column 'text' are numbers, .*texts\. No oth"),
@@ -160,6 +165,28 @@ def test_a_text_of_which_nothing_is_left_is_none(prepare, monkeypatch):
     monkeypatch.setattr("constrictor.data.rows.normaliser", lambda _: lambda text: text.replace("text number 7", ""))
     with pytest.raises(ConstrictorError, match=r"1 rows have no text .*: 7\. Fill"):
         prepare(_rows(40))
+
+
+def test_classes_that_differ_in_case_are_two_where_they_are_listed(prepare):
+    assert prepare(_rows(40, labels=("pos", "Pos")), labels=["pos", "Pos"]).labels == ["pos", "Pos"]
+
+
+def test_values_without_a_validation_split_are_refused(tmp_path):
+    task = {
+        "source": {"path": _write(tmp_path / "data.tsv", [("a b", 1), ("c d", 2), ("e f", 3)])},
+        "kind": "regression",
+    }
+    with pytest.raises(
+        ConstrictorError, match=r"the split 'validation' \(0 examples\) has no example\. Give it a larger"
+    ):
+        prepare_task(RegressionTask.model_validate(task), tmp_path / "task")
+
+
+def test_a_test_split_that_is_the_training_split_is_refused_with_the_reason(tmp_path):
+    path = _write(tmp_path / "data.tsv", _rows(40))
+    task = {"source": {"train": {"path": path}, "test": {"path": path}}}
+    with pytest.raises(ConstrictorError, match=r"'train' \(0 examples\).*Rows that were not taken: 40 repeated"):
+        prepare_task(ClassificationTask.model_validate(task), tmp_path / "task")
 
 
 def test_a_class_named_twice_is_refused_with_its_name(prepare):

@@ -1,7 +1,12 @@
 import csv
+import subprocess
+import sys
 
 import numpy as np
 import pytest
+import tokenizers
+from hypothesis import given
+from hypothesis import strategies as st
 from transformers import AutoTokenizer
 
 from constrictor.data.tokenization import Tokenizer
@@ -89,7 +94,7 @@ def test_special_tokens_that_a_text_spells_out_are_text(minilm):
 @pytest.mark.parametrize(("truncation", "side"), [("head", "right"), ("tail", "left")])
 @pytest.mark.parametrize("max_length", [9, 128])
 def test_pairs_and_their_types_equal_those_of_transformers(minilm, reviews, max_length, truncation, side):
-    # The library keeps every combination of what it cuts off, so long pairs cut to nine tokens would fill the memory.
+    # Short ones: transformers has the library cut them, and that keeps every combination of what it cuts off.
     texts = [text[:200] for text in reviews if text.strip()]
     pairs = list(zip(texts, texts[::-1], strict=True))
     theirs = AutoTokenizer.from_pretrained(minilm, truncation_side=side)(
@@ -99,3 +104,58 @@ def test_pairs_and_their_types_equal_those_of_transformers(minilm, reviews, max_
     assert [tokens[:, 0].tolist() for tokens in ours] == theirs["input_ids"]
     assert [tokens[:, 1].tolist() for tokens in ours] == theirs["token_type_ids"]
     assert all(set(tokens[:, 1]) == {0, 1} and tokens.dtype == np.int64 for tokens in ours)
+
+
+SPECIALS = {"<s>": 0, "</s>": 1, "<pad>": 2, "<unk>": 3}
+PROCESSORS = {
+    "bert": tokenizers.processors.BertProcessing(("</s>", 1), ("<s>", 0)),
+    "roberta": tokenizers.processors.RobertaProcessing(("</s>", 1), ("<s>", 0)),
+    "second text first": tokenizers.processors.TemplateProcessing(
+        single="<s> $A", pair="<s> $B:1 </s>:1 $A:0", special_tokens=[("<s>", 0), ("</s>", 1)]
+    ),
+    "none": None,
+}
+
+
+def _library(processor: str) -> tokenizers.Tokenizer:
+    """A tokenizer of words, with the special tokens that a kind of model puts around them."""
+    words = tokenizers.models.WordLevel({**SPECIALS, **{str(word): 4 + word for word in range(40)}}, unk_token="<unk>")
+    library = tokenizers.Tokenizer(words)
+    library.pre_tokenizer = tokenizers.pre_tokenizers.WhitespaceSplit()
+    if PROCESSORS[processor] is not None:
+        library.post_processor = PROCESSORS[processor]
+    return library
+
+
+LENGTHS = st.integers(0, 20)
+
+
+@pytest.mark.parametrize("processor", PROCESSORS)
+@given(LENGTHS, LENGTHS, st.integers(8, 20), st.sampled_from(["head", "tail"]))
+def test_pairs_are_cut_as_the_library_cuts_them(tmp_path_factory, processor, first, second, longest, truncation):
+    library = _library(processor)
+    pair = " ".join(map(str, range(first))), " ".join(str(20 + word) for word in range(second))
+    ours = Tokenizer(tmp_path_factory.getbasetemp(), longest, library.to_str(), truncation=truncation)
+    library.enable_truncation(longest, direction="left" if truncation == "tail" else "right")
+    theirs = library.encode_batch_fast([pair])[0]
+    found = ours.encode([pair])[0]
+    assert found[:, 0].tolist() == theirs.ids
+    assert found[:, 1].tolist() == theirs.type_ids
+    assert ours.encode([pair[0]])[0].tolist() == library.encode(pair[0]).ids
+
+
+def test_what_is_cut_off_a_pair_takes_no_memory(tmp_path):
+    (tmp_path / "tokenizer.json").write_text(_library("bert").to_str(), encoding="utf-8")
+    # In a process of its own, since the most memory that one has held never falls.
+    code = (
+        "import resource\n"
+        "from pathlib import Path\n"
+        "from constrictor.data.tokenization import Tokenizer\n"
+        "peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
+        f"tokenizer, text, before = Tokenizer(Path({str(tmp_path)!r}), 9), '7 ' * 1000, peak()\n"
+        "print(*map(len, tokenizer.encode([(text, text)])), peak() - before)\n"
+    )
+    printed = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
+    length, kilobytes = map(int, printed.split())
+    assert length == 9
+    assert kilobytes < 50_000

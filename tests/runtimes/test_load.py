@@ -1,3 +1,4 @@
+import json
 import shutil
 import subprocess
 import sys
@@ -78,6 +79,27 @@ assert not heavy, heavy
 def test_checkpoint_without_a_task_is_refused(tiny_model):
     with pytest.raises(ConstrictorError, match="has not been trained on a task"):
         load(tiny_model)
+
+
+@pytest.mark.parametrize(
+    ("kind", "change", "message"),
+    [
+        ("torch", {"precision": "int3"}, "says 'int3', and a torch model is one of fp32, fp16, bf16: it was changed"),
+        ("torch", {"labels": ["a", "b", "c"]}, "has a head for 2 classes and the task has 3"),
+        (
+            "onnx",
+            {"labels": ["a", "b", "c"]},
+            r"answers with 2 numbers and its manifest names 3 \(a, b, c\): one of the two",
+        ),
+        ("torch", {"format": "tflite"}, r"manifest\.json is damaged"),
+        ("torch", {"format": "onnx"}, r"model\.onnx cannot be opened by ONNX Runtime"),
+    ],
+)
+def test_manifest_that_says_something_else_is_refused(artifacts, tmp_path, kind, change, message):
+    file = shutil.copytree(artifacts[kind], tmp_path / "model") / "manifest.json"
+    file.write_text(json.dumps(json.loads(file.read_text(encoding="utf-8")) | change), encoding="utf-8")
+    with pytest.raises(ConstrictorError, match=message):
+        load(file.parent).logits_of(["the film was great"])
 
 
 @pytest.mark.parametrize("kind", ["torch", "onnx", "int8"])

@@ -128,6 +128,26 @@ def test_sources_that_are_not_on_this_machine(mistake, changes, message):
     assert message in mistake(changes)
 
 
+@pytest.mark.parametrize("recipe", ["", "teacher/", "/teacher", "teacher//kd", "teacher / kd", "teacher -> kd"])
+def test_recipes_that_are_no_path(mistake, recipe):
+    expected = f"recipes.cpu: '{recipe}' is no recipe: write steps with one slash between them, as teacher/kd/int8."
+    assert mistake({"recipes.cpu": recipe}) == expected
+
+
+def test_one_mistake_that_spoils_many_recipes_is_told_once(mistake):
+    found = mistake({"steps.teacher.model": ...})
+    assert found.startswith("recipes.baseline: 'teacher' cannot be built: 'teacher' begins it and names no model.")
+    assert found.endswith(" The same with: cpu, wide.")
+
+
+@pytest.mark.parametrize(
+    ("part", "message"), [("tasks.reviews.source", "' is a folder. Name"), ("models.minilm", "is a file.")]
+)
+def test_a_folder_for_a_file_and_a_file_for_a_folder(mistake, tmp_path, part, message):
+    path = tmp_path if part.startswith("tasks") else tmp_path / "x.csv"
+    assert message in mistake({part: {"path": str(path)}})
+
+
 def test_two_recipes_of_one_lineage(mistake):
     found = mistake({"recipes.again": "teacher"})
     assert found == "recipes.again: 'teacher' is the recipe 'baseline' already. Keep one of the two names."

@@ -63,6 +63,44 @@ def test_mistakes_of_a_grid_stand_in_the_list_with_their_line(study_file):
         load_study(file)
 
 
+@pytest.mark.parametrize("key", ["sparsty", "sparsity"])
+def test_a_mistake_within_a_grid_has_its_own_line(study_file, key):
+    from constrictor.study.read import load_study
+
+    file = study_file({"steps.mag.grid": {key: [7]}, "steps.mag.sparsity": ...})
+    line = next(n for n, text in enumerate(file.read_text(encoding="utf-8").splitlines(), 1) if f"  {key}:" in text)
+    with pytest.raises(ConstrictorError, match=rf":{line}: steps\.mag-{key}7\.{key}: "):
+        load_study(file)
+
+
+def test_a_baseline_that_a_grid_makes_several_of_is_named_with_them(changed):
+    changes = {"steps.teacher.grid": {"epochs": [1, 2]}}
+    with pytest.raises(
+        ConstrictorError, match="A grid makes several of it, and one is needed: baseline-epochs1, baseline-epochs2"
+    ):
+        read_study(changed(changes))
+
+
+@pytest.mark.parametrize("part", ["steps", "recipes"])
+def test_a_name_that_is_a_number_is_left_to_the_models(part):
+    raw = {"steps": {"teacher": {"grid": {"epochs": [1]}}}, "recipes": {"r": "teacher"}}
+    raw[part][40] = raw[part].popitem()[1]
+    assert "40" in str(expand_grids(raw)[part])
+
+
+def test_a_recipe_that_a_grid_makes_several_of_is_a_target_still(changed):
+    study = read_study(changed({"steps.mag.grid": {"sparsity": [0.2, 0.6]}, "steps.mag.sparsity": ...}))
+    assert study.targets["cpu"] == [f"teacher/kd/mag-sparsity{share}/onnx/int8" for share in (0.2, 0.6)]
+    assert study.targets["cpu-sparsity0.6"] == study.targets["cpu"][1:]
+    assert study.targets["baseline"] == ["teacher"]
+
+
+def test_the_name_of_such_a_target_may_not_be_taken(changed):
+    changes = {"steps.mag.grid": {"sparsity": [0.2]}, "steps.mag.sparsity": ..., "recipes.all": "teacher/mag"}
+    with pytest.raises(ConstrictorError, match=r"recipes\.all: the name is taken: 'all' is a target"):
+        read_study(changed(changes))
+
+
 def test_combinations_that_would_get_one_name_are_not_lost():
     try:
         steps, _ = _expand({"kd": {"grid": {"on": [["a", "b"], ["a-b"]]}}}, {})

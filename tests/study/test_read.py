@@ -98,14 +98,41 @@ def test_glue_has_all_its_tasks_and_locally_the_one_that_is_there():
         ({"steps.int8.per_chanel": True}, "steps.int8.per_chanel", r"unknown key\. Did you mean 'per_channel'\?"),
         ({"tasks.reviews.source": ...}, "tasks.reviews.source", r"this key is missing"),
         ({"models.minilm.folder": ...}, "models.minilm.folder", r"this key is missing"),
-        ({"steps.teacher.epochs": "three"}, "steps.teacher.epochs", r"found 'three': input should be a valid integer"),
+        ({"steps.teacher.epochs": "three"}, "steps.teacher.epochs", r"found 'three': it has to be a whole number\."),
         ({"steps.mag.sparsity": 40}, "steps.mag.sparsity", r"found 40: input should be less than 1"),
-        ({"steps.kd.student": {"layers": "all"}}, "steps.kd.student.layers", r"found 'all': input should be a valid list"),
+        ({"steps.kd.student": {"layers": "all"}}, "steps.kd.student.layers", r"found 'all': it has to be a list, as"),
         ({"steps.kd.student": {"layer": [0]}}, "steps.kd.student", r"found .*: needs the key 'layers' .* or 'model'"),
         ({"tasks.reviews.source": {"file": "x"}}, "tasks.reviews.source", r"found .*: needs one of the keys 'package'"),
         ({"tasks.reviews.split": {"validation": 0.6, "test": 0.5}}, "tasks.reviews.split", r"found .* must stay below 1"),
         ({"replicates": {"seeds": [1, -2]}}, "replicates.seeds.1", r"found -2: input should be greater"),
-        ({"recipes.cpu": ["teacher", "kd"]}, "recipes.cpu", r"found \['teacher', 'kd'\]: input should be a valid string"),
+        ({"recipes.cpu": ["teacher", "kd"]}, "recipes.cpu", r"found \['teacher', 'kd'\]: it has to be text"),
+        ({"recipes.cpu": None}, "recipes.cpu", r"found nothing: it has to be text"),
+        ({"steps.mag": None}, "steps.mag", r"found nothing: it has to be a mapping, as \{key: value\}\."),
+        ({"steps": ["teacher"]}, "steps", r"found \['teacher'\]: it has to be a mapping"),
+        ({"tasks.reviews": None}, "tasks.reviews", r"found nothing: it has to be a mapping"),
+        ({"tasks.reviews": "reviews.csv"}, "tasks.reviews", r"found 'reviews\.csv': it has to be a mapping"),
+        ({"report": "teacher"}, "report", r"found 'teacher': it has to be a mapping"),
+        ({"name": "my study"}, "name", r"found 'my study': a name is made of letters, digits"),
+        ({"name": 5}, "name", r"found 5: it has to be text"),
+        ({"steps.my step": {"stage": "export"}}, "steps.my step", r"found 'my step': a name is made of letters"),
+        ({"steps.onnx.optimize": "maybe"}, "steps.onnx.optimize", r"found 'maybe': it has to be true or false\."),
+        ({"steps.onnx.shape": [1]}, "steps.onnx.shape", r"found \[1\]: it needs 2 entries\."),
+        ({"steps.onnx.shape": [1, 8, 8]}, "steps.onnx.shape", r"found \[1, 8, 8\]: it takes 2 entries and no more\."),
+        ({"steps.teacher.lr": float("inf")}, "steps.teacher.lr", r"found inf: it has to be a finite number\."),
+        ({"steps.kd.temperature": float("nan")}, "steps.kd.temperature", r"found nan: it has to be a finite number\."),
+        ({"steps.mag.pattern": "2 of 4"}, "steps.mag.pattern", r"found '2 of 4': it has to be kept:group, as 2:4\."),
+        ({"replicates": {"seeds": []}}, "replicates.seeds", r"found \[\]: it needs 1 or more entries\."),
+        ({"replicates": {"seeds": [1, 1]}}, "replicates.seeds", r"found \[1, 1\]: 1 stands twice in it; name each once\."),
+        ({"trackers": ["wandb", "wandb"]}, "trackers", r"found .*: 'wandb' stands twice in it"),
+        ({"tasks.reviews.filter": {"a": None}}, "tasks.reviews.filter.a", r"found nothing: it has to be text .* or a number or"),
+        ({"tasks.reviews.labels": [True, "b"]}, "tasks.reviews.labels.0", r"found True: YAML reads this class as true\."),
+        ({"report.latency": {"lengths": ["tasks"]}}, "report.latency.lengths.0", r"found 'tasks'\. Did you mean 'task'\?"),
+        ({"report.latency": {"lengths": [2]}}, "report.latency.lengths.0", r"found 2: input should be greater than or eq"),
+        ({"steps.teacher.model": {"form": "minilm", "from": "minilm", "layers": [0]}}, "steps.teacher.model.form", r"unknown"),
+        ({"steps.teacher.class_weights": "balance"}, "steps.teacher.class_weights", r"found 'balance'\. Did you mean 'balanced'"),
+        ({"steps.teacher.adapter": {"targets": []}}, "steps.teacher.adapter.targets", r"found \[\]: it needs 1 or more"),
+        ({"corpora.sentences.sentences": {"words": [9, 5]}}, "corpora.sentences.sentences", r"found .*smaller number first"),
+        ({"models.minilm": {"hub": "https://a.b/c/d"}}, "models.minilm.hub", r"found .*: a repository of a hub is called owner/"),
     ],
 )  # fmt: skip
 def test_a_mistake_is_named_with_its_place_what_was_found_and_what_is_allowed(study_file, changes, path, message):
@@ -118,7 +145,7 @@ def test_a_mistake_is_named_with_its_place_what_was_found_and_what_is_allowed(st
     if changes == {path: ...}:
         keys.pop()
     first = _line_of(study_file, changes, *keys)
-    assert first <= int(match[1]) <= first + path.count("seeds.") * 2, found
+    assert first <= int(match[1]) <= first + 2 * sum(key.isdigit() for key in path.split(".")), found
 
 
 def test_missing_block_is_named_with_its_file(study_file):
@@ -229,7 +256,7 @@ def test_null_takes_away_what_an_extended_study_has(study_file, tmp_path):
 
 
 def test_null_where_nothing_was_is_a_mistake(study_file):
-    assert "recipes.more: found None" in _mistakes(study_file, {"recipes.more": None})
+    assert "recipes.more: found nothing" in _mistakes(study_file, {"recipes.more": None})
 
 
 def test_what_is_laid_over_one_use_of_an_anchor_leaves_the_others_alone(study_file, tmp_path):
@@ -267,3 +294,93 @@ def test_a_mapping_without_files_is_read_too(changed):
 def test_on_may_be_a_name_or_a_list(changed):
     assert read_study(changed({"steps.kd.on": "some"})).steps["kd"].on == {"some": 1}
     assert read_study(changed({"steps.kd.on": ["train", "some", "train"]})).steps["kd"].on == {"train": 2, "some": 1}
+
+
+def test_pattern_without_quotes_is_what_was_written(study_file):
+    file = study_file({"steps.mag.pattern": "2:4", "steps.mag.sparsity": ...})
+    text = file.read_text(encoding="utf-8")
+    file.write_text(text.replace("'2:4'", "2:4").replace('"2:4"', "2:4"), encoding="utf-8")
+    assert yaml.safe_load(file.read_text(encoding="utf-8"))["steps"]["mag"]["pattern"] == 124
+    assert load_study(file).steps["mag"].pattern == "2:4"
+
+
+@pytest.mark.parametrize(
+    ("on", "message"),
+    [
+        ([{"train": 1}], r"steps\.kd\.on: no subset is called '\{'train': 1\}'\."),
+        (["train", None], r"steps\.kd\.on: no subset is called 'None'\."),
+        ({"train": 1, 5: 1}, r"steps\.kd\.on\.5: found 5: a name is made of letters"),
+        (3, r"steps\.kd\.on: found 3: it has to be a mapping"),
+    ],
+)
+def test_what_is_read_is_named_by_text(changed, on, message):
+    with pytest.raises(ConstrictorError, match=message):
+        read_study(changed({"steps.kd.on": on}))
+
+
+def test_literals_that_are_numbers_are_listed(study_file):
+    changes = {"steps.int8": {"stage": "quantize", "method": "weight_only", "bits": 3}}
+    assert "steps.int8.bits: found 3. Known: 4, 8." in _mistakes(study_file, changes)
+
+
+@pytest.mark.parametrize(
+    ("changes", "place"),
+    [
+        ({"steps.kd.student": {"layers": [0], "model": "minilm"}}, "steps.kd.student: 'layers' and 'model'"),
+        ({"models.minilm": {"path": "a", "hub": "b/c"}}, "models.minilm: 'path' and 'hub'"),
+        ({"tasks.reviews.source": {"path": "reviews.csv", "train": LOCAL}}, "tasks.reviews.source: 'path' and 'train'"),
+    ],
+)
+def test_two_sources_in_one_file_are_refused_and_none_is_dropped(study_file, changes, place):
+    assert f"{place} exclude each other. Keep one of them." in _mistakes(study_file, changes)
+
+
+def test_steps_and_subsets_may_be_called_as_keys_of_sources_are(changed):
+    """Of `on: {hub: 1, train: 2}` the second key once took the first one away."""
+    changes = {
+        "steps.layers": {"stage": "prune", "method": "layers", "keep": [0, 1]},
+        "steps.path": {"stage": "finetune", "model": "minilm"},
+        "subsets.hub": {"of": "sentences", "size": 10},
+        "steps.kd.on": {"hub": 1, "train": 2},
+        "recipes.few": "path/layers",
+    }
+    study = read_study(changed(changes))
+    assert study.steps["kd"].on == {"hub": 1, "train": 2}
+    assert {"layers", "path"} <= set(study.steps)
+
+
+@pytest.mark.parametrize(
+    ("base", "content", "message"),
+    [
+        ("none.yaml", None, r"above\.yaml:1: extends: there is no study .*none\.yaml\."),
+        ("below.yaml", "a: [", r"above\.yaml:1: extends: .*below\.yaml:1: this is no YAML"),
+        ("below.yaml", "- a\n", r"above\.yaml:1: extends: .*below\.yaml is no study"),
+        ("below.yaml", "name: x\nname: y\n", r"extends: .*below\.yaml:2: the key 'name' stands twice"),
+        ("above.yaml", None, r"above\.yaml:1: extends: .*above\.yaml is laid over itself in the end\. Take"),
+        ("below.yaml", "extends: above.yaml\n", r"above\.yaml:1: extends: .*above\.yaml is laid over itself"),
+        ("[a.yaml]", None, r"above\.yaml:1: extends: found \['a\.yaml'\]: it has to be the path of a study"),
+    ],
+)
+def test_a_base_that_cannot_be_is_named(tmp_path, base, content, message):
+    if content is not None:
+        (tmp_path / base).write_text(content, encoding="utf-8")
+    (tmp_path / "above.yaml").write_text(f"extends: {base}\nname: x\n", encoding="utf-8")
+    with pytest.raises(ConstrictorError, match=message):
+        load_study(tmp_path / "above.yaml")
+
+
+def test_what_the_command_line_brings_is_named_as_such(study_file):
+    with pytest.raises(ConstrictorError, match=r"\n  --config: nmae: unknown key\. Did you mean 'name'"):
+        load_study(study_file({}), changes={"nmae": "x"})
+
+
+def test_key_that_stands_twice_is_refused(study_file):
+    file = study_file({})
+    text = file.read_text(encoding="utf-8")
+    file.write_text(text + "steps: {}\n", encoding="utf-8")
+    with pytest.raises(
+        ConstrictorError, match=rf"study\.yaml:{len(text.splitlines()) + 1}: the key 'steps' stands twice"
+    ):
+        load_study(file)
+    with pytest.raises(ConstrictorError, match="the key 'steps' stands twice"):  # as when Snakemake has read it
+        read_study(yaml.safe_load(text), [file])

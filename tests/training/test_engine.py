@@ -529,3 +529,20 @@ def test_missing_tracker_is_refused_before_the_training(run, monkeypatch):
     monkeypatch.setattr(trackers, "find_spec", lambda name: None)
     with pytest.raises(ConstrictorError, match="pip install mlflow"):
         run(watch=lambda model: pytest.fail("it was trained"))
+
+
+def test_a_training_that_diverges_is_refused(run, tmp_path):
+    with pytest.raises(ConstrictorError, match=r"the training has diverged: .* Lower 'lr'"):
+        run(settings=SETTINGS.model_copy(update={"lr": 1e9}))
+
+
+def test_a_training_that_diverges_after_a_good_epoch_ends_with_that(run):
+    seen = []
+
+    def validate(model):
+        seen.append({"accuracy": 0.5 + len(seen), "loss": 0.1 if len(seen) < 2 else float("nan")})
+        return seen[-1]
+
+    _, trained = run(validate=validate, epochs=5)
+    assert len(seen) == 3
+    assert trained.best_epoch == 2

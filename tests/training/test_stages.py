@@ -1,18 +1,22 @@
+import json
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 from constrictor.artifacts.architecture import keep_layers
 from constrictor.artifacts.manifest import read_manifest
+from constrictor.artifacts.source import fetch_model
 from constrictor.artifacts.torch_model import load_classifier
 from constrictor.data.examples import read_examples
 from constrictor.data.outputs import Outputs, read_outputs, write_outputs
 from constrictor.data.tokenization import Tokenizer
 from constrictor.errors import ConstrictorError
 from constrictor.evaluation.outputs import teacher_outputs
+from constrictor.study.sources import LocalModel
 from constrictor.study.steps.distil import Distil
 from constrictor.study.steps.finetune import Finetune
 from constrictor.training.distil import distil
@@ -154,3 +158,18 @@ def test_identity_depends_on_code_settings_seed_and_inputs(tmp_path):
     changed = {identity(seed=2), identity(code="d"), identity(settings.model_copy(update={"epochs": 3}))}
     file.write_text("b")
     assert len({first, *changed, identity()}) == 5
+
+
+def test_tokens_that_the_model_has_no_embedding_for_are_refused(tiny_checkpoint, tiny_task, tmp_path):
+    checkpoint = shutil.copytree(tiny_checkpoint, tmp_path / "checkpoint")
+    weights = load_file(checkpoint / "model.safetensors")
+    weights["embeddings.word_embeddings.weight"] = weights["embeddings.word_embeddings.weight"][:20].clone()
+    save_file(weights, checkpoint / "model.safetensors", metadata={"format": "pt"})
+    config = json.loads((checkpoint / "config.json").read_text(encoding="utf-8"))
+    (checkpoint / "config.json").write_text(json.dumps({**config, "vocab_size": 20}), encoding="utf-8")
+    fetch_model(LocalModel(path=str(checkpoint)), tmp_path / "model")
+    settings = Finetune(stage="finetune", model="tiny", epochs=1)
+    with pytest.raises(
+        ConstrictorError, match=r"knows \d+ tokens and the model has embeddings for 20; the texts hold token"
+    ):
+        finetune(settings, tmp_path / "model", TaskFolder(tiny_task), Node(tmp_path / "teacher", "teacher", seed=1))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -47,9 +48,10 @@ STUDY_MISTAKES: dict[str, tuple[str, str, list[str]]] = {
 
 
 def assert_said_plainly(run: Finished) -> None:
-    """It failed, with words instead of a traceback, and before any job."""
+    """It failed, with words instead of a traceback and without a word about our code, and before any job."""
     assert run.code == 1, run.screen
     assert "Traceback" not in run.screen
+    assert ".smk" not in run.screen
     assert "Job stats" not in run.screen
 
 
@@ -60,7 +62,7 @@ def test_a_mistake_in_the_study_is_named_with_its_file_and_line(fresh: Workbench
     bench.edit("study.yaml", old, new)
     run = bench.snakemake()
     assert_said_plainly(run)
-    assert run.screen.count("The study has one mistake") == 1
+    assert run.screen.count("\nError: The study has one mistake") == 1
     lines = bench.path("study.yaml").read_text(encoding="utf-8").splitlines()
     line = next(number for number, text in enumerate(lines, start=1) if new.strip() in text)
     assert f"study.yaml:{line}: " in run.screen, run.screen
@@ -85,6 +87,57 @@ def test_a_study_that_is_no_yaml_is_refused_by_snakemake(fresh: Workbench, tmp_p
     run = bench.snakemake()
     assert_said_plainly(run)
     assert "Config file is not valid JSON or YAML" in run.screen
+
+
+@pytest.mark.parametrize(
+    "arguments", [["snakemake", "--dry-run"], ["workflow_scripts.plan"], ["constrictor.study.read", "config.yaml"]]
+)
+def test_a_study_that_is_no_yaml_is_named_with_its_line(fresh: Workbench, tmp_path: Path, arguments: list[str]) -> None:
+    bench = fresh.copy_to(tmp_path / "bench")
+    bench.edit("study.yaml", "  tiny: {path", "\ttiny: {path")
+    bench.path("study.yaml").rename(bench.path("config.yaml"))
+    run = bench.python("-m", *arguments)
+    assert_said_plainly(run)
+    line = 1 + bench.path("config.yaml").read_text(encoding="utf-8").splitlines().index(
+        "\ttiny: {path: inputs/tiny_bert}"
+    )
+    assert re.search(rf"^Error: config\.yaml:{line}: this is no YAML: found character", run.screen, re.MULTILINE)
+    assert run.screen.endswith("Indent with spaces, not with tabs.\n")
+
+
+def test_what_the_command_line_lays_over_a_study_is_named(fresh: Workbench, tmp_path: Path) -> None:
+    run = fresh.copy_to(tmp_path / "bench").snakemake("--config", "nmae=x")
+    assert_said_plainly(run)
+    assert "\n  --config: nmae: unknown key. Did you mean 'name'?" in run.screen
+
+
+@pytest.mark.parametrize(
+    "target",
+    ["results/small_study/animls/seed42/teacher/metrics.json", "data/small_study/tasks/animls/manifest.json", "cpuu"],
+)
+def test_a_target_that_nothing_makes_is_named(fresh: Workbench, tmp_path: Path, target: str) -> None:
+    run = fresh.copy_to(tmp_path / "bench").snakemake("--dry-run", "--", target)
+    assert run.code == 1
+    assert f"No rule to produce {target}" in run.screen
+    assert "KeyError" not in run.screen
+    assert "Traceback" not in run.screen
+
+
+def test_a_recipe_with_a_grid_is_a_target(fresh: Workbench, tmp_path: Path) -> None:
+    bench = fresh.copy_to(tmp_path / "bench")
+    bench.change_study(lambda study: study["steps"]["kd"].update(grid={"temperature": [2, 4]}))
+    built = {what for rule, what in bench.plan("cpu") if rule == "latency"}
+    assert built == {f"teacher/kd-temperature{value}/onnx/int8" for value in (2, 4)}
+
+
+def test_a_file_where_results_belong_is_named_before_any_job(fresh: Workbench, tmp_path: Path) -> None:
+    bench = fresh.copy_to(tmp_path / "bench")
+    bench.path("results").write_text("", encoding="utf-8")
+    run = bench.snakemake()
+    assert run.code == 1
+    assert "results is a file, and a folder is needed there" in run.screen
+    assert "Traceback" not in run.screen
+    assert "Fetch the model" not in run.screen
 
 
 # What is wrong with a source: the task, and words that the message must hold.

@@ -6,12 +6,11 @@ import json
 import re
 import shlex
 import subprocess
-import sys
 from collections import Counter
 from pathlib import Path
 
 from expected import EVERYTHING, rebuilt
-from workbench import NODES, Finished, Workbench
+from workbench import NODES, Workbench
 
 PLANNED = """
 import json, logging
@@ -43,22 +42,9 @@ print(json.dumps([[rule, named, str(table)] for rule, named, table in finished_j
 """
 
 
-def python(bench: Workbench, *arguments: str) -> Finished:
-    """Run Python in a bench, as the Makefile does."""
-    done = subprocess.run(
-        [sys.executable, *arguments],
-        cwd=bench.folder,
-        env=bench.environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    return Finished(done.returncode, done.stdout + done.stderr)
-
-
 def plan(bench: Workbench) -> str:
     """What `make plan` prints."""
-    code, screen = python(bench, "-m", "workflow_scripts.plan", "--configfile", "study.yaml", "--cores", "2")
+    code, screen = bench.python("-m", "workflow_scripts.plan", "--configfile", "study.yaml", "--cores", "2")
     assert code == 0, screen
     return screen
 
@@ -70,14 +56,14 @@ def table(text: str, title: str) -> dict[str, list[str]]:
 
 
 def test_a_new_study_plans_every_job_once_and_asks_for_what_is_estimated(fresh: Workbench, finished: Workbench) -> None:
-    code, screen = python(fresh, "-c", PLANNED)
+    code, screen = fresh.python("-c", PLANNED)
     assert code == 0, screen
     planned = json.loads(screen.splitlines()[-1])
     assert Counter(job[0] for job in planned) == Counter(rule for rule, _ in EVERYTHING)
     for rule, named, _, asked, estimated in planned:
         assert asked == estimated, (rule, named)
     # The jobs that left a table are known by its path alone, and they are the same.
-    code, screen = python(finished, "-c", FINISHED)
+    code, screen = finished.python("-c", FINISHED)
     assert code == 0, screen
     found = json.loads(screen.splitlines()[-1])
     assert sorted(map(json.dumps, found)) == sorted(json.dumps(job[:3]) for job in planned)
@@ -119,17 +105,17 @@ def test_a_changed_setting_is_named_with_what_it_brings_about(bench: Workbench) 
 def test_a_mistake_in_the_study_is_said_and_nothing_is_planned(fresh: Workbench, tmp_path: Path) -> None:
     bench = fresh.copy_to(tmp_path / "bench")
     bench.change_study(lambda study: study["steps"]["kd"].update(epoch=3))
-    code, screen = python(bench, "-m", "workflow_scripts.plan", "--configfile", "study.yaml")
+    code, screen = bench.python("-m", "workflow_scripts.plan", "--configfile", "study.yaml")
     assert code == 1
     assert "steps.kd.epoch: unknown key. Did you mean 'epochs'?" in screen
     assert "Traceback" not in screen
-    code, screen = python(bench, "-m", "workflow_scripts.plan", "--configfile", "none.yaml")
+    code, screen = bench.python("-m", "workflow_scripts.plan", "--configfile", "none.yaml")
     assert (code, screen) == (1, "Error: there is no study none.yaml.\n")
 
 
 def test_where_a_model_came_from_and_how_it_is_made_again(finished: Workbench) -> None:
     file = f"{NODES}/seed42/teacher/kd/mag/model/model.safetensors"
-    code, screen = python(finished, "-m", "workflow_scripts.explain", file)
+    code, screen = finished.python("-m", "workflow_scripts.explain", file)
     assert code == 0, screen
     lines = {line[2:12].strip(): line[12:] for line in screen.splitlines() if line[2:12].strip()}
     assert re.match(r"by prune on \d{4}-\d\d-\d\d \d\d:\d\d in .* s, code [0-9a-f]{16}$", lines["Made"])
@@ -154,7 +140,7 @@ def test_where_a_model_came_from_and_how_it_is_made_again(finished: Workbench) -
 
 
 def test_a_measurement_is_explained_by_the_model_that_it_is_of(finished: Workbench) -> None:
-    code, screen = python(finished, "-m", "workflow_scripts.explain", f"{NODES}/seed42/teacher/onnx/int8/metrics.json")
+    code, screen = finished.python("-m", "workflow_scripts.explain", f"{NODES}/seed42/teacher/onnx/int8/metrics.json")
     assert code == 0, screen
     assert "by evaluate" in screen
     assert "onnx in int8" in screen
@@ -167,19 +153,19 @@ def test_a_table_and_data_are_explained_by_their_record(finished: Workbench) -> 
         ("data/small_study/tasks/animals/train.parquet", "download_dataset"),
         ("data/small_study/subsets/corn_30.parquet", "select_subset"),
     ):
-        code, screen = python(finished, "-m", "workflow_scripts.explain", str(finished.path(file)))
+        code, screen = finished.python("-m", "workflow_scripts.explain", str(finished.path(file)))
         assert code == 0, screen
         assert f"by {rule} on" in screen
         assert f"--force -- {file}" in screen
 
 
 def test_a_file_that_is_not_there_is_answered_with_the_nearest(finished: Workbench) -> None:
-    code, screen = python(finished, "-m", "workflow_scripts.explain", f"{NODES}/seed42/teacher/kd/metric.json")
+    code, screen = finished.python("-m", "workflow_scripts.explain", f"{NODES}/seed42/teacher/kd/metric.json")
     assert (code, screen) == (
         1,
         f"Error: there is no file {NODES}/seed42/teacher/kd/metric.json. "
         f"Did you mean {NODES}/seed42/teacher/kd/metrics.json?\n",
     )
-    code, screen = python(finished, "-m", "workflow_scripts.explain", "Snakefile")
+    code, screen = finished.python("-m", "workflow_scripts.explain", "Snakefile")
     assert code == 1
     assert "is no output of a study" in screen

@@ -122,6 +122,18 @@ class Workbench:
             end(process)
         return Finished(process.returncode, screen)
 
+    def python(self, *arguments: str) -> Finished:
+        """Run Python in this folder, as the Makefile does."""
+        done = subprocess.run(
+            [sys.executable, *arguments],
+            cwd=self.folder,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        return Finished(done.returncode, done.stdout + done.stderr)
+
     def build(self, *arguments: str, cores: int = 2) -> str:
         """Run Snakemake, which has to succeed; what it says."""
         code, screen = self.snakemake(*arguments, cores=cores)

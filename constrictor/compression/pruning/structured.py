@@ -21,7 +21,8 @@ def prune_structured(model: PreTrainedModel, settings: Structured, sample: Sampl
     """Cut the least important heads and neurons out of a model, in place.
 
     Raises:
-        ConstrictorError: if the architecture's heads cannot be cut and the settings ask for it.
+        ConstrictorError: if the architecture's heads cannot be cut and the settings ask for it, or if rounding leaves
+            nothing to cut.
     """
     assert sample is not None
     blocks = blocks_of(model)
@@ -31,6 +32,15 @@ def prune_structured(model: PreTrainedModel, settings: Structured, sample: Sampl
     before = _weights(blocks)
     scores = importance_of(model, sample, settings.score)
     heads, neurons, details = _decide(blocks, scores, settings, model)
+    if (
+        _asks_for_less(settings)
+        and heads == [block.heads for block in blocks]
+        and neurons == [block.neurons for block in blocks]
+    ):
+        raise ConstrictorError(
+            f"nothing would be cut: widths are rounded to multiples of {settings.multiple_of}, and the layers have "
+            f"{blocks[0].heads} heads of {blocks[0].head_size} and {blocks[0].neurons} neurons. Lower 'multiple_of', or cut more."
+        )
     for block, score, kept_heads, kept_neurons in zip(blocks, scores, heads, neurons, strict=True):
         if kept_heads < block.heads:
             keep_heads(block, most_important(score.heads, kept_heads))
@@ -38,6 +48,10 @@ def prune_structured(model: PreTrainedModel, settings: Structured, sample: Sampl
             keep_neurons(block, most_important(score.neurons, kept_neurons))
     details |= {"heads": heads, "ffn": neurons, "removed_share": round(1 - _weights(blocks) / before, 6)}
     return Pruned(lambda: details)
+
+
+def _asks_for_less(settings: Structured) -> bool:
+    return any((settings.heads, settings.ffn, settings.sparsity, settings.latency))
 
 
 def _decide(

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Discriminator, Field, Tag, model_validator
 
-from constrictor.study.settings import Settings
+from constrictor.study.settings import LIST, PLAIN, Settings, plain_or_list
+
+Targets = Annotated[
+    Annotated[Literal["all"], Tag(PLAIN)] | Annotated[list[str], Field(min_length=1), Tag(LIST)],
+    Discriminator(plain_or_list),
+]
 
 
 class Adapter(Settings):
@@ -19,7 +24,7 @@ class Adapter(Settings):
     rank: int = Field(8, ge=1, description="Inner width of the two matrices.")
     alpha: int = Field(16, ge=1, description="The adapter's output is scaled by alpha / rank.")
     dropout: float = Field(0.1, ge=0, lt=1, description="Dropout on the adapter's input while training.")
-    targets: Literal["all"] | Annotated[list[str], Field(min_length=1)] = Field(
+    targets: Targets = Field(
         ["query", "value"],
         description="Matrices of each layer that get an adapter: `query`, `key`, `value`, `attention_output`, `ffn_in`, "
         "`ffn_out`, or the end of a module's own name; `all` means every one of them.",

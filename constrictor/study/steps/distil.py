@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Discriminator, Field, Tag, field_validator
+from pydantic import Discriminator, Field, Tag
 
-from constrictor.study.settings import Settings, by_key
+from constrictor.study.settings import Once, Settings, by_key
 from constrictor.study.steps.adapter import Tuning
 from constrictor.study.steps.matching import Matching
 from constrictor.study.steps.recovery import Passes
@@ -63,7 +63,7 @@ class Distil(Optimisation, SoftTargets, Tuning):
         "pass an epoch over each; `{train: 3, imdb_60k: 1}` says how many.",
         examples=[["train", "imdb_60k"]],
     )
-    co_teachers: list[str] = Field(
+    co_teachers: Annotated[list[str], Once] = Field(
         [],
         description="Recipes whose models teach beside the parent: the soft targets are the mean of all teachers' logits.",
         examples=[["large", "large_int8"]],
@@ -75,10 +75,3 @@ class Distil(Optimisation, SoftTargets, Tuning):
         lt=1,
         description="Dropout while training: none by default, since soft targets regularise; `null` keeps the model's own.",
     )
-
-    @field_validator("co_teachers")
-    @classmethod
-    def _each_once(cls, names: list[str]) -> list[str]:
-        if len(set(names)) < len(names):
-            raise ValueError("a recipe stands twice among them: name each once")
-        return names

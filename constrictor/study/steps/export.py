@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, PositiveInt, model_validator
+from pydantic import Field, model_validator
 
 from constrictor.study.steps.step import Step
 
@@ -27,7 +27,7 @@ class Export(Step):
     optimize_for: Literal["fp32", "int8"] = Field(
         "fp32", description="Precision in which the rewrites are timed: the one that the recipe ends in."
     )
-    shape: tuple[PositiveInt, PositiveInt] | None = Field(
+    shape: tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=8)]] | None = Field(
         None,
         description="`onnx`: a fixed batch size and length in tokens instead of free ones; longer texts are cut.",
         examples=[[1, 128]],

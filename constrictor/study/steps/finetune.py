@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Discriminator, Field, Tag
 
-from constrictor.study.settings import Settings
+from constrictor.study.settings import MAPPING, PLAIN, Settings, plain_or_mapping
 from constrictor.study.steps.adapter import Tuning
 from constrictor.study.steps.step import Optimisation
 
@@ -18,11 +18,16 @@ class SomeLayers(Settings):
     layers: list[int] = Field(min_length=1, description="Layers to keep, counted from 0.", examples=[[0, 2, 4]])
 
 
+StartModel = Annotated[
+    Annotated[str, Tag(PLAIN)] | Annotated[SomeLayers, Tag(MAPPING)], Discriminator(plain_or_mapping)
+]
+
+
 class Finetune(Optimisation, Tuning):
     """Train on the task's labels and keep the epoch that is best on validation."""
 
     stage: Literal["finetune"] = Field(description="The stage.")
-    model: str | SomeLayers | None = Field(
+    model: StartModel | None = Field(
         None, description="The model to start from, by name; needed where the step begins a recipe, refused elsewhere."
     )
     new_head: bool = Field(

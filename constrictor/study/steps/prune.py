@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from constrictor.study.steps.recovery import Calibration, Recovery
 
 Sparsity = Annotated[float, Field(gt=0, lt=1)]
-Pattern = Annotated[str, Field(pattern=r"^[1-9][0-9]?:[1-9][0-9]?$")]
+PATTERN = r"^[1-9][0-9]?:[1-9][0-9]?$"
+
+
+def _written(value: Any) -> Any:
+    """A pattern as it was written: YAML reads 2:4 without quotes as two minutes and four seconds."""
+    return f"{value // 60}:{value % 60}" if isinstance(value, int) else value
+
+
+Pattern = Annotated[str, Field(pattern=PATTERN), BeforeValidator(_written, json_schema_input_type=str)]
 
 
 class Prune(Recovery):

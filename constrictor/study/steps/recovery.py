@@ -23,8 +23,8 @@ def passes(on: Any) -> Any:
     if isinstance(on, str):
         return {on: 1}
     if isinstance(on, list):
-        return {name: on.count(name) for name in sorted(on)}
-    return dict(sorted(on.items())) if isinstance(on, dict) else on
+        on = {str(name): on.count(name) for name in on}
+    return dict(sorted(on.items(), key=lambda item: str(item[0]))) if isinstance(on, dict) else on
 
 
 Passes = Annotated[

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Discriminator, Field, Tag
 
-from constrictor.study.settings import Settings
+from constrictor.study.settings import MAPPING, PLAIN, Settings, plain_or_mapping
 
+ClassWeights = Annotated[
+    Annotated[Literal["balanced"], Tag(PLAIN)] | Annotated[dict[str, Annotated[float, Field(gt=0)]], Tag(MAPPING)],
+    Discriminator(plain_or_mapping),
+]
 Precision = Literal["auto", "fp32", "tf32", "bf16", "fp16"]
 
 
@@ -70,7 +74,7 @@ class Optimisation(Step):
         description="Arithmetic of the matrix products. `auto` takes bf16 where the device has it natively, else fp16 with "
         "scaled losses on GPUs with tensor cores, else fp32; `tf32` is float32 with short products on GPUs (Ampere on).",
     )
-    class_weights: Literal["balanced"] | dict[str, Annotated[float, Field(gt=0)]] | None = Field(
+    class_weights: ClassWeights | None = Field(
         None,
         description="Weight of each class in the label loss: `balanced` gives every class the same say (n / (classes * "
         "count)), a mapping names them; classes that it leaves out weigh 1.",

@@ -272,7 +272,7 @@ def _prune(parent, task, folder, calibration=None, **settings):
         ({"ffn": 0.5}, [4] * 4, [32] * 4),
         ({"heads": 0.5, "ffn": 0.3}, [2] * 4, [48] * 4),
         ({"heads": 0.9, "ffn": 0.99}, [1] * 4, [8] * 4),
-        ({"heads": 0.5, "multiple_of": 32}, [4] * 4, [64] * 4),
+        ({"heads": 0.5, "ffn": 0.5, "multiple_of": 32}, [4] * 4, [32] * 4),
         ({"sparsity": 0.5}, [2] * 4, [32] * 4),
     ],
 )
@@ -282,6 +282,14 @@ def test_widths_are_those_asked_for_rounded_to_groups(tiny_teacher, tiny_task, t
     assert manifest.details["pruned"]["ffn"] == ffn
     model = load_classifier(tmp_path / "model", ["bad", "good"], 32)
     assert [(block.heads, block.neurons) for block in blocks_of(model)] == list(zip(heads, ffn, strict=True))
+
+
+@pytest.mark.parametrize("settings", [{"heads": 0.5, "multiple_of": 32}, {"sparsity": 0.9, "multiple_of": 64}])
+def test_a_cut_of_which_rounding_leaves_nothing_is_refused(tiny_teacher, tiny_task, tmp_path, settings):
+    with pytest.raises(
+        ConstrictorError, match=r"nothing would be cut: widths are rounded .*4 heads of 8 and 64 neurons"
+    ):
+        _prune(tiny_teacher, tiny_task, tmp_path, **settings)
 
 
 @pytest.mark.parametrize("budget", [{"sparsity": 0.3}, {"latency": 0.3}, {"heads": 0.5, "ffn": 0.5}])

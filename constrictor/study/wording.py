@@ -1,0 +1,176 @@
+"""Say in the words of a study what pydantic has found wrong with it: what was found, what is allowed, the nearest name."""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Annotated, Any, NamedTuple, Union, get_args, get_origin
+
+from pydantic import BaseModel, Tag
+from pydantic_core import ErrorDetails
+
+from constrictor.errors import nearest
+from constrictor.study.settings import LIST, NAME, PLAIN
+from constrictor.study.steps.prune import PATTERN
+from constrictor.study.study import Study
+
+Place = tuple[str | int, ...]
+
+# The keys whose value says which model a block is.
+_KINDS = ("stage", "method")
+
+_NAME = "a name is made of letters, digits, '.', '_' and '-', and begins with a letter"
+_PATTERNS = {NAME: _NAME, PATTERN: "it has to be kept:group, as 2:4"}
+_BLOCK = "a mapping, as {key: value}"
+_TYPES = {
+    **dict.fromkeys(("dict_type", "model_type", "model_attributes_type", "mapping_type"), _BLOCK),
+    **dict.fromkeys(("list_type", "tuple_type"), "a list, as [a, b]"),
+    **dict.fromkeys(("int_type", "int_parsing", "int_from_float"), "a whole number"),
+    **dict.fromkeys(("float_type", "float_parsing"), "a number"),
+    **dict.fromkeys(("bool_type", "bool_parsing"), "true or false"),
+    "finite_number": "a finite number",
+    "string_type": "text (in quotes, where YAML reads something else)",
+}
+
+
+def say(details: Sequence[ErrorDetails]) -> str:
+    """The message of one place, where several members of a union may each have failed."""
+    # The member that was meant is the one of the right type, and a number that is too small is no misspelt word.
+    for lesser in (_TYPES, ("literal_error",)):
+        details = [detail for detail in details if detail["type"] not in lesser] or details
+    found = _short(details[0]["input"])
+    if details[0]["loc"][-1] == "[key]" and details[0]["type"] == "string_type":
+        return f"found {found}: {_NAME}."
+    if details[0]["type"] in _TYPES:
+        return (
+            f"found {found}: it has to be {' or '.join(dict.fromkeys(_TYPES[detail['type']] for detail in details))}."
+        )
+    return _say(details[0])
+
+
+def _say(detail: ErrorDetails) -> str:
+    speak = _SENTENCES.get(detail["type"])
+    if speak is not None:
+        return speak(detail)
+    message = detail["msg"].removeprefix("Value error, ").rstrip(".")
+    message = message if message[:2].isupper() else message[0].lower() + message[1:]
+    return f"found {_short(detail['input'])}: {message}."
+
+
+def _unknown_tag(detail: ErrorDetails) -> str:
+    if not isinstance(detail["input"], Mapping):
+        return f"found {_short(detail['input'])}: it has to be {_BLOCK}."
+    tag = detail["ctx"]["tag"]
+    return f"found {tag!r}. {nearest(tag, _alternatives(detail['ctx']['expected_tags']))}"
+
+
+def _unknown_value(detail: ErrorDetails) -> str:
+    allowed = _alternatives(detail["ctx"]["expected"])
+    return f"found {_short(detail['input'])}. {nearest(detail['input'], allowed)}"
+
+
+def _missing(detail: ErrorDetails) -> str:
+    if isinstance(detail["loc"][-1], int):  # of a list
+        return f"found {_short(detail['input'])}: it needs {detail['loc'][-1] + 1} entries."
+    return "this key is missing."
+
+
+def _too_few(detail: ErrorDetails) -> str:
+    return f"found {_short(detail['input'])}: it needs {detail['ctx']['min_length']} or more entries."
+
+
+def _too_many(detail: ErrorDetails) -> str:
+    return f"found {_short(detail['input'])}: it takes {detail['ctx']['max_length']} entries and no more."
+
+
+def _other_pattern(detail: ErrorDetails) -> str:
+    return f"found {_short(detail['input'])}: {_PATTERNS[detail['ctx']['pattern']]}."
+
+
+_SENTENCES: dict[str, Callable[[ErrorDetails], str]] = {
+    "extra_forbidden": lambda detail: f"unknown key. {nearest(detail['loc'][-1], _allowed_keys(detail['loc']))}",
+    "missing": _missing,
+    "union_tag_invalid": _unknown_tag,
+    "union_tag_not_found": lambda detail: (
+        f"the key {detail['ctx']['discriminator']} is missing: it says which kind of step this is."
+    ),
+    "literal_error": _unknown_value,
+    "too_short": _too_few,
+    "too_long": _too_many,
+    "string_pattern_mismatch": _other_pattern,
+}
+
+
+def key_path(detail: ErrorDetails, raw: Mapping[str, Any]) -> Place:
+    """The error's place as the user wrote it: pydantic puts the names of union members in between."""
+    location = tuple(part for part in detail["loc"] if part not in (PLAIN, LIST))
+    place = _resolve(raw, location, detail["type"] == "missing") or location
+    if detail["type"] == "union_tag_invalid" and isinstance(detail["input"], Mapping):
+        return (*place, detail["ctx"]["discriminator"].strip("'()"))
+    return place
+
+
+def _resolve(here: Any, parts: Place, missing: bool) -> Place | None:
+    """The parts that are keys of the study and no tags of union members; None if there is no such place."""
+    if not parts:
+        return ()
+    part, rest = parts[0], parts[1:]
+    if (isinstance(here, Mapping) and part in here) or (isinstance(here, list) and part in range(len(here))):
+        below = _resolve(here[part], rest, missing)  # type: ignore[index]
+        if below is None and not missing and not any(later in here for later in rest):
+            below = ()  # of a plain value, and what follows are tags
+        if below is not None:
+            return (part, *below)
+    if not isinstance(here, Mapping | list):
+        return None
+    if rest:
+        return _resolve(here, rest, missing)
+    return (part,) if missing and isinstance(here, Mapping) else ()
+
+
+def _alternatives(text: str) -> list[str]:
+    """The values in pydantic's "'a', 'b' or 'c'", or in its "4 or 8".
+
+    >>> _alternatives("'a', 'b' or 'c'"), _alternatives("16, 32 or 64")
+    (['a', 'b', 'c'], ['16', '32', '64'])
+    """
+    return text.split("'")[1::2] if "'" in text else text.replace(" or ", ", ").split(", ")
+
+
+def _short(value: Any) -> str:
+    text = "nothing" if value is None else repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _allowed_keys(location: Sequence[str | int]) -> list[str]:
+    """The keys of the model at a location, which ends with the unknown one."""
+    models: list[_Member] = [_Member(Study, frozenset())]
+    for part in location[:-1]:
+        # A part is a tag that picks some members of a union, or a key that leads to the models below it.
+        models = [member for member in models if part in member.tags] or _below(models[0].model, part) or models
+    return [info.alias or name for name, info in models[0].model.model_fields.items()]
+
+
+class _Member(NamedTuple):
+    """A model that may stand at a place, and the tags that pick it."""
+
+    model: type[BaseModel]
+    tags: frozenset[str]
+
+
+def _below(model: type[BaseModel], part: str | int) -> list[_Member]:
+    """The models that may stand under a key of a model."""
+    for name, info in model.model_fields.items():
+        if part in (name, info.alias):
+            return list(_models_in(info.annotation, frozenset()))
+    return []
+
+
+def _models_in(annotation: Any, tags: frozenset[str]) -> Iterator[_Member]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        kinds = [annotation.model_fields[key].annotation for key in _KINDS if key in annotation.model_fields]
+        yield _Member(annotation, tags.union(*map(get_args, kinds)))
+    elif get_origin(annotation) in (Union, types.UnionType, Annotated, dict, list):
+        tags = tags | {part.tag for part in get_args(annotation) if isinstance(part, Tag)}
+        for part in get_args(annotation):
+            yield from _models_in(part, tags)
