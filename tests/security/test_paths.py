@@ -53,6 +53,20 @@ def test_name_that_is_no_name_of_a_folder_is_refused(study, section, name):
 
 
 @pytest.mark.parametrize("name", BAD_NAMES)
+def test_name_of_an_extra_test_is_one_of_a_file(study, name):
+    task = {**study["tasks"]["task"], "extra_tests": {name: study["tasks"]["task"]["source"]}}
+    with pytest.raises(ConstrictorError, match="extra_tests"):
+        read_study({**study, "tasks": {"task": task}})
+
+
+@pytest.mark.parametrize("path", ["a{b}.csv", "<c>.csv"])
+def test_path_that_snakemake_would_fill_in_is_refused(study, tmp_path, path):
+    (tmp_path / path).write_text("text,label\na,b\n", encoding="utf-8")
+    with pytest.raises(ConstrictorError, match="Rename the file"):
+        read_study({**study, "tasks": {"task": {"source": {"path": str(tmp_path / path)}}}})
+
+
+@pytest.mark.parametrize("name", BAD_NAMES)
 def test_name_of_a_study_is_one_of_a_folder(study, name):
     with pytest.raises(ConstrictorError, match="name"):
         read_study({**study, "name": name})
