@@ -14,7 +14,7 @@ from little import GOALS, artifacts, kill_everything, leftovers, scripts_in, sta
 from workbench import Workbench, end
 
 SEED = 2026
-KILLS_A_STUDY = 10
+KILLS_A_STUDY = 15
 PLANNING = {"Snakemake, before any job": 2.5}  # seconds
 BEYOND = 1.25  # of a stage's time: a moment can come after its end, in the next stage or between two
 
@@ -27,8 +27,8 @@ class Moment(NamedTuple):
 
 
 def drawn(chance: random.Random, lengths: Sequence[float], count: int) -> list[Moment]:
-    """Random moments of random stages, in the order in which a study comes to them."""
-    stages = [chance.randrange(len(lengths)) for _ in range(count)]
+    """Random moments of random stages, none of which comes up more than twice, in the order of a study."""
+    stages = chance.sample(range(len(lengths)), count, counts=[2] * len(lengths))
     return sorted(Moment(stage, chance.uniform(0, BEYOND * lengths[stage])) for stage in stages)
 
 
