@@ -129,7 +129,7 @@ def read_manifest(folder: Path) -> Manifest:
     try:
         manifest = Manifest.model_validate(json.loads(path.read_text(encoding="utf-8")))
     except FileNotFoundError:
-        raise ConstrictorError(f"{folder} is no finished model: it has no {MANIFEST}.") from None
+        raise ConstrictorError(f"{folder} is no finished model: it has no {MANIFEST}. Run snakemake again.") from None
     except (ValueError, ValidationError) as error:
         raise ConstrictorError(f"{path} is damaged ({type(error).__name__}). {rebuild}") from None
     for name, entry in manifest.files.items():

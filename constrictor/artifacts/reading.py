@@ -1,4 +1,4 @@
-"""Read text files that an earlier step wrote, and say plainly when one is not what was written."""
+"""Read files that an earlier step wrote, and say plainly when one is missing or is not what was written."""
 
 from __future__ import annotations
 
@@ -11,6 +11,18 @@ from constrictor.errors import ConstrictorError
 T = TypeVar("T")
 
 
+def refuse_missing(file: Path) -> None:
+    """Refuse a file that an earlier step should have written and that is not there.
+
+    Raises:
+        ConstrictorError: if it is not there.
+    """
+    if not file.is_file():
+        raise ConstrictorError(
+            f"{file} is missing: it was deleted, or never made. Run snakemake again, which makes what is missing."
+        )
+
+
 def read_parsed(file: Path, parse: Callable[[str], T]) -> T:
     """What a text file says.
 
@@ -19,8 +31,9 @@ def read_parsed(file: Path, parse: Callable[[str], T]) -> T:
         parse: makes something of its text, or raises a ValueError: `json.loads`, a settings model.
 
     Raises:
-        ConstrictorError: if it cannot be made sense of, since it was changed or cut off.
+        ConstrictorError: if it is missing, or cannot be made sense of, since it was changed or cut off.
     """
+    refuse_missing(file)
     try:
         return parse(file.read_text(encoding="utf-8"))
     except ValueError as error:

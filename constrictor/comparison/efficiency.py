@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from constrictor.artifacts.reading import read_parsed
 from constrictor.study.lineage import ancestry
 
 
@@ -54,7 +55,7 @@ def last_training(lineage: str, replicates: Sequence[Path]) -> Training | None:
 
 def _record(node: Path) -> dict[str, Any] | None:
     file = node / "training.json"
-    record: dict[str, Any] = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+    record: dict[str, Any] = read_parsed(file, json.loads) if file.is_file() else {}
     return record if "trainable_parameters" in record else None
 
 

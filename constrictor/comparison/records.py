@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from constrictor.artifacts.manifest import Manifest
+from constrictor.artifacts.reading import read_parsed
 from constrictor.artifacts.writing import write_text
 from constrictor.comparison.collect import Row
 from constrictor.study.lineage import ancestry
@@ -62,7 +63,7 @@ def _record(row: Row, recipe: str, metric: str, replicates: Sequence[Path], subs
 
 def _origin(node: Path) -> dict[str, Any]:
     """A step with the settings that say what it started from."""
-    manifest = Manifest.model_validate_json((node / "model" / "manifest.json").read_text(encoding="utf-8"))
+    manifest = read_parsed(node / "model" / "manifest.json", Manifest.model_validate_json)
     last = manifest.lineage[-1]
     return {"step": last.step, "settings": last.settings}
 
@@ -75,7 +76,7 @@ def _subsets(manifest: Manifest, folder: Path) -> list[str]:
 
 def _results(node: Path) -> dict[str, dict[str, float]]:
     """All numbers of an evaluation, by split and further test set."""
-    found = json.loads((node / "metrics.json").read_text(encoding="utf-8"))
+    found = read_parsed(node / "metrics.json", json.loads)
     parts = {**{split: found[split] for split in ("validation", "test")}, **found.get("extra_tests", {})}
     return {
         part: {name: value for name, value in metrics.items() if isinstance(value, int | float)}

@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from constrictor.artifacts.reading import refuse_missing
 from constrictor.artifacts.writing import atomic_file
 from constrictor.errors import ConstrictorError
 
@@ -64,8 +65,9 @@ def read_examples(file: Path) -> Examples:
     """Read examples.
 
     Raises:
-        ConstrictorError: if the file is not a whole Parquet file.
+        ConstrictorError: if the file is missing or is not a whole Parquet file.
     """
+    refuse_missing(file)
     try:
         table = pq.read_table(file)
         texts = [table[name].to_pylist() for name in ("text", "pair") if name in table.column_names]

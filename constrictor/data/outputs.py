@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from constrictor.artifacts.reading import refuse_missing
 from constrictor.artifacts.writing import atomic_file
 from constrictor.data.examples import label_column, labels_in
 from constrictor.errors import ConstrictorError
@@ -29,7 +30,11 @@ def write_outputs(file: Path, outputs: Outputs) -> None:
 
 
 def read_outputs(file: Path) -> Outputs:
-    """Read outputs."""
+    """Read outputs.
+
+    Raises:
+        ConstrictorError: if the file is missing or is not a whole Parquet file.
+    """
     return _outputs(_read(file))
 
 
@@ -42,7 +47,11 @@ def write_predictions(file: Path, splits: dict[str, Outputs]) -> None:
 
 
 def read_predictions(file: Path) -> dict[str, Outputs]:
-    """Read what :func:`write_predictions` wrote."""
+    """Read what :func:`write_predictions` wrote.
+
+    Raises:
+        ConstrictorError: if the file is missing or is not a whole Parquet file.
+    """
     table = _read(file)
     return {name: _outputs(table.filter(pc.field("split") == name)) for name in table["split"].unique().to_pylist()}
 
@@ -64,6 +73,7 @@ def _write(file: Path, table: pa.Table) -> None:
 
 
 def _read(file: Path) -> pa.Table:
+    refuse_missing(file)
     try:
         return pq.read_table(file)
     except (pa.ArrowException, OSError) as error:

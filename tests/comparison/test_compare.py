@@ -19,6 +19,7 @@ from constrictor.comparison.plots import plot_quality_latency
 from constrictor.comparison.table import table_csv, table_markdown
 from constrictor.data.outputs import Outputs, write_predictions
 from constrictor.data.task import TaskManifest
+from constrictor.errors import ConstrictorError
 
 EXAMPLES = {"validation": 40, "test": 120}
 SHARES = {"teacher": 0.9, "teacher/kd": 0.85, "teacher/kd/mag": 0.8, "small": 0.6}
@@ -397,6 +398,23 @@ def test_one_replicate_has_no_spread_and_no_timing_is_no_error(results, tmp_path
     assert all(row.spread is None and row.latency is None and row.against_control is None for row in rows)
     compare(alone, task, results, tmp_path / "out")
     assert "base" in (tmp_path / "out" / "table.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", ["metrics.json", "predictions.parquet", "model/manifest.json"])
+def test_a_file_that_was_deleted_is_called_missing_and_not_damaged(report, results, tmp_path, name):
+    root = Path(shutil.copytree(results, tmp_path / "reviews"))
+    (root / "seed2/teacher/kd" / name).unlink()
+    with pytest.raises(ConstrictorError, match=rf"seed2/teacher/kd/{name} is missing: .*Run snakemake again"):
+        compare(SETTINGS, report.parent / "manifest.json", root, tmp_path / "report")
+
+
+@pytest.mark.parametrize("name", ["metrics.json", "training.json", "model/manifest.json", "latency.json"])
+def test_a_damaged_record_is_named_with_the_way_out(report, results, tmp_path, name):
+    root = Path(shutil.copytree(results, tmp_path / "reviews"))
+    file = root / "seed1/teacher" / name
+    file.write_text(file.read_text(encoding="utf-8")[:-1], encoding="utf-8")
+    with pytest.raises(ConstrictorError, match=rf"{file} is not what was written: .*rm {file}$"):
+        compare(SETTINGS, report.parent / "manifest.json", root, tmp_path / "report")
 
 
 def test_further_test_sets_and_from_five_replicates_on_the_median(results, tmp_path):

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from constrictor.data.examples import read_examples
 from constrictor.data.outputs import Outputs, read_outputs, read_predictions, write_outputs, write_predictions
 from constrictor.errors import ConstrictorError
 
@@ -29,6 +30,12 @@ def test_predictions_come_back_split_by_split(tmp_path):
     assert list(found) == ["validation", "test"]
     for name in splits:
         _assert_equal(found[name], splits[name])
+
+
+def test_missing_outputs_are_called_missing(tmp_path):
+    for read in (read_outputs, read_predictions, read_examples):
+        with pytest.raises(ConstrictorError, match=r"x\.parquet is missing: .*Run snakemake again"):
+            read(tmp_path / "x.parquet")
 
 
 def test_damaged_outputs_are_named(tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import signal
 import subprocess
@@ -12,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
-from workbench import Workbench, end
+from workbench import MESSAGES, Workbench, end
 
 LITTLE = Path(__file__).with_name("little.yaml")
 NODES = "results/little/animals/seed42"
@@ -44,6 +45,16 @@ def leftovers(bench: Workbench) -> list[str]:
     return [str(path) for path in made if path.name.endswith(".partial") or path.name == "checkpoints"]
 
 
+def stages_of(bench: Workbench) -> dict[str, float]:
+    """The rules that a finished study ran, in the order in which they first began; the seconds of each one's longest job."""
+    records = [json.loads(file.read_text(encoding="utf-8")) for file in bench.path(".snakemake/metadata").iterdir()]
+    longest: dict[str, float] = {}
+    for record in sorted(records, key=lambda record: record["starttime"]):
+        rule, seconds = record["rule"], record["endtime"] - record["starttime"]
+        longest[rule] = max(seconds, longest.get(rule, 0))
+    return longest
+
+
 def log_of(bench: Workbench) -> str:
     """What the training of the teacher has said."""
     return bench.path(LOG).read_text(encoding="utf-8")
@@ -58,8 +69,7 @@ def processes_in(bench: Workbench) -> list[psutil.Process]:
 def scripts_in(bench: Workbench) -> list[str]:
     """The rules whose scripts are running."""
     lines = [_command_of(process) for process in processes_in(bench)]
-    names = {word.removeprefix("workflow_scripts.") for line in lines for word in line}
-    return sorted(names & {"finetune", "distil", "prune", "quantize", "export", "evaluate", "latency", "compare"})
+    return sorted({word.removeprefix("workflow_scripts.") for line in lines for word in line} & MESSAGES.keys())
 
 
 def _command_of(process: psutil.Process) -> list[str]:
@@ -81,10 +91,10 @@ def kill_everything(bench: Workbench, process: subprocess.Popen[str]) -> None:
 
 def wait_for(what: Callable[[], object], process: subprocess.Popen[str] | None = None) -> None:
     """Wait until something is so, as long as a process lives."""
-    end = time.monotonic() + 120
+    end = time.monotonic() + 600  # a busy machine needs minutes to start what a quiet one starts in seconds
     while not what():
         assert process is None or process.poll() is None, process.communicate()[0]
-        assert time.monotonic() < end, "waited for two minutes"
+        assert time.monotonic() < end, "waited for ten minutes"
         time.sleep(0.02)
 
 

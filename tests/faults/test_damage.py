@@ -30,12 +30,15 @@ from constrictor.compression.pruning.prune import prune
 from constrictor.compression.quantization.quantize import quantize
 from constrictor.errors import ConstrictorError
 from constrictor.evaluation.evaluate import evaluate
+from constrictor.evaluation.fair_baseline import find_fair_baseline
+from constrictor.evaluation.latency import measure_latency
 from constrictor.evaluation.outputs import teacher_outputs
 from constrictor.study.steps.distil import Distil
 from constrictor.study.steps.export import Export
 from constrictor.study.steps.finetune import Finetune
 from constrictor.study.steps.prune import Magnitude
 from constrictor.study.steps.quantize import Dynamic
+from constrictor.study.study import Latency
 from constrictor.training.distil import distil
 from constrictor.training.finetune import finetune
 from constrictor.training.node import Node, TaskFolder
@@ -47,26 +50,33 @@ def cut_off(file: Path) -> None:
     os.truncate(file, file.stat().st_size // 2)
 
 
-# Every stage that opens a model, by what it is asked to do with a model, a task and a node.
-STAGES: dict[str, Callable[[Path, Path, Node], object]] = {
-    "finetune": lambda model, task, node: finetune(
+DISTIL = Distil.model_validate({"stage": "distil", "student": {"layers": [0]}, "epochs": 1})
+TIMING = Latency(batch_sizes=[1], lengths=[8], rounds=3, seconds=0.01)
+
+# Every stage that opens a model, by what it is asked to do with a damaged model, a whole one, a task and a node.
+STAGES: dict[str, Callable[[Path, Path, Path, Node], object]] = {
+    "finetune": lambda model, whole, task, node: finetune(
         Finetune(stage="finetune", model="tiny", epochs=1), model, TaskFolder(task), node
     ),
-    "distil": lambda model, task, node: distil(
-        Distil.model_validate({"stage": "distil", "student": {"layers": [0]}, "epochs": 1}),
-        model, model, [], TaskFolder(task), node,
-    ),
-    "prune": lambda model, task, node: prune(
+    "distil from it": lambda model, whole, task, node: distil(DISTIL, model, whole, [], TaskFolder(task), node),
+    "distil into it": lambda model, whole, task, node: distil(DISTIL, whole, model, [], TaskFolder(task), node),
+    "prune": lambda model, whole, task, node: prune(
         Magnitude(stage="prune", method="magnitude", sparsity=0.4, finetune_epochs=0),
         model, [], [], None, TaskFolder(task), node,
     ),
-    "quantize": lambda model, task, node: quantize(Dynamic(stage="quantize", method="dynamic"), model, node),
-    "export": lambda model, task, node: export(Export(stage="export"), model, task, node.model, "onnx"),
-    "evaluate": lambda model, task, node: evaluate(
+    "quantize": lambda model, whole, task, node: quantize(Dynamic(stage="quantize", method="dynamic"), model, node),
+    "export": lambda model, whole, task, node: export(Export(stage="export"), model, task, node.model, "onnx"),
+    "evaluate": lambda model, whole, task, node: evaluate(
         model, task, node.folder / "metrics.json", node.folder / "predictions.parquet"
     ),
-    "teacher_outputs": lambda model, task, node: teacher_outputs(
+    "teacher_outputs": lambda model, whole, task, node: teacher_outputs(
         model, task / "train.parquet", node.folder / "outputs.parquet"
+    ),
+    "fair_baseline": lambda model, whole, task, node: find_fair_baseline(
+        model, task, TIMING, node.folder / "fair_baseline.json", 1
+    ),
+    "latency": lambda model, whole, task, node: measure_latency(
+        model, {}, task, TIMING, node.folder / "latency.json", 1
     ),
 }  # fmt: skip
 
@@ -80,7 +90,7 @@ def test_every_stage_refuses_a_damaged_model_before_it_works(
     harm(model / "model.safetensors")
     node = Node(tmp_path / "node", "child", seed=1)
     with pytest.raises(ConstrictorError, match=r"model\.safetensors is not what was written.*rm -r"):
-        STAGES[stage](model, tiny_task, node)
+        STAGES[stage](model, tiny_teacher, tiny_task, node)
     assert not list(tmp_path.glob("node/**/*.*"))
 
 

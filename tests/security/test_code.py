@@ -14,7 +14,8 @@ SOURCES = sorted(file for folder in ("constrictor", "workflow_scripts") for file
 MODULES = {"joblib", "dill", "cloudpickle", "marshal", "shelve", "zipfile", "tarfile"}
 CALLS = {
     *("pickle.load", "pickle.loads", "pickle.Unpickler", "torch.load", "torch.hub.load", "torch.jit.load"),
-    *("np.load", "numpy.load", "pd.read_pickle", "pandas.read_pickle", "shutil.unpack_archive", "yaml.load"),
+    *("np.load", "numpy.load", "pd.read_pickle", "pandas.read_pickle", "shutil.unpack_archive"),
+    *("yaml.load", "yaml.load_all", "yaml.full_load", "yaml.unsafe_load"),
     *(
         "eval",
         "exec",
@@ -59,6 +60,7 @@ def test_no_module_runs_what_comes_from_outside(file: Path) -> None:
     [
         *("import joblib", "import zipfile", "from tarfile import open", "from pickle import loads"),
         *("pickle.load(stream)", "torch.load(file)", "np.load(file)", "eval(text)", "shutil.unpack_archive(a, b)"),
+        *("yaml.load(text, Loader=yaml.Loader)", "yaml.unsafe_load(text)"),
         *("f(trust_remote_code=True)", "f(trust_remote_code=x)", "np.load(f, allow_pickle=True)", "run(a, shell=True)"),
         "g(weights_only=False)",
     ],

@@ -18,6 +18,7 @@ BAD_NAMES = [
     *("../x", "..", ".", "/etc", "a/b", "a/../../b", ".hidden", "-rf", "", " ", "a b", "a\nb", "a\n", "a\0b"),
     *("$(touch x)", "a;b", "a'b", 'a"b', "{x}", "<b>", "C:\\x", "x" * 81, "é"),
 ]
+NO_NAME = "string should (match pattern|have at most 80 characters)"
 
 
 @pytest.fixture
@@ -48,13 +49,27 @@ def test_name_that_is_no_name_of_a_folder_is_refused(study, section, name):
     bad = copy.deepcopy(study)
     (entry,) = bad[section].values()
     bad[section][name] = entry
-    with pytest.raises(ConstrictorError, match=section):
+    with pytest.raises(ConstrictorError, match=rf"(?s){section}.*{NO_NAME}"):
         read_study(bad)
 
 
 @pytest.mark.parametrize("name", BAD_NAMES)
+def test_name_of_an_extra_test_is_one_of_a_file(study, name):
+    task = {**study["tasks"]["task"], "extra_tests": {name: study["tasks"]["task"]["source"]}}
+    with pytest.raises(ConstrictorError, match=rf"(?s)extra_tests.*{NO_NAME}"):
+        read_study({**study, "tasks": {"task": task}})
+
+
+@pytest.mark.parametrize("path", ["a{b}.csv", "<c>.csv"])
+def test_path_that_snakemake_would_fill_in_is_refused(study, tmp_path, path):
+    (tmp_path / path).write_text("text,label\na,b\n", encoding="utf-8")
+    with pytest.raises(ConstrictorError, match="Rename the file"):
+        read_study({**study, "tasks": {"task": {"source": {"path": str(tmp_path / path)}}}})
+
+
+@pytest.mark.parametrize("name", BAD_NAMES)
 def test_name_of_a_study_is_one_of_a_folder(study, name):
-    with pytest.raises(ConstrictorError, match="name"):
+    with pytest.raises(ConstrictorError, match=rf"name: .*{NO_NAME}"):
         read_study({**study, "name": name})
 
 

@@ -9,6 +9,7 @@ from little import damage
 from transformers import BertForSequenceClassification
 from transformers.models.bert.modeling_bert import BertIntermediate
 
+from constrictor.artifacts.exclusive import alone_in
 from constrictor.artifacts.torch_model import load_classifier
 from constrictor.data.examples import read_examples
 from constrictor.data.tokenization import Tokenizer
@@ -358,6 +359,14 @@ def test_summary_counts_examples_per_second():
     summary = Trained([{"epoch": 1}], best_epoch=1, seconds=2.0, examples=10).summary()
     assert summary["examples_per_second"] == 5.0
     assert json.loads(json.dumps(summary))["best_epoch"] == 1
+
+
+def test_a_second_training_in_the_same_folder_is_refused_and_disturbs_nothing(run):
+    run.checkpoints.mkdir(parents=True)
+    (run.checkpoints / "of the first").touch()
+    with alone_in(run.checkpoints), pytest.raises(ConstrictorError, match=r"is at work in .*checkpoints"):
+        run()
+    assert [file.name for file in run.checkpoints.iterdir()] == ["of the first"]
 
 
 def test_a_note_of_the_identity_guards_the_folder(tmp_path):

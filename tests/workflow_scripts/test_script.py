@@ -1,6 +1,9 @@
 import argparse
+import os
+import re
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -31,6 +34,34 @@ def test_mistake_of_ours_keeps_its_traceback():
 
     with pytest.raises(KeyError):
         run(main, argparse.Namespace(value=3))
+
+
+def test_ctrl_c_ends_with_a_word_and_the_code_that_shells_give_it(capsys):
+    def main() -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(SystemExit) as caught:
+        run(main, argparse.Namespace())
+    assert caught.value.code == 130
+    assert capsys.readouterr().err == "Interrupted. The same command goes on from here.\n"
+
+
+@pytest.mark.parametrize(("gpu", "seen"), [(True, "1"), (False, "1,2")])
+def test_script_that_computes_on_a_gpu_sees_the_one_that_it_leased(monkeypatch, tmp_path, gpu, seen):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.delenv("SLURM_JOB_ID", raising=False)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "1,2")
+    found = []
+    run(lambda: found.append(os.environ["CUDA_VISIBLE_DEVICES"]), argparse.Namespace(), gpu=gpu)
+    assert found == [seen]
+
+
+@pytest.mark.parametrize(
+    "name", "finetune distil prune quantize evaluate teacher_outputs fair_baseline latency".split()
+)
+def test_every_script_that_can_compute_on_a_gpu_leases_one(name):
+    source = Path(__file__).parents[2] / "workflow_scripts" / f"{name}.py"
+    assert re.search(r"\n    run\(main, .*, gpu=(?!False)", source.read_text(encoding="utf-8"))
 
 
 def test_settings_are_read_from_json():
