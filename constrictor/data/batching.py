@@ -8,6 +8,9 @@ import numpy as np
 
 TYPES = "token_type_ids"
 
+Text = str | tuple[str, str]
+"""A text, or two that belong together."""
+
 Encoded = list[np.ndarray]
 """Texts in tokens: the ids of a single text ``(tokens,)``; of a pair ``(tokens, 2)``, where each id has beside it the token's
 type, which tells the two texts apart. All int64."""

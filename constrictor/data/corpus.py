@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from constrictor.artifacts.writing import write_text
+from constrictor.data.batching import Text
 from constrictor.data.duplicates import same_text_key
-from constrictor.data.examples import Text, unlabelled, write_examples
+from constrictor.data.examples import unlabelled, write_examples
 from constrictor.data.normalise import normaliser
 from constrictor.data.sources import read_source
 from constrictor.data.task import fingerprint

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from constrictor.data.examples import Text
+from constrictor.data.batching import Text
 
 
 class Deduplicated(NamedTuple):

@@ -11,10 +11,8 @@ import pyarrow.parquet as pq
 
 from constrictor.artifacts.reading import refuse_missing
 from constrictor.artifacts.writing import atomic_file
+from constrictor.data.batching import Text
 from constrictor.errors import ConstrictorError
-
-Text = str | tuple[str, str]
-"""A text, or two that belong together."""
 
 UNLABELLED = -100
 """The label of an example that has none: the value that torch's cross-entropy ignores."""

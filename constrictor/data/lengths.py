@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from constrictor.data.examples import Text
+from constrictor.data.batching import Text
 from constrictor.data.tokenization import Tokenizer
 
 

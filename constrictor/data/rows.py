@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from constrictor.data.batching import Text
 from constrictor.data.duplicates import deduplicate
-from constrictor.data.examples import Examples, Text
+from constrictor.data.examples import Examples
 from constrictor.data.labels import labels_of
 from constrictor.data.normalise import normaliser
 from constrictor.data.sources import read_source

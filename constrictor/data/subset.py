@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from constrictor.data.examples import Examples, Text
+from constrictor.data.batching import Text
+from constrictor.data.examples import Examples
 from constrictor.data.splits import strata_of, stratified_sample
 from constrictor.data.text import Overlap
 from constrictor.errors import ConstrictorError

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
-from constrictor.data.examples import Text
+from constrictor.data.batching import Text
 
 _BREAK = re.compile(r"<br\s*/?>", re.IGNORECASE)
 # A full stop, question or exclamation mark (also the Bengali and Hindi danda), closing quotes, then white space.

@@ -13,8 +13,7 @@ from pathlib import Path
 import numpy as np
 import tokenizers
 
-from constrictor.data.batching import Encoded
-from constrictor.data.examples import Text
+from constrictor.data.batching import Encoded, Text
 from constrictor.errors import ConstrictorError
 from constrictor.study.reading import Truncation
 

@@ -21,7 +21,8 @@ import numpy as np
 
 from constrictor.artifacts.manifest import read_manifest
 from constrictor.artifacts.writing import write_text
-from constrictor.data.examples import Text, read_examples
+from constrictor.data.batching import Text
+from constrictor.data.examples import read_examples
 from constrictor.errors import ConstrictorError
 from constrictor.machine import processor
 from constrictor.progress import announce

@@ -18,8 +18,7 @@ from typing import cast
 
 import numpy as np
 
-from constrictor.data.batching import Batch, pad
-from constrictor.data.examples import Text
+from constrictor.data.batching import Batch, Text, pad
 from constrictor.data.tokenization import Tokenizer
 from constrictor.runtimes.load import Variant, load
 

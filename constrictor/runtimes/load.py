@@ -11,8 +11,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from constrictor.artifacts.manifest import Manifest, read_manifest
-from constrictor.data.batching import Batch, predict_logits
-from constrictor.data.examples import Text
+from constrictor.data.batching import Batch, Text, predict_logits
 from constrictor.data.tokenization import Tokenizer
 from constrictor.errors import ConstrictorError
 from constrictor.progress import log

@@ -42,6 +42,11 @@ def test_every_script_is_here() -> None:
     assert {file.stem for file in scripts} == {*AT_START, *TRAINS}
 
 
+def test_what_is_timed_has_nothing_of_ours_beside_it() -> None:
+    program = "import constrictor.evaluation.latency_worker, sys; assert 'pyarrow' not in sys.modules"  # 30 MB
+    assert modules_after(program) == {"tokenizers"}
+
+
 @pytest.mark.parametrize("script", AT_START)
 def test_what_a_script_imports_as_it_starts(script: str) -> None:
     assert modules_after(f"import workflow_scripts.{script}") == AT_START[script]

@@ -10,8 +10,7 @@ from typing import Any
 import numpy as np
 
 from constrictor.artifacts.manifest import Manifest
-from constrictor.data.batching import Batch, Encoded, predict_logits
-from constrictor.data.examples import Text
+from constrictor.data.batching import Batch, Encoded, Text, predict_logits
 from constrictor.data.tokenization import Tokenizer
 from constrictor.study.steps.export import Export
 
