@@ -7,7 +7,7 @@ from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
-from constrictor.artifacts.writing import refuse_unwritable
+from constrictor.artifacts.writing import refuse_file_for, refuse_unwritable
 from constrictor.clock import date_back
 from constrictor.errors import ConstrictorError, ended_plainly
 from constrictor.gpu_lease import visible_gpus
@@ -42,6 +42,9 @@ if study.trackers:
 DATA = f"data/{study.name}"
 RESULTS = f"results/{study.name}"
 REPORTS = f"reports/{study.name}"
+with ended_plainly():  # planning lists these folders
+    for folder in (DATA, RESULTS, REPORTS):
+        refuse_file_for(Path(folder))
 NODE = f"{RESULTS}/{{task}}/{{replicate}}/{{lineage}}"  # a model's address is its lineage
 
 # A profile says how many GPUs jobs may have at a time (`resources: gpu=8`); where none does, it is those of this machine.
