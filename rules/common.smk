@@ -5,6 +5,7 @@ import shlex
 import sys
 from pathlib import Path
 
+from constrictor.artifacts.writing import refuse_file_for
 from constrictor.errors import ended_plainly
 from constrictor.study.code_digest import code_digest
 from constrictor.study.lineage import parent_of
@@ -34,6 +35,9 @@ if study.trackers:
 DATA = f"data/{study.name}"
 RESULTS = f"results/{study.name}"
 REPORTS = f"reports/{study.name}"
+with ended_plainly():  # planning lists these folders
+    for folder in (DATA, RESULTS, REPORTS):
+        refuse_file_for(Path(folder))
 NODE = f"{RESULTS}/{{task}}/{{replicate}}/{{lineage}}"  # a model's address is its lineage
 
 

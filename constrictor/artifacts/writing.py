@@ -37,15 +37,24 @@ def disk_errors_named(target: Path) -> Iterator[None]:
         raise
 
 
-def refuse_unwritable(folder: Path) -> None:
-    """Refuse a folder that files cannot be written to, before anything is computed for it.
+def refuse_file_for(folder: Path) -> None:
+    """Refuse a file that lies where a folder is needed, or on the way to it.
 
     Raises:
-        ConstrictorError: if it, or what there is of the way to it, may not be written or is a file.
+        ConstrictorError: naming it.
     """
     there = next(place for place in (folder, *folder.parents) if place.exists())
     if not there.is_dir():
         raise ConstrictorError(f"{there} is a file, and a folder is needed there. Move it out of the way.")
+
+
+def refuse_unwritable(folder: Path) -> None:
+    """Refuse a folder that files cannot be written to, before anything is computed for it.
+
+    Raises:
+        ConstrictorError: if it, or what there is of the way to it, may not be written.
+    """
+    there = next(place for place in (folder, *folder.parents) if place.exists())
     if not os.access(there, os.W_OK):
         raise ConstrictorError(
             f"{folder} may not be written: {there.resolve()} is read-only for you. Check who owns it, and how its disk is "

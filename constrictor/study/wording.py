@@ -57,6 +57,12 @@ def _say(detail: ErrorDetails) -> str:
     return f"found {_short(detail['input'])}: {message}."
 
 
+def _unknown_key(detail: ErrorDetails) -> str:
+    key = str(detail["loc"][-1])
+    hint = "A colon needs a space behind it. " if ":" in key else ""
+    return f"unknown key. {hint}{nearest(key, _allowed_keys(detail['loc']))}"
+
+
 def _unknown_tag(detail: ErrorDetails) -> str:
     if not isinstance(detail["input"], Mapping):
         return f"found {_short(detail['input'])}: it has to be {_BLOCK}."
@@ -88,7 +94,7 @@ def _other_pattern(detail: ErrorDetails) -> str:
 
 
 _SENTENCES: dict[str, Callable[[ErrorDetails], str]] = {
-    "extra_forbidden": lambda detail: f"unknown key. {nearest(detail['loc'][-1], _allowed_keys(detail['loc']))}",
+    "extra_forbidden": _unknown_key,
     "missing": _missing,
     "union_tag_invalid": _unknown_tag,
     "union_tag_not_found": lambda detail: (

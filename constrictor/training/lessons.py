@@ -104,7 +104,7 @@ def learn(
 
 def _refuse_unknown_tokens(model: PreTrainedModel, tokenizer: Tokenizer, encoded: Encoded, start: Path) -> None:
     """Refuse tokens that the model has no embedding for. Those that no text holds may be beyond its table."""
-    rows = model.get_input_embeddings().num_embeddings
+    rows = int(model.config.vocab_size)
     if tokenizer.size > rows and (highest := max(int(ids_of(tokens).max()) for tokens in encoded)) >= rows:
         raise ConstrictorError(
             f"the tokenizer in {start} knows {tokenizer.size} tokens and the model has embeddings for {rows}; the texts hold "

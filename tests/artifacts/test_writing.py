@@ -13,7 +13,7 @@ from constrictor.artifacts.writing import (
     artifact_folder,
     atomic_file,
     disk_errors_named,
-    refuse_unwritable,
+    refuse_file_for,
     seal,
     write_text,
 )
@@ -164,4 +164,5 @@ def test_other_errors_keep_their_traceback(tmp_path):
 def test_a_file_where_a_folder_is_needed_is_refused(tmp_path):
     (tmp_path / "results").write_text("", encoding="utf-8")
     with pytest.raises(ConstrictorError, match=r"results is a file, and a folder is needed there\. Move it"):
-        refuse_unwritable(tmp_path / "results" / "study")
+        refuse_file_for(tmp_path / "results" / "study")
+    refuse_file_for(tmp_path / "reports" / "study")

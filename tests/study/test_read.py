@@ -81,6 +81,7 @@ def test_glue_has_all_its_tasks_and_locally_the_one_that_is_there():
         ({"nmae": "x"}, "nmae", r"unknown key\. Did you mean 'name'\?"),
         ({"tasks.reviews.colums": {}}, "tasks.reviews.colums", r"unknown key\. Did you mean 'columns'\?"),
         ({"tasks.reviews.columns": {"txt": "a"}}, "tasks.reviews.columns.txt", r"unknown key\. Did you mean 'text'\?"),
+        ({"steps.mag.sparsity:1": None}, "steps.mag.sparsity:1", r"unknown key\. A colon needs a space behind it\. Did"),
         ({"steps.mag.sparsty": 0.1}, "steps.mag.sparsty", r"unknown key\. Did you mean 'sparsity'\?"),
         ({"steps.kd.temprature": 2}, "steps.kd.temprature", r"unknown key\. Did you mean 'temperature'\?"),
         ({"steps.onnx.opsett": 18}, "steps.onnx.opsett", r"unknown key\. Did you mean 'opset'\?"),
