@@ -1,3 +1,4 @@
+import errno
 import os
 import shutil
 from pathlib import Path
@@ -148,6 +149,22 @@ def test_full_disk_in_the_middle_of_a_stage_keeps_the_old_artifact(small_disk, t
         quantize(Dynamic(stage="quantize", method="dynamic"), tiny_teacher, Node(disk, "int8", 1))
     assert read_manifest(disk / "model").files["file"].bytes == 3
     assert {path.name for path in disk.iterdir()} == {"model", "ballast"}
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        *(OSError(code, "no more") for code in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)),
+        *(
+            RuntimeError(f"while writing: {sign}: 5")
+            for sign in ("No space left", "File too large", "PytorchStreamWriter failed")
+        ),  # libraries that tell it by words alone
+    ],
+    ids=str,
+)
+def test_full_disk_is_known_by_the_systems_code_or_by_the_words_of_a_library(tmp_path, error):
+    with pytest.raises(ConstrictorError, match="the disk is full"), disk_errors_named(tmp_path / "target"):
+        raise error
 
 
 def test_folder_that_may_not_be_written_is_named(tmp_path):

@@ -210,6 +210,17 @@ def test_checkpoint_that_is_saved_again_is_whole(tmp_path):
     assert newest_checkpoint(tmp_path) == checkpoint
 
 
+@pytest.mark.parametrize("kept", [0, 1, -1])
+def test_checkpoint_whose_seal_was_cut_off_is_not_used(tmp_path, kept):
+    checkpoint = tmp_path / "checkpoint-1"
+    checkpoint.mkdir()
+    (checkpoint / "model.safetensors").touch()
+    mark_whole(checkpoint)
+    seal = checkpoint / "complete"
+    seal.write_bytes(seal.read_bytes()[:kept])
+    assert newest_checkpoint(tmp_path) is None
+
+
 def test_newest_checkpoint_is_found_by_number_not_by_name(tmp_path):
     for step in (9, 10, 100, 99):
         (tmp_path / f"checkpoint-{step}").mkdir()

@@ -6,6 +6,7 @@ from pathlib import Path
 import bitsandbytes
 import pytest
 import torch
+from little import damage
 from pydantic import ValidationError
 from safetensors.torch import load_file
 from transformers import AutoModelForSequenceClassification
@@ -125,6 +126,9 @@ def test_adapter_of_another_base_is_refused(kept, tiny_model, tiny_task, tmp_pat
     file = tmp_path / "lora/model/manifest.json"
     file.write_text(manifest.model_copy(update={"adapter": wrong}).model_dump_json(), encoding="utf-8")
     with pytest.raises(ConstrictorError, match=r"trained on another model than the one in .*base now"):
+        _model(tmp_path / "lora")
+    damage(tmp_path / "base/model.safetensors")
+    with pytest.raises(ConstrictorError, match=r"base/model\.safetensors is not what was written"):
         _model(tmp_path / "lora")
     shutil.rmtree(tmp_path / "base")
     with pytest.raises(ConstrictorError, match=r"is not in .*base any more.*merge: true"):
