@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import types
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple, Union, get_args, get_origin
+from typing import Any, NamedTuple, get_args
 
 import yaml
 from pydantic import BaseModel, Tag, ValidationError
@@ -61,15 +60,14 @@ def _with_base(raw: Mapping[str, Any], files: Sequence[str | Path]) -> tuple[Map
     except OSError as error:
         raise ConstrictorError(f"extends: the study {file} cannot be read: {error.strerror}") from None
     below, base_files = _with_base(below, [file])
-    merged = _laid_over(below, {key: value for key, value in raw.items() if key != "extends"})
-    return merged, [*base_files, *files]
+    return _laid_over(below, raw), [*base_files, *files]
 
 
 def _with_on(value: Any) -> Any:
     """Give the key ``on`` back its name: YAML 1.1, which Snakemake reads, takes it for the truth value."""
     if isinstance(value, Mapping):
         return {"on" if key is True else key: _with_on(item) for key, item in value.items()}
-    return [_with_on(item) for item in value] if isinstance(value, list) else value
+    return value
 
 
 _SOURCE_KEYS = {
@@ -205,7 +203,7 @@ def _models_in(annotation: Any, tags: frozenset[str]) -> Iterator[_Member]:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         kinds = [annotation.model_fields[key].annotation for key in _KINDS if key in annotation.model_fields]
         yield _Member(annotation, tags.union(*map(get_args, kinds)))
-    elif get_origin(annotation) in (Union, types.UnionType, Annotated, dict, list):
+    else:
         tags = tags | {part.tag for part in get_args(annotation) if isinstance(part, Tag)}
         for part in get_args(annotation):
             yield from _models_in(part, tags)
