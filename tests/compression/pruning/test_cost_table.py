@@ -6,7 +6,7 @@ import torch
 from scipy.stats import linregress
 from transformers import BertConfig, BertForSequenceClassification
 
-from constrictor.artifacts.architecture import blocks_of
+from constrictor.artifacts.architecture import block_of, blocks_of, inputs_of, keep_neurons
 from constrictor.compression.pruning import cost_table
 from constrictor.compression.pruning.cost_table import measure_costs
 
@@ -49,7 +49,19 @@ def test_calls_take_turns_and_the_first_of_each_round_does_not_count(monkeypatch
     assert "".join(order) == ("a" * 6 + "b" * 6) * 7
 
 
-def test_costs_are_slopes_of_what_was_measured_on_narrowed_layers(monkeypatch):
+@pytest.fixture
+def model() -> BertForSequenceClassification:
+    sizes = {"vocab_size": 50, "hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 4}
+    return BertForSequenceClassification(BertConfig(**sizes, intermediate_size=24))
+
+
+def test_a_copy_of_the_first_layer_is_narrowed(model):
+    layer = cost_table._narrowed(model, keep_neurons, 6)
+    assert inputs_of(block_of(model, layer).ffn_out) == 6
+    assert inputs_of(blocks_of(model)[0].ffn_out) == 24
+
+
+def test_costs_are_slopes_of_what_was_measured_on_narrowed_layers(model, monkeypatch):
     def measure(calls):
         with torch.inference_mode():
             for call in calls.values():
@@ -57,10 +69,6 @@ def test_costs_are_slopes_of_what_was_measured_on_narrowed_layers(monkeypatch):
         return {(kind, units): (1 + 0.5 * units if kind == "heads" else 2 + 0.01 * units) for kind, units in calls}
 
     monkeypatch.setattr(cost_table, "_take_turns", measure)
-    config = BertConfig(
-        vocab_size=50, hidden_size=16, num_hidden_layers=2, num_attention_heads=4, intermediate_size=24
-    )  # fmt: skip
-    model = BertForSequenceClassification(config)
     before = copy.deepcopy(model.state_dict())
     table = measure_costs(model, blocks_of(model)[0])
     assert table.heads == {1: 1.5, 2: 2.0, 3: 2.5, 4: 3.0}

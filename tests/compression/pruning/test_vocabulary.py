@@ -159,6 +159,25 @@ def test_tokens_that_the_tokenizer_names_stay_wherever_it_names_them(change, nam
     assert tokens_to_keep(content, np.zeros(4), None, 1) == sorted(wanted)
 
 
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ({"sep": ["two", 2], "cls": ["one", 1], "trim": True}, {"sep": ["two", 1], "cls": ["one", 0], "trim": True}),
+        ({"special_tokens": {"two": {"ids": [2, 1]}}}, {"special_tokens": {"two": {"ids": [1, 0]}}}),
+        ({"processors": [{"ids": [1]}, ["two", 2], "kept", 7]}, {"processors": [{"ids": [0]}, ["two", 1], "kept", 7]}),
+        (None, None),
+    ],
+)
+def test_a_post_processor_names_the_tokens_by_their_new_numbers(before, after):
+    content = _content(vocab={"zero": 0, "one": 1, "two": 2}) | {"post_processor": before, "padding": {"pad_id": 2}}
+    content["added_tokens"] = [{"id": 1, "content": "one"}]
+    found = cut_tokenizer(content, [1, 2])
+    assert found["post_processor"] == after
+    assert found["padding"] == {"pad_id": 1}
+    assert found["added_tokens"] == [{"id": 0, "content": "one"}]
+    assert found["model"]["vocab"] == {"one": 0, "two": 1}
+
+
 def test_an_unknown_token_that_is_a_number_stays():
     content = _content(type="Unigram", vocab=[["one", -1.0], ["[UNK]", -2.0], ["two", -3.0]], unk_id=1)
     assert tokens_to_keep(content, np.zeros(3), None, 1) == [1]
