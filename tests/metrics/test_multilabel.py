@@ -53,7 +53,8 @@ def test_resamples_are_measured_each_by_itself():
 
 
 def test_a_probability_of_one_half_is_a_yes():
-    assert Multilabel(["a", "b"]).answers(np.array([[0.0, -1e-6]])).tolist() == [[1, 0]]
+    problem, logits = Multilabel(["a", "b"]), np.array([[0.0, -1e-6]])
+    assert problem.answers(logits).tolist() == problem.answers_at(logits, np.array([0.5, 0.5])).tolist() == [[1, 0]]
 
 
 def test_details_equal_scikit_learn():
