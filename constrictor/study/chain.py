@@ -66,8 +66,7 @@ def _advance_finetune(study: Study, name: str, parent: Shape | None) -> Shape | 
         if step.model_name is None:
             return f"'{name}' begins it and names no model. Add 'model:' to the step."
         layers = len(step.layers) if step.layers else None
-        source = study.models.get(step.model_name)
-        return Shape("torch", "fp32", layers or (local_layer_count(source) if source else None))
+        return Shape("torch", "fp32", layers or local_layer_count(study.models.get(step.model_name)))
     if step.model_name is not None:
         return f"'{name}' starts from the model '{step.model_name}' and can only begin a recipe."
     return parent if _is_float32(parent) else _needs_float32("trains", name, parent)
@@ -84,8 +83,7 @@ def _advance_distil(study: Study, name: str, parent: Shape | None) -> Shape | st
 
 def _student_shape(study: Study, name: str, step: Distil, teacher: Shape) -> Shape | str:
     if isinstance(step.student, StudentModel):
-        source = study.models.get(step.student.model)
-        return Shape("torch", "fp32", local_layer_count(source) if source else None)
+        return Shape("torch", "fp32", local_layer_count(study.models.get(step.student.model)))
     if not _is_float32(teacher):
         return _needs_float32("takes its student's layers from its teacher", name, teacher)
     wrong = layer_problem(step.student.layers, teacher.layers, f"the teacher of '{name}'")

@@ -60,8 +60,8 @@ def missing_source(source: object) -> str | None:
 
 
 @cache
-def local_layer_count(source: PackageModel | LocalModel | HubModel) -> int | None:
-    """Number of layers of a model; None if it lies on a hub, is missing or does not say (the download will)."""
+def local_layer_count(source: PackageModel | LocalModel | HubModel | None) -> int | None:
+    """Number of layers of a model; None if it is unknown, on a hub, missing or does not say (the download will)."""
     try:
         folder = package_path(source.package, source.folder) if isinstance(source, PackageModel) else None
     except ConstrictorError:

@@ -1,4 +1,5 @@
 import csv
+import dataclasses
 import itertools
 import json
 import shutil
@@ -11,7 +12,7 @@ import pytest
 from scipy.special import softmax
 from sklearn import metrics as reference
 
-from constrictor.artifacts.manifest import FileEntry, Manifest, StepRecord
+from constrictor.artifacts.manifest import AdapterRecord, FileEntry, Manifest, StepRecord
 from constrictor.comparison.bootstrap import Interval
 from constrictor.comparison.collect import Comparison, Row, collect
 from constrictor.comparison.compare import compare
@@ -331,8 +332,22 @@ def test_markdown_shows_the_recipes_and_says_sparse_is_not_faster(report, table)
     assert any("40 %" in cell for cell in cells)
     assert "sparse, not faster" in " ".join(cells)
     assert "sparse, not faster" not in " ".join(cell for found in tables for cell in found["control"])
+    row = table["teacher/kd/mag"]
+    shown = {name: dict(zip(tables[0]["recipe"], cells, strict=True)) for name, cells in tables[0].items()}
+    for other, key in (("base", "difference_from_baseline"), ("control", "difference_from_control")):
+        value, low, high = (100 * float(row[f"{key}{end}"]) for end in ("", "_low", "_high"))
+        assert shown["sparse"][f"against {other}"] == f"{value:+.2f} [{low:+.2f}, {high:+.2f}]"
+        assert shown[other][f"against {other}"] == "–"
+    assert shown["sparse"]["parent's answers kept"] == f"{100 * float(row['agreement_with_parent']):.1f} %"
+    assert shown["base"]["parent's answers kept"] == ""
+    assert shown["base"]["within the margin"] == "baseline"
+    assert {"300 MB", "1.50 s", "0.0 M"} <= set(cells)
     for fact in (
-        "120 test examples",
+        "120 test examples, the mean of 2 replicates",
+        "(1000 resamples)",
+        "The margin is −5 points",
+        "; *task*: validation texts as they are)",
+        "medians of 7 rounds",
         "shipped of seed1, each",
         "2 threads of A processor",
         "avx2",
@@ -415,6 +430,47 @@ def test_a_damaged_record_is_named_with_the_way_out(report, results, tmp_path, n
     file.write_text(file.read_text(encoding="utf-8")[:-1], encoding="utf-8")
     with pytest.raises(ConstrictorError, match=rf"{file} is not what was written: .*rm {file}$"):
         compare(SETTINGS, report.parent / "manifest.json", root, tmp_path / "report")
+
+
+def test_alone_and_on_fixed_lengths_less_is_said(results, tmp_path):
+    shutil.copytree(results, tmp_path / "reviews")
+    for file in (tmp_path / "reviews").rglob("latency.json"):
+        found = json.loads(file.read_text(encoding="utf-8"))
+        found["shapes"] = [shape for shape in found["shapes"] if shape["length"] == 32]
+        file.write_text(json.dumps(found), encoding="utf-8")
+    settings = SETTINGS.model_copy(update={"replicates": ["seed1"], "control": None})
+    text = table_markdown(collect(settings, TASK, tmp_path / "reviews"), settings, TASK, "reviews")
+    assert "120 test examples, one replicate." in text
+    assert "that would be shipped, each model" in text
+    assert "*task*" not in text
+    assert "against control" not in text
+
+
+def test_tuned_thresholds_have_a_column_where_there_are_any(results, tmp_path):
+    shutil.copytree(results, tmp_path / "reviews")
+    for replicate, lineage, value in ((1, "teacher", 0.5), (2, "teacher", 0.75), (1, "small", 0.25)):
+        file = tmp_path / "reviews" / f"seed{replicate}" / lineage / "metrics.json"
+        scores = json.loads(file.read_text(encoding="utf-8"))
+        scores["tuned"] = {"test": {"macro_f1": value}}
+        file.write_text(json.dumps(scores), encoding="utf-8")
+    rows = collect(SETTINGS, TASK, tmp_path / "reviews")
+    records = {row["recipe"]: row for row in csv.DictReader(table_csv(rows, SETTINGS, "macro_f1").splitlines())}
+    tuned = {name: record["test_macro_f1_at_tuned_thresholds"] for name, record in records.items() if name}
+    assert tuned == {"base": "0.625", "control": "0.25", "sparse": ""}
+    table = _markdown_tables(table_markdown(rows, SETTINGS, TASK, "reviews"))[0]
+    column = table["recipe"].index("threshold tuned")
+    assert {name: cells[column] for name, cells in table.items() if name != "recipe"} == {
+        "base": "62.50", "control": "25.00", "sparse": "",
+    }  # fmt: skip
+
+
+def test_an_adapter_is_shown_without_its_model(results):
+    rows = collect(SETTINGS, TASK, results)
+    adapter = AdapterRecord(base="../../teacher/model", base_digest="0", base_bytes=9)
+    rows[0] = dataclasses.replace(rows[0], manifest=rows[0].manifest.model_copy(update={"adapter": adapter}))
+    cost = _markdown_tables(table_markdown(rows, SETTINGS, TASK, "reviews"))[1]
+    assert "4.0 MB (adapter, without its model)" in cost["base"]
+    assert "2.0 MB" in cost["control"]
 
 
 def test_further_test_sets_and_from_five_replicates_on_the_median(results, tmp_path):

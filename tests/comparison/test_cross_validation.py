@@ -82,6 +82,7 @@ def test_the_metric_is_that_of_all_out_of_fold_answers(tmp_path, seeds):
     assert (
         f"90 test examples, 3 folds{' of 2 seeds' if len(seeds) > 1 else ''}, each answered by the model that" in text
     )
+    assert "median of" not in text  # folds are no repetitions
     interval = f"[{100 * float(small['test_macro_f1_low']):.2f}, {100 * float(small['test_macro_f1_high']):.2f}]"
     assert f" {100 * pooled['small']:.2f} ± {100 * np.std(scores, ddof=1):.2f} {interval} |" in text
 

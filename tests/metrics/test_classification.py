@@ -112,6 +112,14 @@ def test_f1_is_that_of_the_second_class():
     assert _evaluate(logits, labels)["f1"] == pytest.approx(reference.f1_score(labels, logits.argmax(1)))
 
 
+def test_f1_of_one_class_is_no_metric_of_three():
+    assert Classification(["a", "b"]).measures.keys() - Classification(["a", "b", "c"]).measures.keys() == {"f1"}
+
+
+def test_a_probability_at_the_threshold_is_a_yes():
+    assert Classification(["no", "yes"]).answers_at(np.array([[1.0, 1.0]]), np.array([0.5])).tolist() == [1]
+
+
 @pytest.mark.parametrize("metric", ["accuracy", "macro_f1", "mcc", "f1"])
 def test_tuned_threshold_is_the_best_of_all(metric):
     logits, labels = _draw(2, 60, 8)

@@ -41,6 +41,22 @@ def test_metrics_equal_scikit_learn_also_where_a_label_is_never_there(rows):
     assert found == pytest.approx(_reference(truth, answers), abs=1e-6)
 
 
+def test_resamples_are_measured_each_by_itself():
+    logits, truth = _draw(3, 40, 6)
+    problem = Multilabel(["a", "b", "c"])
+    answers = problem.answers(logits)
+    draws = np.random.default_rng(7).integers(0, 40, (5, 40))
+    expected = [_reference(truth[rows], answers[rows]) for rows in draws]
+    for name, measure in problem.measures.items():
+        found = measure.value(measure.terms(truth, answers)[draws].sum(axis=1))
+        assert found == pytest.approx([scores[name] for scores in expected], abs=1e-6)
+
+
+def test_a_probability_of_one_half_is_a_yes():
+    problem, logits = Multilabel(["a", "b"]), np.array([[0.0, -1e-6]])
+    assert problem.answers(logits).tolist() == problem.answers_at(logits, np.array([0.5, 0.5])).tolist() == [[1, 0]]
+
+
 def test_details_equal_scikit_learn():
     logits, truth = _draw(3, 100, 5)
     problem = Multilabel(["a", "b", "c"])

@@ -37,6 +37,42 @@ def test_ranks_equal_scipys(values):
     np.testing.assert_array_equal(ranks(np.array(values)), stats.rankdata(values))
 
 
+def test_a_resample_is_measured_as_if_its_examples_were_all_there_are():
+    logits, labels = _draw(60, 3, offset=20.0)
+    answers = logits[:, 0].astype(float)
+    rows = np.random.default_rng(4).integers(0, 60, 60)
+    measured = {
+        name: float(measure.value(measure.terms(labels, answers)[rows].sum(axis=0)))
+        for name, measure in PROBLEM.measures.items()
+    }
+    pearson = stats.pearsonr(labels[rows], answers[rows]).statistic
+    # Examples keep the ranks that they have among all.
+    spearman = stats.pearsonr(stats.rankdata(labels)[rows], stats.rankdata(answers)[rows]).statistic
+    assert measured == pytest.approx(
+        {
+            "pearson": pearson,
+            "spearman": spearman,
+            "pearson_spearman": (pearson + spearman) / 2,
+            "r2": reference.r2_score(labels[rows], answers[rows]),
+        },
+        abs=1e-5,
+    )
+
+
+def test_values_far_from_zero_are_told_apart():
+    generator = np.random.default_rng(5)
+    labels = 1e8 + generator.normal(size=100)
+    answers = labels + generator.normal(size=100)
+    expected = stats.pearsonr(labels - 1e8, answers - 1e8).statistic
+    for far in (answers, answers - 2e8):
+        assert PROBLEM.scores(labels, far)["pearson"] == pytest.approx(expected, abs=1e-6)
+
+
+def test_labels_that_do_not_vary_are_explained_by_nothing():
+    found = PROBLEM.evaluate(np.array([[0.1], [0.2], [0.4]], np.float32), np.full(3, 2.0, np.float32))
+    assert {name: found[name] for name in PROBLEM.measures} == dict.fromkeys(PROBLEM.measures, 0)
+
+
 def test_one_answer_for_all_has_no_correlation():
     labels = np.array([1.0, 2.0, 3.0], np.float32)
     assert PROBLEM.evaluate(np.full((3, 1), 0.3, np.float32), labels)["pearson_spearman"] == 0

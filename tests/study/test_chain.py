@@ -114,6 +114,8 @@ def test_finetune_without_a_model_continues_a_recipe_and_cannot_begin_one(change
     assert read_study(changed({"steps.more": more, "recipes.cpu": "teacher/kd/more"}))
     found = mistake({"steps.more": more, "recipes.cpu": "more"})
     assert "'more' begins it and names no model. Add 'model:' to the step." in found
+    found = mistake({"steps.more": more, "recipes.cpu": "teacher/int8/more"})
+    assert "'more' trains, and its parent is a quantized model (torch, int8)." in found
 
 
 def test_layers_of_a_model_that_only_a_download_would_tell_are_left_to_the_download(changed):
@@ -126,3 +128,11 @@ def test_teacher_cut_to_three_layers_gives_its_student_three(changed, mistake):
     assert read_study(changed({"steps.teacher.model": cut, "steps.kd.student": {"layers": [0, 2]}}))
     found = mistake({"steps.teacher.model": cut, "steps.kd.student": {"layers": [0, 3]}})
     assert "the teacher of 'kd' has no layer 3: it has 3 layers" in found
+
+
+def test_student_with_a_checkpoint_of_its_own_has_that_ones_layers(changed, mistake):
+    keep = {"stage": "prune", "method": "layers", "keep": [0, 5]}
+    recipe = {"recipes.cpu": "teacher/kd_wide/few"}
+    assert read_study(changed({"steps.few": keep, **recipe}))
+    found = mistake({"steps.few": {**keep, "keep": [0, 6]}, **recipe})
+    assert "the model that 'few' prunes has no layer 6: it has 6 layers" in found

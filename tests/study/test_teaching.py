@@ -25,6 +25,21 @@ def _mistakes(changed, changes) -> list[str]:
             "steps.kd.co_teachers: the recipe 'cpu' cannot teach 'teacher/kd', since it is made with it. Take it out",
         ),
         (
+            {
+                "steps.kd.co_teachers": ["cpu"],
+                "recipes": {"baseline": "teacher", "other": "teacher/mag/kd", "cpu": "teacher/kd/mag/onnx/int8"},
+            },
+            "steps.kd.co_teachers: the recipe 'cpu' cannot teach 'teacher/kd', since it is made with it. Take it out",
+        ),
+        (
+            {
+                "steps.kd.co_teachers": ["wid"],
+                "steps.last": {"stage": "distil", "student": {"layers": [0]}, "co_teachers": ["cpu"]},
+                "recipes.last": "teacher/last",
+            },
+            "steps.kd.co_teachers: no recipe is called 'wid'. Did you mean 'wide'?",
+        ),
+        (
             {"steps.kd.co_teachers": ["baseline"]},
             "steps.kd.co_teachers: the recipe 'baseline' is the parent of 'teacher/kd' and teaches it already. Take it out",
         ),

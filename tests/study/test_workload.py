@@ -91,8 +91,27 @@ def test_a_model_is_evaluated_on_a_gpu_if_its_runtime_has_one(plan, workload, li
     assert not Workload(plan, DATA, has_gpus=False).predicting("evaluate", lineage, "reviews").gpu
 
 
-def test_a_calibration_counts_where_its_batch_is_larger(workload):
-    assert workload.building("teacher/wanda", "reviews").batch == 32
+@pytest.mark.parametrize(
+    ("lineage", "size", "batch"), [("teacher/wanda", 8, 32), ("teacher/wanda", 64, 64), ("teacher", 8, 8)]
+)
+def test_a_calibration_counts_where_its_batch_is_larger(changed, lineage, size, batch):
+    wanda = {"stage": "prune", "method": "wanda", "sparsity": 0.5}
+    plan = Plan(read_study(changed({"steps.wanda": wanda, f"steps.{lineage.split('/')[-1]}.batch_size": size})))
+    assert Workload(plan, DATA, has_gpus=True).building(lineage, "reviews").batch == batch
+
+
+def test_the_largest_checkpoint_of_a_lineage_counts(changed):
+    small = {"models.small": {"hub": "a/b"}, "steps.kd_wide.student": {"model": "small"}}
+    workload = Workload(Plan(read_study(changed(small))), DATA, has_gpus=True)
+    for name, parameters in (("minilm", 22_713_728), ("small", 4_000_000)):
+        write(DATA / f"models/{name}/manifest.json", parameters=parameters, layers=6)
+    assert workload.building("teacher/kd_wide", "reviews").parameters == 22_713_728
+
+
+def test_further_test_sets_count_as_much_as_the_test_split(changed):
+    plan = Plan(read_study(changed({"tasks.reviews.extra_tests": {"other": {"path": "x.csv"}}})))
+    write(DATA / "tasks/reviews/manifest.json", rows={"train": 800, "validation": 90, "test": 110})
+    assert Workload(plan, DATA, has_gpus=True).predicting("evaluate", "teacher", "reviews").rows == 90 + 2 * 110
 
 
 def test_timing_counts_the_baselines_with_the_model(plan, workload):
@@ -100,3 +119,12 @@ def test_timing_counts_the_baselines_with_the_model(plan, workload):
     work = workload.timing("teacher", "reviews")
     assert (work.stage, work.batch, work.length, work.gpu) == ("time", 32, 128, True)
     assert work.rows == (latency.rounds + 1) * 2 * (1 + 32) * (1 + len(plan.speed_baselines))
+
+
+@pytest.mark.parametrize(("lengths", "longest"), [([16, "task"], 64), ([16, 48], 48)])
+def test_timing_counts_every_shape_on_every_number_of_threads(changed, lengths, longest):
+    latency = {"batch_sizes": [1, 4], "lengths": lengths, "threads": [1, 2, 4], "rounds": 5}
+    plan = Plan(read_study(changed({"report.latency": latency, "tasks.reviews.max_length": 64})))
+    work = Workload(plan, DATA, has_gpus=True).timing("teacher", "reviews")
+    assert (work.batch, work.length) == (4, longest)
+    assert work.rows == (5 + 1) * 2 * 3 * (1 + 4) * (1 + len(plan.speed_baselines))

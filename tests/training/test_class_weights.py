@@ -18,6 +18,11 @@ def test_balanced_is_that_of_sklearn_and_unlabelled_rows_do_not_count():
     np.testing.assert_allclose(found, expected, rtol=1e-6)
 
 
+def test_a_class_without_an_example_weighs_as_if_it_had_one():
+    found = weights_of_classes("balanced", np.array([0, 0, 0, 1]), NAMES)
+    np.testing.assert_allclose(found, [4 / 9, 4 / 3, 4 / 3], rtol=1e-6)
+
+
 def test_named_weights_and_ones_for_the_rest():
     found = weights_of_classes({"positive": 3.0, "negative": 0.5}, np.array([0]), NAMES)
     assert found.tolist() == [0.5, 1.0, 3.0]

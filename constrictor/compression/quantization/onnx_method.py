@@ -129,7 +129,7 @@ def fitting_batches(
     A last batch that is too small for a fixed shape repeats its rows; what is too long is cut.
     """
     rows, length = session.get_inputs()[0].shape
-    size = rows if isinstance(rows, int) else min(batch_size, len(encoded))
+    size = rows if isinstance(rows, int) else batch_size
     for chosen in batches_by_length(encoded, size):
         batch = pad([encoded[row] for row in chosen], pad_id)
         if isinstance(rows, int):

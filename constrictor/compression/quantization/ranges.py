@@ -6,6 +6,7 @@ bins between them.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -79,8 +80,13 @@ def rounding_divergence(counts: np.ndarray, start: int, end: int) -> float:
         counts: ``(bins,)`` values a bin.
         start: first bin of the window.
         end: bin after its last; what lies outside is clipped to the window's ends.
+
+    Returns:
+        Infinity where no value lies in the window.
     """
     inside = counts[start:end].astype(float)
+    if not inside.any():
+        return math.inf
     clipped = inside.copy()
     clipped[0] += counts[:start].sum()
     clipped[-1] += counts[end:].sum()
@@ -89,7 +95,7 @@ def rounding_divergence(counts: np.ndarray, start: int, end: int) -> float:
     # The values of a level can no longer be told apart: they spread evenly over those of its bins that had any.
     mean = np.bincount(level, inside, LEVELS) / np.maximum(np.bincount(level, seen, LEVELS), 1)
     rounded = np.where(seen, mean[level], 0)
-    p, q = clipped[seen] / clipped.sum(), np.maximum(rounded[seen], 1e-4) / max(rounded.sum(), 1e-4)
+    p, q = clipped[seen] / clipped.sum(), np.maximum(rounded[seen], 1e-4) / rounded.sum()
     return float((p * np.log(p / q)).sum())
 
 

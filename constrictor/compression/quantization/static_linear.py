@@ -60,6 +60,6 @@ class StaticInt8Linear(Int8Linear):
         if self._packed is None:
             self._packed = self._pack()
         scale, zero_point, weights = self._packed
-        if self._reduce_range:  # the kernel itself would only cut off at 255
-            x = x.clamp(-zero_point * scale, (127 - zero_point) * scale)
+        if self._reduce_range:  # the kernel itself cuts off below, and above only at 255
+            x = x.clamp(max=(127 - zero_point) * scale)
         return torch.ops.quantized.linear_with_input_q_dq_qweight_dq_output_fp32(x, scale, zero_point, weights)

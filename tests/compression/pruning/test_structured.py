@@ -1,6 +1,6 @@
 import copy
-import itertools
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -31,6 +31,7 @@ from constrictor.artifacts.architecture import (
 from constrictor.artifacts.manifest import read_manifest
 from constrictor.artifacts.torch_model import forward, load_classifier
 from constrictor.compression.export.export import export
+from constrictor.compression.pruning import structured
 from constrictor.compression.pruning.budget import Part, keep_alike, keep_budget, keep_share, most_important
 from constrictor.compression.pruning.cost_table import measure_costs
 from constrictor.compression.pruning.importance import (
@@ -40,6 +41,7 @@ from constrictor.compression.pruning.importance import (
     taylor_importance,
 )
 from constrictor.compression.pruning.prune import prune
+from constrictor.compression.pruning.structured import prune_structured
 from constrictor.compression.sample import Sample
 from constrictor.data.examples import UNLABELLED, read_examples, unlabelled, write_examples
 from constrictor.errors import ConstrictorError
@@ -168,6 +170,15 @@ def test_magnitude_importance_is_the_norm_of_what_would_go():
     assert found.neurons[5].item() == pytest.approx(both.norm().item(), rel=1e-5)
 
 
+def test_magnitude_importance_of_matrices_that_stand_the_other_way_round():
+    model = _model("gpt2")
+    layer = encoder_layers(model)[1].mlp
+    both = torch.cat([layer.c_fc.weight[:, 5], layer.c_proj.weight[5]])
+    found = magnitude_importance(model, _sample())[1].neurons
+    assert found.shape == (64,)
+    assert found[5].item() == pytest.approx(both.norm().item(), rel=1e-5)
+
+
 def test_activation_importance_is_the_size_of_what_is_added_and_padding_adds_nothing():
     model, sample = _model("bert"), _sample(rows=7)
     layer = encoder_layers(model)[0]
@@ -195,17 +206,20 @@ def test_scoring_leaves_the_model_as_it_was():
     model = _model("bert").train()
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     for score in ("taylor", "magnitude", "activation"):
-        importance_of(model, _sample(), score)
+        found, expected = (importance_of(each, _sample(), score) for each in (model, _model("bert")))
+        for ours, theirs in zip(found, expected, strict=True):
+            torch.testing.assert_close(ours, theirs)  # dropout is off
     assert model.training
     assert all(parameter.grad is None for parameter in model.parameters())
     assert all(torch.equal(before[name], tensor) for name, tensor in model.state_dict().items())
     assert not any(module._forward_pre_hooks for module in model.modules())
 
 
-def test_taylor_refuses_examples_without_labels():
+@pytest.mark.parametrize("labels", [[UNLABELLED] * 10, [0] * 9 + [UNLABELLED], [0.5] * 9 + [np.nan]])
+def test_taylor_refuses_examples_without_labels(labels):
     sample = _sample()
     with pytest.raises(ConstrictorError, match="'taylor' needs labels"):
-        taylor_importance(_model("bert"), Sample(sample.encoded, np.full(10, UNLABELLED), 0))
+        taylor_importance(_model("bert"), Sample(sample.encoded, np.array(labels), 0))
 
 
 PARTS = st.lists(
@@ -251,6 +265,69 @@ def test_budget_removes_what_matters_least_for_its_cost():
     assert keep_budget([dear, cheap], 20) == [1, 3]
     assert keep_budget([dear, cheap], 21) == [1, 2]
     assert keep_budget([dear, cheap], 1000) == [1, 1]
+
+
+def _whole_parts(seed: int) -> tuple[list[Part], int]:
+    """Parts with whole numbers, so that sums are exact and many are equal, and savings that take some of their groups."""
+    generator = np.random.default_rng(seed)
+    parts = [
+        Part(
+            torch.from_numpy(generator.integers(0, 6, generator.integers(4, 12))).float(),
+            int(generator.integers(1, 4)),
+            float(generator.choice([1, 2, 4])),
+        )
+        for _ in range(3)
+    ]
+    return parts, int(generator.integers(1, sum(part.cost * len(part.scores) for part in parts)))
+
+
+def _cut_one_by_one(parts: list[Part], savings: float, overshoot: bool) -> list[int]:
+    """Again and again, of the last groups of all parts the one that goes with the least loss for its cost."""
+    left = [sorted(part.scores.tolist(), reverse=True) for part in parts]
+    saved = 0.0
+    while saved < savings:
+        ends = []
+        for number, part in enumerate(parts):
+            start = (len(left[number]) - 1) // part.group * part.group
+            if start:
+                cost = part.cost * (len(left[number]) - start)
+                ends.append(
+                    (sum(score**2 for score in left[number][start:]) / cost, -start / part.group, number, start, cost)
+                )
+        if not ends:
+            break
+        *_, number, start, cost = min(ends)
+        if not overshoot and saved + cost > savings:
+            break
+        del left[number][start:]
+        saved += cost
+    return [len(scores) for scores in left]
+
+
+@pytest.mark.parametrize("overshoot", [True, False])
+def test_a_budget_is_cut_group_by_group(overshoot):
+    for seed in range(60):
+        parts, savings = _whole_parts(seed)
+        assert keep_budget(parts, savings, overshoot=overshoot) == _cut_one_by_one(parts, savings, overshoot), seed
+
+
+@pytest.mark.parametrize("share", [0.25, 0.5, 0.75])
+def test_a_share_of_all_together_is_a_budget_of_units_that_is_not_exceeded(share):
+    for seed in range(20):
+        parts = [part._replace(cost=1.0) for part in _whole_parts(seed)[0]]
+        total = sum(len(part.scores) for part in parts)
+        assert keep_share(parts, share, together=True) == _cut_one_by_one(parts, share * total, False), seed
+
+
+def test_alike_means_the_same_share_of_every_part_and_no_more_than_it_takes():
+    parts = [Part(torch.arange(12.0), 2, 1.0), Part(100 + torch.arange(12.0), 2, 1.0)]
+    assert keep_alike(parts, 8) == [8, 8]
+    assert keep_alike(parts, 8.5) == [6, 6]
+    assert keep_alike(parts, 0) == [12, 12]
+    assert keep_alike(parts, 100) == [2, 2]
+    fine = [Part(torch.arange(1000.0), 1, 1.0)]
+    assert keep_alike(fine, 123) == [877]
+    assert keep_alike(fine, 999) == [1]
 
 
 def test_most_important_are_taken_in_their_order():
@@ -354,8 +431,6 @@ def test_weights_that_disagree_with_the_manifest_are_refused(tiny_teacher, tiny_
 
 
 def test_what_cannot_be_cut_is_refused_by_name(tiny_task, tmp_path):
-    from constrictor.compression.pruning.structured import prune_structured
-
     settings = Structured(stage="prune", method="structured", heads=0.5)
     with pytest.raises(ConstrictorError, match="heads of 'mpnet' cannot be cut: all its layers share one table"):
         prune_structured(_model("mpnet"), settings, _sample())
@@ -367,15 +442,71 @@ def test_what_cannot_be_cut_is_refused_by_name(tiny_task, tmp_path):
         blocks_of(model)
 
 
+def _matrices(model) -> int:
+    return sum(weight.numel() for layer in encoder_layers(model) for weight in layer.parameters() if weight.ndim == 2)
+
+
+def test_what_matters_least_is_cut_and_what_stays_is_told():
+    model, whole = _model("bert"), _model("bert")
+    settings = Structured(stage="prune", method="structured", heads=0.5, ffn=0.5, multiple_of=4, score="magnitude")
+    details = prune_structured(model, settings, _sample()).details()
+    assert details == {
+        "score": "magnitude", "heads": [2] * 3, "ffn": [12] * 3,
+        "removed_share": pytest.approx(1 - _matrices(model) / _matrices(whole)),
+    }  # fmt: skip
+    scores = magnitude_importance(whole, _sample())
+    for layer, before, score in zip(encoder_layers(model), encoder_layers(whole), scores, strict=True):
+        neurons = sorted(np.argsort(-score.neurons.numpy())[:12])
+        assert torch.equal(layer.intermediate.dense.weight, before.intermediate.dense.weight[neurons])
+        heads = sorted(np.argsort(-score.heads.numpy())[:2])
+        rows = [4 * head + row for head in heads for row in range(4)]
+        assert torch.equal(layer.attention.self.query.weight, before.attention.self.query.weight[rows])
+
+
+@pytest.mark.parametrize(("scope", "keep"), [("layer", keep_alike), ("global", keep_budget)])
+@pytest.mark.parametrize(("multiple_of", "head_group"), [(2, 1), (4, 1), (8, 2)])
+@pytest.mark.parametrize("budget", ["sparsity", "latency"])
+def test_a_budget_is_over_what_heads_and_neurons_cost(monkeypatch, scope, keep, multiple_of, head_group, budget):
+    table = SimpleNamespace(head_ms=0.3, neuron_ms=0.02, layer_ms=2.0, record=lambda: {"batch": 8})
+    monkeypatch.setattr(structured, "measure_costs", lambda model, block: table)
+    model = _model("bert")
+    before, scores = _matrices(model), magnitude_importance(model, _sample())
+    # A head of width 4 has a row or column of 16 in each of four matrices, a neuron one in each of two.
+    head, neuron, layer = (4 * 4 * 16, 2 * 16, before / 3) if budget == "sparsity" else (0.3, 0.02, 2.0)
+    parts = [Part(score.heads, head_group, head) for score in scores]
+    parts += [Part(score.neurons, multiple_of, neuron) for score in scores]
+    expected = keep(parts, 0.4 * 3 * layer)
+    settings = {"scope": scope, "multiple_of": multiple_of, "score": "magnitude", budget: 0.4}
+    details = prune_structured(model, Structured(stage="prune", method="structured", **settings), _sample()).details()
+    assert details["heads"] + details["ffn"] == expected
+    assert [(block.heads, block.neurons) for block in blocks_of(model)] == list(
+        zip(details["heads"], details["ffn"], strict=True)
+    )
+    assert details["removed_share"] == pytest.approx(1 - _matrices(model) / before, abs=1e-6)
+    assert details.get("cost_table") == ({"batch": 8} if budget == "latency" else None)
+
+
+@pytest.mark.parametrize("scope", ["layer", "global"])
+def test_shares_are_of_each_layer_or_of_all_together(scope):
+    model = _model("bert")
+    scores = magnitude_importance(model, _sample())
+    settings = Structured(
+        stage="prune", method="structured", heads=0.4, ffn=0.3, multiple_of=4, scope=scope, score="magnitude"
+    )
+    details = prune_structured(model, settings, _sample()).details()
+    for kind, group, share in (("heads", 1, 0.4), ("neurons", 4, 0.3)):
+        parts = [Part(getattr(score, kind), group, 1.0) for score in scores]
+        assert details["heads" if kind == "heads" else "ffn"] == keep_share(parts, share, together=scope == "global")
+
+
 @pytest.mark.parametrize("name", ["gpt2", "mpnet"])
 def test_a_budget_over_a_model_whose_heads_stay_cuts_neurons_alone(name):
-    from constrictor.compression.pruning.structured import prune_structured
-
     model = _model(name)
     settings = Structured(stage="prune", method="structured", sparsity=0.2, multiple_of=4, score="magnitude")
     details = prune_structured(model, settings, _sample()).details()
     assert details["heads"] == [4] * 3
-    assert all(neurons < width for neurons, width in zip(details["ffn"], itertools.repeat(64), strict=False))
+    assert details["ffn"] == [block.neurons for block in blocks_of(model)]
+    assert 0.2 <= details["removed_share"] < 0.3
     assert forward(model, _batch(rows=1)).shape == (1, 2)
 
 

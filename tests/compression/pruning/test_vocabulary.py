@@ -131,6 +131,72 @@ def test_byte_pairs_keep_what_they_are_merged_from():
         assert set(merges[text]) <= texts
 
 
+def _content(**model) -> dict:
+    return {"model": {"type": "WordPiece", "unk_token": "[UNK]", **model}, "added_tokens": []}
+
+
+def test_single_characters_and_bytes_stay_with_any_sign_of_a_word():
+    texts = ["a", "##a", "\u2581a", "\u0120a", "##", "\u2581", "<0x0A>", "<0x0AB>", "<unk>", "lovely", "##ly", "of"]
+    vocabulary = {text: number for number, text in enumerate(texts)}
+    kept = tokens_to_keep(_content(vocab=vocabulary), np.zeros(len(texts)), None, 1)
+    assert [texts[number] for number in kept] == ["a", "##a", "\u2581a", "\u0120a", "\u2581", "<0x0A>"]
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"added_tokens": [{"id": 2}]}, 2),
+        ({"padding": {"pad_id": 2}}, 2),
+        ({"padding": None, "post_processor": None}, None),
+        ({"post_processor": {"sep": ["two", 2], "cls": ["one", 1], "trim_offsets": True}}, (1, 2)),
+        ({"post_processor": {"special_tokens": {"two": {"id": "two", "ids": [2], "tokens": ["two"]}}}}, 2),
+        ({"post_processor": {"processors": [{"pair": [{"ids": [1]}, {"ids": [2]}]}]}}, (1, 2)),
+    ],
+)
+def test_tokens_that_the_tokenizer_names_stay_wherever_it_names_them(change, named):
+    content = _content(vocab={"zero": 0, "one": 1, "two": 2, "[UNK]": 3}) | change
+    wanted = {3} | ({named} - {None} if not isinstance(named, tuple) else set(named))
+    assert tokens_to_keep(content, np.zeros(4), None, 1) == sorted(wanted)
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ({"sep": ["two", 2], "cls": ["one", 1], "trim": True}, {"sep": ["two", 1], "cls": ["one", 0], "trim": True}),
+        ({"special_tokens": {"two": {"ids": [2, 1]}}}, {"special_tokens": {"two": {"ids": [1, 0]}}}),
+        ({"processors": [{"ids": [1]}, ["two", 2], "kept", 7]}, {"processors": [{"ids": [0]}, ["two", 1], "kept", 7]}),
+        (None, None),
+    ],
+)
+def test_a_post_processor_names_the_tokens_by_their_new_numbers(before, after):
+    content = _content(vocab={"zero": 0, "one": 1, "two": 2}) | {"post_processor": before, "padding": {"pad_id": 2}}
+    content["added_tokens"] = [{"id": 1, "content": "one"}]
+    found = cut_tokenizer(content, [1, 2])
+    assert found["post_processor"] == after
+    assert found["padding"] == {"pad_id": 1}
+    assert found["added_tokens"] == [{"id": 0, "content": "one"}]
+    assert found["model"]["vocab"] == {"one": 0, "two": 1}
+
+
+def test_an_unknown_token_that_is_a_number_stays():
+    content = _content(type="Unigram", vocab=[["one", -1.0], ["[UNK]", -2.0], ["two", -3.0]], unk_id=1)
+    assert tokens_to_keep(content, np.zeros(3), None, 1) == [1]
+    cut = cut_tokenizer(content, [1, 2])["model"]
+    assert (cut["vocab"], cut["unk_id"]) == ([["[UNK]", -2.0], ["two", -3.0]], 0)
+    content["model"]["unk_id"] = None
+    assert cut_tokenizer(content, [1, 2])["model"]["unk_id"] is None
+
+
+def test_a_token_that_does_not_fit_with_its_parts_makes_room_for_rarer_ones():
+    vocabulary = {text: number for number, text in enumerate(["a", "b", "c", "ab", "abc", "cc"])}
+    content = _content(type="BPE", vocab=vocabulary, merges=["a b", "ab c", "c c"])
+    counts = np.array([0, 0, 0, 1, 9, 3])
+    assert tokens_to_keep(content, counts, 4, 1) == [0, 1, 2, 5]  # 'abc' needs 'ab' as well
+    assert tokens_to_keep(content, counts, 5, 1) == [0, 1, 2, 3, 4]
+    assert tokens_to_keep(content, counts, 6, 4) == [0, 1, 2, 3, 4]
+    assert tokens_to_keep(content, counts, 3, 1) == [0, 1, 2]
+
+
 def test_a_size_that_would_drop_special_tokens_is_refused():
     with pytest.raises(ConstrictorError, match=r"a vocabulary of 9 tokens would drop special tokens .* Set 'size'"):
         _cut("WordPiece", CORPUS, 9)
@@ -191,3 +257,18 @@ def test_padding_and_special_ids_of_the_configuration_follow(tiny_teacher):
     small = json.loads(pruned.tokenizer)["model"]["vocab"]
     assert (model.config.pad_token_id, model.config.sep_token_id) == (small["[PAD]"], small["[SEP]"])
     assert model.get_input_embeddings().num_embeddings == model.config.vocab_size == len(small)
+
+
+def test_tokens_that_only_the_configuration_names_stay_and_the_share_of_the_text_is_told(tiny_teacher):
+    model = load_classifier(tiny_teacher, ["bad", "good"], 32)
+    content = (tiny_teacher / "tokenizer.json").read_text()
+    whole = json.loads(content)["model"]["vocab"]
+    model.config.mask_token_id = whole["superb"]
+    texts = [np.array([2, whole["film"], whole["film"], whole["plot"], 3])]
+    settings = Vocabulary(stage="prune", method="vocabulary", min_count=2)
+    pruned = prune_vocabulary(model, settings, Sample(texts, np.array([0]), 0, content))
+    small = json.loads(pruned.tokenizer)["model"]["vocab"]
+    assert {"superb", "film"} <= set(small)
+    assert not {"plot", "lovely"} & set(small)
+    assert model.config.mask_token_id == small["superb"]
+    assert pruned.details()["share_of_text_covered"] == 0.8

@@ -50,3 +50,20 @@ def test_layer_equals_dequantized_weights_within_activation_rounding(per_channel
     assert found.shape == (5, 7, 24)
     assert ((found - expected).abs() <= step * weight.abs().sum(dim=1) + 1e-4).all()
     assert (found - expected).abs().mean() < 0.05 * expected.abs().mean()
+
+
+def test_weights_are_packed_once():
+    layer = Int8Linear.from_linear(nn.Linear(8, 3), per_channel=True)
+    layer(torch.ones(1, 8))
+    packed = layer._packed
+    layer(torch.ones(1, 8))
+    assert layer._packed is packed
+
+
+@pytest.mark.parametrize("vnni", [True, False])
+def test_activations_are_reduced_to_seven_bits_where_products_could_overflow(monkeypatch, vnni):
+    monkeypatch.setattr(torch.cpu, "_is_vnni_supported", lambda: vnni)
+    layer = Int8Linear.from_linear(nn.Linear(8, 2, bias=False), per_channel=True)
+    found = layer(torch.linspace(0, 1, 8).diag()) / (layer.scale * layer.weight.T)
+    levels = found.nanmean(dim=1) * (255 if vnni else 127)
+    torch.testing.assert_close(levels, levels.round(), atol=0.02, rtol=0)

@@ -1,3 +1,4 @@
+import logging
 from types import SimpleNamespace
 
 import numpy as np
@@ -49,6 +50,12 @@ def test_outputs_are_those_of_the_rounded_weights(graph, arrays, outputs, run):
     np.testing.assert_allclose(masked, scale, atol=1e-5)
     assert (np.abs(product - masked @ weight) <= step * np.abs(weight).sum(axis=0)).all()
     assert np.abs(product - masked @ weight).max() > 0  # activations are rounded too
+
+
+def test_the_advice_of_the_quantizer_is_not_shown_and_later_warnings_are(graph, run, caplog):
+    run(graph())
+    logging.getLogger("later").warning("shown")
+    assert [record.getMessage() for record in caplog.records] == ["shown"]
 
 
 def test_embeddings_stay_in_float_where_the_step_says_so(graph, run):

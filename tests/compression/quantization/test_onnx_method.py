@@ -7,7 +7,7 @@ from onnx import helper
 
 from constrictor.artifacts.onnx_file import load_onnx
 from constrictor.compression.quantization import onnx_weight_only
-from constrictor.compression.quantization.onnx_graph import split_gemms
+from constrictor.compression.quantization.onnx_graph import replace_nodes, split_gemms
 from constrictor.compression.quantization.onnx_method import fitting_batches, stored_numbers
 from constrictor.errors import ConstrictorError
 
@@ -71,6 +71,29 @@ def test_stored_numbers_count_what_is_packed(graph):
     numbers = stored_numbers(done.model, done.reasons)["numbers"]
     total = weights + rest + 2 * weights // 32
     assert numbers["int4"] == pytest.approx((weights + weights // 32) / total, abs=1e-6)
+    assert next(iter(numbers)) == "int4"  # the most first
+    assert sum(numbers.values()) == pytest.approx(1, abs=1e-5)
+
+
+def test_what_stayed_in_float_is_told_with_its_reason(graph):
+    found = stored_numbers(graph(), {"matrix": "why", "table": "why"})
+    assert found["kept_float"] == {"why": ["matrix", "table"]}
+    model = graph()
+    split_gemms(model)
+    kept = stored_numbers(model, {"matrix": "why"})["kept_float"]
+    assert kept == {"why": ["matrix"], "too small to matter": ["gemm", "head_in_out", "table"]}
+
+
+def test_blocks_without_zero_points_are_counted_by_their_bits(graph):
+    model = graph(rows=64, width=64, hidden=64)
+    settings = SimpleNamespace(bits=4, block=32, matrices=True, embeddings=False)
+    done = onnx_weight_only.weight_only(model, SimpleNamespace(settings=settings))
+    with_zeros = stored_numbers(done.model, {})["numbers"]["int4"]
+    for node in done.model.graph.node:
+        if node.op_type == "MatMulNBits":
+            del node.input[3:]
+    replace_nodes(done.model, lambda node: [node])
+    assert 0 < stored_numbers(done.model, {})["numbers"]["int4"] < with_zeros
 
 
 @pytest.mark.parametrize(
@@ -80,10 +103,10 @@ def test_stored_numbers_count_what_is_packed(graph):
 def test_batches_take_the_fixed_shape_of_the_model(shape, expected):
     session = SimpleNamespace(get_inputs=lambda: [SimpleNamespace(shape=shape)])
     encoded = [np.arange(1, 4), np.arange(1, 6), np.arange(1, 3)]
-    found = list(fitting_batches(session, encoded, pad_id=0, batch_size=2))
+    found = list(fitting_batches(session, encoded, pad_id=9, batch_size=2))
     assert [batch["input_ids"].shape for batch in found] == expected
     for batch in found:
-        np.testing.assert_array_equal(batch["attention_mask"], (batch["input_ids"] > 0).astype(int))
+        np.testing.assert_array_equal(batch["attention_mask"], (batch["input_ids"] != 9).astype(int))
 
 
 @pytest.mark.parametrize("settings", [{"method": "dynamic"}, {"method": "static", "calibration_size": 32}])

@@ -9,7 +9,7 @@ from constrictor.artifacts.onnx_file import load_onnx, save_onnx
 from constrictor.compression.quantization import onnx_calibration, onnx_static
 from constrictor.compression.quantization.int8_linear import quantize_symmetric
 from constrictor.compression.quantization.onnx_graph import split_gemms
-from constrictor.compression.quantization.onnx_static import round_matrix, static
+from constrictor.compression.quantization.onnx_static import activation_scale, round_matrix, static
 from constrictor.compression.quantization.work import Work
 from constrictor.data.calibration import draw_examples
 from constrictor.data.tokenization import Tokenizer
@@ -70,14 +70,18 @@ def test_model_computes_with_weights_and_activations_rounded_by_hand(
     assert np.abs(arrays(done.model)["matrix_int8"]).max() == largest
 
     ids = np.random.default_rng(1).integers(0, 50, (6, 5))
-    rows, product = outputs(done.model, ["rows", "product"], input_ids=ids, attention_mask=np.ones_like(ids))
+    inputs = {"input_ids": ids, "attention_mask": np.ones_like(ids)}
+    rows, product = outputs(done.model, ["rows", "product"], **inputs)
+    (weight,) = outputs(done.model, ["matrix_restored"], **inputs)  # alone: it keeps the product from being fused
     step = np.abs(before["table"]).max() / 127
     np.testing.assert_allclose(rows, step * np.round(before["table"] / step)[ids], atol=1e-5)
     scale, zero = 5 / 255, round(2 / (5 / 255))
     activations = scale * (np.clip(np.round(rows / scale) + zero, 0, 255) - zero)
     steps = np.abs(before["matrix"]).max(axis=0 if per_channel else None) / largest
-    expected = activations @ (steps * np.round(before["matrix"] / steps))
-    np.testing.assert_allclose(product, expected, atol=1e-3)
+    rounded = steps * np.round(before["matrix"] / steps)
+    np.testing.assert_allclose(weight, rounded, atol=1e-5)
+    np.testing.assert_allclose(product, activations @ rounded, atol=1e-3)
+    assert list(done.details["ranges"]) == ["masked", "mean"]  # in one order, whatever the hashes of names
 
 
 def test_attention_and_head_stay_in_float_and_the_rest_is_fused_to_int8(tiny_onnx, work, tmp_path):
@@ -135,8 +139,14 @@ def test_equal_input_gives_equal_files(tiny_onnx, tiny_task, quantized):
     assert found[0].files == found[1].files
 
 
+def test_a_tensor_that_is_always_zero_has_a_scale():
+    scale, zero = activation_scale(0.0, 0.0)
+    assert scale > 0
+    assert (zero, zero.dtype) == (0, np.uint8)
+
+
 def test_numbers_stay_whole_where_a_column_is_zero():
     values, scales = round_matrix(np.zeros((3, 2), np.float32), True, 127)
     assert not values.any()
-    assert np.isfinite(scales).all()
+    assert (scales > 0).all()
     assert numpy_helper.from_array(values).data_type == 3

@@ -81,6 +81,7 @@ def test_switches_say_what_is_rounded(graph, settings, kinds, stayed):
     found = [node.op_type for node in done.model.graph.node]
     for kind, count in kinds.items():
         assert found.count(kind) == count, kind
+    assert [opset.domain for opset in done.model.opset_import].count("com.microsoft") == 1
     assert set(done.reasons) == stayed
     assert done.precision == ("int4 embeddings" if settings.get("matrices") is False else "int4")
 
@@ -144,7 +145,7 @@ def test_nothing_to_round_is_refused():
 
 
 @pytest.mark.parametrize("embeddings", [True, False])
-def test_a_table_whose_first_rows_are_taken_is_rounded_row_by_row(graph, outputs, embeddings):
+def test_a_table_whose_first_rows_are_taken_is_rounded_row_by_row(graph, outputs, arrays, embeddings):
     model = graph()
     positions = np.random.default_rng(1).normal(size=(20, 48)).astype(np.float32)
     positions[3] *= 50
@@ -160,6 +161,7 @@ def test_a_table_whose_first_rows_are_taken_is_rounded_row_by_row(graph, outputs
         return
     assert stored["positions_int8"] == TensorProto.INT8
     assert "positions" not in stored
+    assert (arrays(after)["positions_scales"] > 0).all()
     ids = np.zeros((1, 12), np.int64)
     (taken,) = outputs(after, ["taken"], input_ids=ids, attention_mask=np.ones_like(ids))
     for row, expected in zip(taken, positions[:12], strict=True):

@@ -23,7 +23,7 @@ def _seen(values: np.ndarray, parts: int = 7) -> Observed:
     return observed
 
 
-@pytest.mark.parametrize("shift", [-2.0, 0.0, 2.0, 9.0])
+@pytest.mark.parametrize("shift", [-9.0, -2.0, 0.0, 2.0, 9.0])
 def test_ranges_are_numpys_extremes_and_percentiles_and_hold_zero(shift):
     values = np.random.default_rng(0).normal(shift, 1.0, 200_000).astype(np.float32)
     seen = _seen(values)
@@ -35,6 +35,16 @@ def test_ranges_are_numpys_extremes_and_percentiles_and_hold_zero(shift):
     found = percentile_range(seen)
     assert found[0] == pytest.approx(min(0, expected[0]), abs=1.01 * bin_width)
     assert found[1] == pytest.approx(max(0, expected[1]), abs=1.01 * bin_width)
+
+
+def test_tails_are_cut_at_the_edges_of_bins():
+    counts = np.zeros(BINS, np.int64)
+    counts[[100, 3000]] = 1_000_000
+    counts[[0, 50, 3500, BINS - 1]] = 40  # a side's half of the tails is 100
+    edges = np.linspace(-3.0, 5.0, BINS + 1)
+    assert percentile_range(Observed(-3.0, 5.0, counts)) == (edges[100], edges[3001])
+    counts[[50, 3500]] = 80
+    assert percentile_range(Observed(-3.0, 5.0, counts)) == (edges[50], edges[3501])
 
 
 def _slow_divergence(counts: np.ndarray, start: int, end: int) -> float:
@@ -59,6 +69,23 @@ def test_divergence_is_scipys(start, end):
     assert rounding_divergence(counts, start, end) == pytest.approx(_slow_divergence(counts, start, end), rel=1e-3)
 
 
+# The last: of a lonely tail the narrowest window would win, and is too narrow to be rounded.
+@pytest.mark.parametrize(("mean", "spread", "count"), [(2, 9, 300), (-2, 9, 300), (2, 1, 300), (0, 60, 3)])
+def test_entropy_takes_the_limit_of_least_divergence(mean, spread, count):
+    generator = np.random.default_rng(0)
+    seen = _seen(np.concatenate([generator.normal(size=30_000), generator.normal(mean, spread, count)]))
+    edges = np.linspace(seen.low, seen.high, BINS + 1)
+    tried = []
+    for limit in max(-seen.low, seen.high) * np.linspace(1, 1 / 16, 64):
+        inside = np.flatnonzero((edges[1:] > -limit) & (edges[:-1] < limit))
+        if len(inside) >= 2 * LEVELS:
+            window = inside[0], inside[-1] + 1
+            tried.append((rounding_divergence(seen.counts, *window), *window))
+    _, start, end = min(tried)
+    assert entropy_range(seen) == (edges[start], edges[end])
+    assert end - start < BINS
+
+
 def test_entropy_keeps_what_is_evenly_spread_and_cuts_a_lonely_tail():
     random = np.random.default_rng(2)
     even = random.uniform(-1, 1, 400_000)
@@ -68,6 +95,13 @@ def test_entropy_keeps_what_is_evenly_spread_and_cuts_a_lonely_tail():
     low, high = entropy_range(_seen(lonely))
     assert 2 < high < 30
     assert lonely.min() * 1.01 <= low < 0
+
+
+def test_values_at_both_ends_are_not_clipped_to_a_window_that_holds_none():
+    ends = np.random.default_rng(0).uniform(0.9, 1, 10_000) * np.repeat([-1, 1], 5_000)  # as a saturated tanh gives
+    low, high = entropy_range(_seen(ends))
+    assert low < -0.9
+    assert high > 0.9
 
 
 def test_a_tensor_of_one_sign_keeps_its_side():

@@ -19,12 +19,12 @@ def test_both_ends_and_zero_are_representable(low, span, levels):
 
 
 def _static(layer: StaticInt8Linear, x: np.ndarray, low: float, high: float, levels: int) -> np.ndarray:
-    """What the layer should compute, with whole numbers in numpy."""
+    """What the layer should compute before its bias is added, with whole numbers in numpy."""
     scale = (high - low) / levels
     zero_point = round(-low / scale)
     q = np.clip(np.round(x / scale) + zero_point, 0, levels).astype(np.int64)
     product = (q - zero_point) @ layer.weight.numpy().astype(np.int64).T
-    return product * scale * layer.scale.numpy() + (0 if layer.bias is None else layer.bias.numpy())
+    return product * scale * layer.scale.numpy()
 
 
 @pytest.mark.parametrize("per_channel", [True, False])
@@ -41,6 +41,10 @@ def test_layer_equals_whole_number_arithmetic(per_channel, bias, reduced):
     found = layer(x)
     assert (found.shape, found.dtype) == ((5, 7, 24), torch.float32)
     expected = _static(layer, x.numpy(), -1.5, 2.5, 127 if reduced else 255)
+    expected += linear.bias.detach().numpy() if bias else 0
+    packed = layer._packed
+    layer(x)
+    assert layer._packed is packed  # once is enough
     np.testing.assert_allclose(found.numpy(), expected, atol=2e-5)
 
 

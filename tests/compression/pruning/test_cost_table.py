@@ -1,0 +1,78 @@
+import copy
+from itertools import count
+
+import pytest
+import torch
+from scipy.stats import linregress
+from transformers import BertConfig, BertForSequenceClassification
+
+from constrictor.artifacts.architecture import block_of, blocks_of, inputs_of, keep_neurons
+from constrictor.compression.pruning import cost_table
+from constrictor.compression.pruning.cost_table import measure_costs
+
+
+@pytest.mark.parametrize(("units", "widths"), [(12, [3, 6, 9, 12]), (2, [1, 2]), (1, [1]), (7, [2, 4, 5, 7])])
+def test_quarters_of_a_width_are_timed(units, widths):
+    assert cost_table._steps(units) == widths
+
+
+@pytest.mark.parametrize(
+    ("table", "slope"),
+    [
+        ({1: 5.0, 2: 5.0}, 0.01 * 5 / 2),  # no rise: a cost is positive all the same
+        ({1: 9.0, 3: 5.0}, 0.01 * 7 / 3),
+        ({4: 8.0}, 0.01 * 8 / 4),
+        ({3: 1.0, 6: 1.9, 12: 4.2}, linregress([3, 6, 12], [1.0, 1.9, 4.2]).slope),
+    ],
+)
+def test_a_unit_costs_the_slope_of_the_table(table, slope):
+    assert cost_table._slope(table) == pytest.approx(slope, abs=1e-9)
+
+
+def test_calls_take_turns_and_the_first_of_each_round_does_not_count(monkeypatch):
+    now, order = [0.0], []
+    monkeypatch.setattr(cost_table.time, "perf_counter", lambda: now[0])
+
+    def call(name: str, factor: float):
+        calls = count()
+
+        def run() -> None:
+            done, turn = divmod(next(calls), 1 + cost_table.CALLS)
+            order.append(name)
+            now[0] += [100.0, 0.4, 0.2, 0.1, 0.3, 0.5][turn] * factor * (done + 1) ** 2
+
+        return run
+
+    found = cost_table._take_turns({"a": call("a", 1), "b": call("b", 2)})
+    # The shortest of a round, and the fourth of seven rounds.
+    assert found == {"a": pytest.approx(1000 * 0.1 * 16), "b": pytest.approx(2000 * 0.1 * 16)}
+    assert "".join(order) == ("a" * 6 + "b" * 6) * 7
+
+
+@pytest.fixture
+def model() -> BertForSequenceClassification:
+    sizes = {"vocab_size": 50, "hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 4}
+    return BertForSequenceClassification(BertConfig(**sizes, intermediate_size=24))
+
+
+def test_a_copy_of_the_first_layer_is_narrowed(model):
+    layer = cost_table._narrowed(model, keep_neurons, 6)
+    assert inputs_of(block_of(model, layer).ffn_out) == 6
+    assert inputs_of(blocks_of(model)[0].ffn_out) == 24
+
+
+def test_costs_are_slopes_of_what_was_measured_on_narrowed_layers(model, monkeypatch):
+    def measure(calls):
+        with torch.inference_mode():
+            for call in calls.values():
+                assert torch.as_tensor(call()[0] if isinstance(call(), tuple) else call()).shape[-1] == 16
+        return {(kind, units): (1 + 0.5 * units if kind == "heads" else 2 + 0.01 * units) for kind, units in calls}
+
+    monkeypatch.setattr(cost_table, "_take_turns", measure)
+    before = copy.deepcopy(model.state_dict())
+    table = measure_costs(model, blocks_of(model)[0])
+    assert table.heads == {1: 1.5, 2: 2.0, 3: 2.5, 4: 3.0}
+    assert table.ffn == {6: 2.06, 12: 2.12, 18: 2.18, 24: 2.24}
+    assert (table.head_ms, table.neuron_ms, table.layer_ms) == (0.5, pytest.approx(0.01), 2.24)
+    assert table.record()["ffn"] == table.ffn
+    assert all(torch.equal(before[name], tensor) for name, tensor in model.state_dict().items())
