@@ -16,7 +16,7 @@ from constrictor.study.lineage import parent_of
 from constrictor.study.plan import Plan
 from constrictor.study.read import read_study
 from constrictor.study.replicate import Replicate
-from constrictor.study.resources import Work, measured_peak, needs
+from constrictor.study.resources import Work, measured, needs
 from constrictor.study.settings import canonical_json
 from constrictor.study.sources import LocalFile, LocalModel
 from constrictor.study.steps.prune import Vocabulary
@@ -64,7 +64,7 @@ def resources_for(work, benchmark):
     """
 
     def memory(wildcards, attempt):
-        return needs(work(wildcards), attempt, measured_peak(Path(benchmark.format(**wildcards)))).mem_mb
+        return needs(work(wildcards), attempt, measured(Path(benchmark.format(**wildcards)), "max_rss")).mem_mb
 
     return {
         "mem_mb": memory,

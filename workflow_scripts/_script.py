@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +14,7 @@ from constrictor.errors import ConstrictorError
 from constrictor.gpu_lease import lease_gpu
 from constrictor.machine import GPU_FORMATS, spell_machine
 from constrictor.progress import configure_logging, log
+from constrictor.study.json_files import read_object
 
 
 def json_of(kind: Any) -> Callable[[str], Any]:
@@ -56,10 +56,7 @@ def run(main: Callable[..., None], arguments: argparse.Namespace, gpu: bool = Fa
 
 def format_of(manifest: Path) -> str | None:
     """A model's format; None if its manifest cannot be read, which opening the model will tell."""
-    try:
-        return json.loads(manifest.read_text(encoding="utf-8"))["format"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
+    return read_object(manifest).get("format")
 
 
 def moves_to_gpu(manifest: Path) -> bool:

@@ -17,7 +17,7 @@ from constrictor.artifacts.hub_errors import Repository
 from constrictor.artifacts.manifest import Manifest
 from constrictor.artifacts.writing import artifact_folder, seal
 from constrictor.errors import ConstrictorError
-from constrictor.study.local_sources import package_path
+from constrictor.study.local_sources import layers_in, missing_source, package_path
 from constrictor.study.sources import HubModel, LocalModel, PackageModel
 
 _WANTED = (
@@ -57,13 +57,12 @@ def fetch_model(source: PackageModel | LocalModel | HubModel, folder: Path) -> M
         parameters = _count_parameters(staging, origin)
         if not (staging / "tokenizer.json").is_file():
             _convert_tokenizer(staging, origin)
-        layers = config.get("num_hidden_layers", config.get("n_layers"))
         manifest = Manifest(
             format="torch",
             precision="fp32",
             parameters=parameters,
             nonzero_parameters=parameters,
-            layers=layers,
+            layers=layers_in(config),
             details={"source": origin.record, "model_type": config.get("model_type")},
         )
         return seal(staging, manifest)
@@ -82,9 +81,9 @@ def _locate(source: PackageModel | LocalModel | HubModel) -> _Origin:
         snapshot = fetch(Repository("model", source.hub, source.revision), _WANTED, ("*/*", *_PICKLES))
         name = f"{source.hub} (commit {snapshot.commit[:12]})"
         return _Origin(snapshot.folder, name, snapshot.names, {**record, "commit": snapshot.commit})
+    if problem := missing_source(source):
+        raise ConstrictorError(problem)
     folder = package_path(source.package, source.folder) if isinstance(source, PackageModel) else Path(source.path)
-    if not folder.is_dir():
-        raise ConstrictorError(f"the model folder {folder} does not exist (looked in {Path.cwd()}).")
     return _Origin(folder, str(folder), [file.name for file in folder.iterdir()], record)
 
 

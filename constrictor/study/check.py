@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from constrictor.errors import nearest
-from constrictor.study.chain import chain_problem, layer_problem
+from constrictor.study.chain import chain_problem
+from constrictor.study.layers import layer_problem
 from constrictor.study.lineage import RESERVED, steps_of
 from constrictor.study.local_sources import local_layer_count, missing_source
 from constrictor.study.steps.distil import Distil, StudentModel

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import os
+from collections.abc import Mapping
 from functools import cache
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
+from typing import Any
 
 from constrictor.errors import ConstrictorError
+from constrictor.study.json_files import read_object
 from constrictor.study.sources import HubModel, LocalFile, LocalModel, PackageFile, PackageModel
 
 _LAYER_KEYS = ("num_hidden_layers", "n_layers", "n_layer", "num_layers")
@@ -62,10 +64,13 @@ def local_layer_count(source: PackageModel | LocalModel | HubModel) -> int | Non
         return None
     if isinstance(source, LocalModel):
         folder = Path(source.path)
-    if folder is None or not (folder / "config.json").is_file():
-        return None
-    try:
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    except ValueError:
-        return None
+    return layers_in(read_object(folder / "config.json")) if folder else None
+
+
+def layers_in(config: Mapping[str, Any]) -> int | None:
+    """Number of layers that a model's ``config.json`` tells of, whatever its architecture calls them; None if none.
+
+    >>> layers_in({"model_type": "gpt2", "n_layer": 12})
+    12
+    """
     return next((config[key] for key in _LAYER_KEYS if isinstance(config.get(key), int)), None)

@@ -8,7 +8,8 @@ from transformers import PreTrainedModel
 
 from constrictor.artifacts.architecture import Block, blocks_of, encoder_layers, family_of
 from constrictor.errors import ConstrictorError
-from constrictor.study.steps.matching import Attention, Hidden, layer_pairs
+from constrictor.study.layers import layer_pairs
+from constrictor.study.steps.matching import Attention, Hidden
 from constrictor.training.feature_losses import hidden_loss, relation_loss, relation_scores
 
 Insides = dict[str, Tensor]

@@ -16,7 +16,6 @@ def test_the_names_of_all_rules_are_taken():
     assert {name for file in files for name in named.findall(file.read_text(encoding="utf-8"))} == RULES
 
 
-
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
@@ -43,7 +42,7 @@ def test_the_names_of_all_rules_are_taken():
         ),
         (
             {"steps.teacher.model": {"from": "minilm", "layers": [2, 0]}, "recipes": {"baseline": "teacher"}},
-            "steps.teacher.model: the layers [2, 0] must rise, each named once.",
+            "steps.teacher.model: the layers [2, 0] must rise, each named once: [0, 2].",
         ),
     ],
 )  # fmt: skip

@@ -231,7 +231,11 @@ def test_null_takes_away_what_an_extended_study_has(study_file, tmp_path):
 @pytest.mark.parametrize(
     ("base", "text", "message"),
     [
-        ("nowhere.yaml", "", "the study .*nowhere.yaml cannot be read: No such file or directory. The path is relative to"),
+        (
+            "nowhere.yaml",
+            "",
+            "the study .*nowhere.yaml cannot be read: No such file or directory. The path is relative to",
+        ),
         ("base.yaml", "steps: [", "the study .*base.yaml is no YAML: while parsing"),
         ("base.yaml", "a list", "the study .*base.yaml holds no keys"),
         ("base.yaml", "extends: study.yaml", "the study .*base.yaml extends itself"),
