@@ -201,7 +201,7 @@ def write_texts(file: Path, rows: int) -> None:
 EXAMPLES = {
     "select a tenth": """
 from workflow_scripts.select_subset import main
-from constrictor.study.tasks import Subset
+from constrictor.study.corpora import Subset
 main(Subset(of="pool", size={rows} // 10), Path("pool.parquet"), [], Path("out.parquet"))""",
     "tokenize": """
 from constrictor.data.examples import read_examples

@@ -21,7 +21,7 @@ from constrictor.study.settings import canonical_json
 from constrictor.study.sources import LocalFile, LocalModel
 from constrictor.study.steps.prune import Vocabulary
 from constrictor.study.steps.recovery import Calibration, Recovery
-from constrictor.study.tasks import SPLITS
+from constrictor.study.splits import HELD_OUT, SPLITS
 from constrictor.study.workload import Workload
 
 # A plan is a large graph and none of it is garbage: looking for some less often saves a fifth of the time that planning
@@ -195,7 +195,7 @@ def held_out_of(wildcards):
     """The examples that a selection from a corpus keeps away from: validation and test, and all that some fold holds out."""
     if study.subsets[wildcards.name].of not in study.corpora:
         return []
-    splits = SPLITS if study.replicates.folds else ("validation", "test")
+    splits = SPLITS if study.replicates.folds else HELD_OUT
     held_out = [f"{DATA}/tasks/{task}/{split}.parquet" for task in study.tasks for split in splits]
     return held_out + [file for task in study.tasks for file in extra_tests_of(task)]
 

@@ -16,7 +16,7 @@ from constrictor.artifacts.reading import read_parsed
 from constrictor.comparison.bootstrap import Answers, Interval, interval, paired_difference
 from constrictor.comparison.efficiency import Training, last_training, per_million_parameters, per_training_minute
 from constrictor.data.outputs import Outputs, read_predictions
-from constrictor.data.task import TaskManifest
+from constrictor.data.task_manifest import TaskManifest
 from constrictor.metrics.measure import Problem
 from constrictor.metrics.problem import problem_of
 from constrictor.study.lineage import ancestry, parent_of, steps_of

@@ -9,7 +9,7 @@ from constrictor.comparison.collect import Comparison, collect
 from constrictor.comparison.plots import plot_quality_latency, plot_stages
 from constrictor.comparison.records import write_records
 from constrictor.comparison.table import table_csv, table_markdown
-from constrictor.data.task import read_task
+from constrictor.data.task_manifest import read_task
 
 
 def compare(settings: Comparison, task_manifest: Path, results: Path, target: Path) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from constrictor.comparison.bootstrap import Interval
 from constrictor.comparison.collect import Comparison, Row
-from constrictor.data.task import TaskManifest
+from constrictor.data.task_manifest import TaskManifest
 
 
 def table_csv(rows: Sequence[Row], settings: Comparison, metric: str) -> str:

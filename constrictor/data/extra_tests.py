@@ -9,9 +9,10 @@ import numpy as np
 from constrictor.data.duplicates import same_text_key
 from constrictor.data.examples import read_examples, write_examples
 from constrictor.data.rows import read_rows
-from constrictor.data.task import read_task
+from constrictor.data.task_manifest import read_task
 from constrictor.errors import ConstrictorError
-from constrictor.study.tasks import SPLITS, Task
+from constrictor.study.splits import SPLITS
+from constrictor.study.tasks import Task
 
 
 def prepare_extra_test(task: Task, name: str, folder: Path, target: Path) -> dict[str, int]:

@@ -11,7 +11,7 @@ from constrictor.data.examples import Examples, Text
 from constrictor.data.splits import strata_of, stratified_sample
 from constrictor.data.text import Overlap
 from constrictor.errors import ConstrictorError
-from constrictor.study.tasks import Subset
+from constrictor.study.corpora import Subset
 
 
 class Selection(NamedTuple):

@@ -48,8 +48,8 @@ def missing_source(source: object) -> str | None:
     try:
         if isinstance(source, PackageFile):
             package_path(source.package, source.file)
-        if isinstance(source, PackageModel):
-            package_path(source.package, source.folder)
+        if isinstance(source, PackageModel) and not package_path(source.package, source.folder).is_dir():
+            return f"'{source.folder}' in the package '{source.package}' is no folder. Name the one that holds config.json."
     except ConstrictorError as error:
         return str(error)
     return None

@@ -9,12 +9,12 @@ from constrictor.machine import slow_here
 from constrictor.study.chain import Shape, chain_problem, shape_of
 from constrictor.study.lineage import all_nodes, last_step
 from constrictor.study.replicate import Folding, Replicate
+from constrictor.study.sources import SplitSources
 from constrictor.study.steps.distil import Distil, SoftTargets, StudentModel
 from constrictor.study.steps.export import Export
 from constrictor.study.steps.finetune import Finetune
 from constrictor.study.steps.recovery import Recovery
 from constrictor.study.study import AnyStep, Study
-from constrictor.study.tasks import SplitSources
 from constrictor.study.teaching import co_teachers, last_distillation, recovery_teacher
 
 

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from constrictor.study.corpora import Corpus, Subset
 from constrictor.study.settings import Name, Settings
 from constrictor.study.sources import ModelSource
 from constrictor.study.steps.distil import Distil
@@ -13,7 +14,7 @@ from constrictor.study.steps.export import Export
 from constrictor.study.steps.finetune import Finetune
 from constrictor.study.steps.prune import AnyPrune
 from constrictor.study.steps.quantize import AnyQuantize
-from constrictor.study.tasks import AnyTask, Corpus, Subset
+from constrictor.study.tasks import AnyTask
 
 AnyStep = Annotated[Finetune | Distil | AnyPrune | AnyQuantize | Export, Field(discriminator="stage")]
 

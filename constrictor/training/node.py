@@ -22,7 +22,7 @@ from constrictor.artifacts.writing import artifact_folder, seal, write_text
 from constrictor.data.batching import predict_logits
 from constrictor.data.examples import UNLABELLED, read_examples
 from constrictor.data.lengths import length_summary, spell_cut
-from constrictor.data.task import TaskManifest, read_task
+from constrictor.data.task_manifest import TaskManifest, read_task
 from constrictor.data.tokenization import Tokenizer
 from constrictor.metrics.problem import problem_of
 from constrictor.progress import announce, log, spell_seconds

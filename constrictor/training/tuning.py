@@ -17,7 +17,7 @@ from constrictor.artifacts.adapter import base_digest, fold, round_to_nf4
 from constrictor.artifacts.architecture import encoder_layers, encoder_linears, family_of, keep_layers
 from constrictor.artifacts.manifest import AdapterRecord, read_manifest
 from constrictor.artifacts.torch_model import load_classifier
-from constrictor.data.task import TaskManifest
+from constrictor.data.task_manifest import TaskManifest
 from constrictor.errors import ConstrictorError, nearest
 from constrictor.study.steps.adapter import Adapter, Tuning
 

@@ -18,7 +18,7 @@ from constrictor.comparison.compare import compare
 from constrictor.comparison.plots import plot_quality_latency
 from constrictor.comparison.table import table_csv, table_markdown
 from constrictor.data.outputs import Outputs, write_predictions
-from constrictor.data.task import TaskManifest
+from constrictor.data.task_manifest import TaskManifest
 
 EXAMPLES = {"validation": 40, "test": 120}
 SHARES = {"teacher": 0.9, "teacher/kd": 0.85, "teacher/kd/mag": 0.8, "small": 0.6}

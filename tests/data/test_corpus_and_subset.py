@@ -7,7 +7,7 @@ from constrictor.data.corpus import prepare_corpus
 from constrictor.data.examples import UNLABELLED, Examples, read_examples, unlabelled, write_examples
 from constrictor.data.subset import select_subset
 from constrictor.errors import ConstrictorError
-from constrictor.study.tasks import Corpus, Subset
+from constrictor.study.corpora import Corpus, Subset
 
 
 def _corpus(tmp_path, documents: list[str], **settings):
