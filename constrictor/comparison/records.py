@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from constrictor.artifacts.manifest import Manifest
+from constrictor.artifacts.reading import read_parsed
 from constrictor.artifacts.writing import write_text
-from constrictor.comparison.collect import Row
+from constrictor.comparison.row import Row
 from constrictor.study.lineage import ancestry
 from constrictor.study.splits import HELD_OUT
 
@@ -63,7 +64,7 @@ def _record(row: Row, recipe: str, metric: str, replicates: Sequence[Path], subs
 
 def _origin(node: Path) -> dict[str, Any]:
     """A step with the settings that say what it started from."""
-    manifest = Manifest.model_validate_json((node / "model" / "manifest.json").read_text(encoding="utf-8"))
+    manifest = read_parsed(node / "model" / "manifest.json", Manifest.model_validate_json)
     last = manifest.lineage[-1]
     return {"step": last.step, "settings": last.settings}
 
@@ -76,7 +77,7 @@ def _subsets(manifest: Manifest, folder: Path) -> list[str]:
 
 def _results(node: Path) -> dict[str, dict[str, float]]:
     """All numbers of an evaluation, by split and further test set."""
-    found = json.loads((node / "metrics.json").read_text(encoding="utf-8"))
+    found = read_parsed(node / "metrics.json", json.loads)
     parts = {**{split: found[split] for split in HELD_OUT}, **found.get("extra_tests", {})}
     return {
         part: {name: value for name, value in metrics.items() if isinstance(value, int | float)}
