@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from constrictor.artifacts.writing import write_text
+from constrictor.artifacts.writing import write_json
 from constrictor.data.examples import read_examples
 from constrictor.data.lengths import length_summary
 from constrictor.data.outputs import Outputs, write_predictions
@@ -69,6 +68,6 @@ def evaluate(
             if split in HELD_OUT
         }
     write_predictions(predictions_file, predictions)
-    write_text(metrics_file, json.dumps(found, indent=2) + "\n")
+    write_json(metrics_file, found)
     scores = ", ".join(f"{name} {measured[name][labelled.metric]:.4f}" for name in predictions)
     announce(f"{labelled.metric}: {scores}")
