@@ -88,7 +88,10 @@ class Manifest(Settings):
             ConstrictorError: if this is a checkpoint that no task has been learned from.
         """
         if self.labels is None or self.max_length is None:
-            raise ConstrictorError("the model is a checkpoint to start from: it has not been trained on a task.")
+            raise ConstrictorError(
+                "the model is a checkpoint to start from: it has not been trained on a task. Put a 'finetune' or "
+                "'distil' step before this one."
+            )
         return self.labels, self.max_length
 
     def descend(self, step: str, settings: Settings, **changes: Any) -> Manifest:
@@ -129,7 +132,7 @@ def read_manifest(folder: Path) -> Manifest:
     try:
         manifest = Manifest.model_validate(json.loads(path.read_text(encoding="utf-8")))
     except FileNotFoundError:
-        raise ConstrictorError(f"{folder} is no finished model: it has no {MANIFEST}.") from None
+        raise ConstrictorError(f"{folder} is no finished model: it has no {MANIFEST}. Run snakemake again.") from None
     except (ValueError, ValidationError) as error:
         raise ConstrictorError(f"{path} is damaged ({type(error).__name__}). {rebuild}") from None
     for name, entry in manifest.files.items():

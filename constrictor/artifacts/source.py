@@ -89,7 +89,9 @@ def _locate(source: PackageModel | LocalModel | HubModel) -> _Origin:
 
 def _refuse_incomplete(staging: Path, origin: _Origin) -> None:
     if not (staging / "config.json").is_file():
-        raise ConstrictorError(f"{origin} holds no model: it has no config.json.")
+        raise ConstrictorError(
+            f"{origin} holds no model: it has no config.json. Name a folder that save_pretrained wrote."
+        )
     for index in staging.glob("*.safetensors.index.json"):
         wanted = sorted(set(_read_json(index, origin)["weight_map"].values()))
         lost = [name for name in wanted if not (staging / name).is_file()]
@@ -103,7 +105,9 @@ def _refuse_incomplete(staging: Path, origin: _Origin) -> None:
             f"{origin} has its weights only as a pickle ({pickles[0]}), which can run foreign code and is never opened. "
             "Convert it where you trust it: AutoModel.from_pretrained(...).save_pretrained(...) writes safetensors."
         )
-    raise ConstrictorError(f"{origin} holds no weights: it has no *.safetensors file.")
+    raise ConstrictorError(
+        f"{origin} holds no weights: it has no *.safetensors file. Save the model with save_pretrained."
+    )
 
 
 def _leave_foreign_code(config: dict[str, Any], staging: Path, origin: _Origin) -> None:
@@ -148,11 +152,15 @@ def _convert_tokenizer(staging: Path, origin: _Origin) -> None:
 
     # Without any vocabulary transformers makes an empty tokenizer, to which every word is unknown.
     if not any(any(origin.folder.glob(pattern)) for pattern in ("vocab*", "*.model", "merges.txt", "tokenizer*.txt")):
-        raise ConstrictorError(f"{origin} has no usable tokenizer: no tokenizer.json and no vocabulary.")
+        raise ConstrictorError(
+            f"{origin} has no usable tokenizer: no tokenizer.json and no vocabulary. Put its files there."
+        )
     try:
         tokenizer = AutoTokenizer.from_pretrained(staging, local_files_only=True, trust_remote_code=False)
         tokenizer.save_pretrained(staging)
     except Exception as error:  # every tokenizer family fails in a way of its own
         raise ConstrictorError(f"{origin} has no usable tokenizer: {error}") from None
     if not (staging / "tokenizer.json").is_file():
-        raise ConstrictorError(f"{origin} has a tokenizer that cannot be written as tokenizer.json.")
+        raise ConstrictorError(
+            f"{origin} has a tokenizer that cannot be written as tokenizer.json. Choose another model."
+        )

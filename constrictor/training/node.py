@@ -85,8 +85,8 @@ class Node:
             kept: the adapter that is written in the model's place.
         """
         from constrictor.artifacts.adapter import save_adapter
-        from constrictor.artifacts.architecture import note_shape
         from constrictor.artifacts.torch_model import count_parameters, save_classifier
+        from constrictor.artifacts.widths import note_shape
 
         self.write_training(trained)
         shape = note_shape(model)  # may write into the configuration, so it goes before the saving
