@@ -248,7 +248,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", nargs="*", metavar="planning|rerun|scripts|share|examples")
     parser.add_argument("--results", type=Path, default=ROOT / "results/quickstart", help="results of a finished study")
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=3, help="how often each is measured; the best counts")
     options = parser.parse_args()
     measurements = {
         "planning": lambda: measure_planning(options.rounds),

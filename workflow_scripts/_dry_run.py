@@ -90,4 +90,4 @@ def dry_run(arguments: Sequence[str]) -> DryRun:
 def _refuse_missing(studies: Sequence[Path]) -> None:
     for study in studies:
         if not study.is_file():
-            raise ConstrictorError(f"there is no study {study}.")
+            raise ConstrictorError(f"there is no study {study} (looked in {Path.cwd()}).")

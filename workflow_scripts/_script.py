@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
 from constrictor.errors import ConstrictorError
 from constrictor.gpu_lease import lease_gpu
@@ -18,11 +18,14 @@ from constrictor.study.json_files import read_object
 
 
 def json_of(kind: Any) -> Callable[[str], Any]:
-    """An argument's type: JSON text of a settings model."""
+    """An argument's type: JSON text of a settings model. What does not fit is told as pydantic tells it."""
     adapter: TypeAdapter[Any] = TypeAdapter(kind)
 
     def parse(text: str) -> Any:
-        return adapter.validate_json(text)
+        try:
+            return adapter.validate_json(text)
+        except ValidationError as error:
+            raise argparse.ArgumentTypeError(str(error)) from None
 
     return parse
 
