@@ -67,7 +67,8 @@ def _classes(task: ClassificationTask, frame: pd.DataFrame) -> Labels:
     names = task.labels or _sorted(column.unique().tolist())
     if len(names) < 2:
         raise ConstrictorError(
-            f"all rows have the label '{names[0]}' (column '{name}'): a task needs two classes or more."
+            f"all rows have the label '{names[0]}' (column '{name}'): a task needs two classes or more. "
+            "Check 'columns.label' and 'filter'."
         )
     _refuse_unknown(column.tolist(), names, name)
     if task.labels is None:
@@ -138,9 +139,13 @@ def _values(task: RegressionTask, frame: pd.DataFrame) -> Labels:
             "needs numbers. For names, use 'kind: classification'."
         ) from None
     if not np.isfinite(values).all():
-        raise ConstrictorError(f"the column '{column}' holds an infinite value or NaN.")
+        raise ConstrictorError(
+            f"the column '{column}' holds an infinite value or NaN. Leave such rows out with 'filter'."
+        )
     if values.min() == values.max():
-        raise ConstrictorError(f"all rows have the value {values[0]:g} (column '{column}').")
+        raise ConstrictorError(
+            f"all rows have the value {values[0]:g} (column '{column}'). Check 'columns.label' and 'filter'."
+        )
     return Labels([column], values)
 
 

@@ -40,7 +40,7 @@ def read_source(
         if column not in table.columns:
             raise ConstrictorError(f"{place} has no column '{column}'. {nearest(column, map(str, table.columns))}")
     if table.empty:
-        raise ConstrictorError(f"{place} has no rows.")
+        raise ConstrictorError(f"{place} has no rows. Name another file or split.")
     _refuse_lists(table, [*columns, *filter_], place)
     table = table.reset_index(drop=True)  # its index is the row's id
     for column, wanted in filter_.items():
