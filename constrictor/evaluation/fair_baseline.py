@@ -14,7 +14,7 @@ from constrictor.artifacts.writing import write_json
 from constrictor.evaluation.workers import Worker, read_texts, shapes_to_time, take_turns
 from constrictor.progress import announce
 from constrictor.runtimes.load import Variant
-from constrictor.study.study import Latency
+from constrictor.study.report import Latency
 
 
 def find_fair_baseline(artifact: Path, task: Path, settings: Latency, target: Path, threads: int) -> None:

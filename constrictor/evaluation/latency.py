@@ -20,7 +20,7 @@ from constrictor.evaluation.workers import Shape, Times, Worker, read_texts, sha
 from constrictor.machine import processor
 from constrictor.progress import announce
 from constrictor.runtimes.load import Variant
-from constrictor.study.study import Latency
+from constrictor.study.report import Latency
 
 COLD_STARTS = 2
 _CANDIDATE = ""  # its name among the baselines'

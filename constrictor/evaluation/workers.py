@@ -20,7 +20,7 @@ from constrictor.data.examples import Text, read_examples
 from constrictor.errors import ConstrictorError
 from constrictor.machine import SETTLE_SECONDS
 from constrictor.runtimes.load import Variant
-from constrictor.study.study import Latency
+from constrictor.study.report import Latency
 
 Shape = tuple[int, int | str]
 """Batch size and length in tokens, or `task` for texts as they are."""
