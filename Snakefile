@@ -17,6 +17,7 @@ if not workflow.overwrite_configfiles:
 include: "rules/common.smk"
 include: "rules/needs.smk"
 include: "rules/places.smk"
+include: "rules/files.smk"
 
 
 wildcard_constraints:

@@ -69,13 +69,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("results", type=Path, help="results/<study>/<task>")
     parser.add_argument("--baseline", default="teacher", help="lineage of the baseline")
-    folder = parser.parse_args()
-    replicates = sorted(path for path in folder.results.iterdir() if path.is_dir())
-    baseline_nodes = [replicate / folder.baseline for replicate in replicates]
+    options = parser.parse_args()
+    replicates = sorted(path for path in options.results.iterdir() if path.is_dir())
+    baseline_nodes = [replicate / options.baseline for replicate in replicates]
     manifest = Manifest.model_validate_json((baseline_nodes[0] / "model/manifest.json").read_text(encoding="utf-8"))
     problem = Classification(manifest.labels or [])
     baseline = pooled(baseline_nodes)
-    print(f"{len(replicates)} replicates, {len(baseline.labels)} examples each; differences from {folder.baseline}")
+    print(f"{len(replicates)} replicates, {len(baseline.labels)} examples each; differences from {options.baseline}")
     for node in sorted(path.parent for path in replicates[0].rglob("predictions.parquet")):
         lineage = node.relative_to(replicates[0]).as_posix()
         nodes = [replicate / lineage for replicate in replicates]

@@ -201,7 +201,7 @@ def write_texts(file: Path, rows: int) -> None:
 EXAMPLES = {
     "select a tenth": """
 from workflow_scripts.select_subset import main
-from constrictor.study.tasks import Subset
+from constrictor.study.corpora import Subset
 main(Subset(of="pool", size={rows} // 10), Path("pool.parquet"), [], Path("out.parquet"))""",
     "tokenize": """
 from constrictor.data.examples import read_examples
@@ -248,7 +248,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", nargs="*", metavar="planning|rerun|scripts|share|examples")
     parser.add_argument("--results", type=Path, default=ROOT / "results/quickstart", help="results of a finished study")
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=3, help="how often each is measured; the best counts")
     options = parser.parse_args()
     measurements = {
         "planning": lambda: measure_planning(options.rounds),

@@ -206,8 +206,8 @@ def _distilling_trainer() -> type:
 def main() -> None:
     """Run all variants in turn and print rates and ratios."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--seconds", type=float, default=12.0)
+    parser.add_argument("--rounds", type=int, default=3, help="how often the variants take turns")
+    parser.add_argument("--seconds", type=float, default=12.0, help="training time of a variant in a round")
     parser.add_argument("--variant", help="run this one here and print its rate (used by the rounds)")
     options = parser.parse_args()
     if options.variant:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import os
 import platform
+import resource
+import sys
 from functools import lru_cache
 from pathlib import Path
+from typing import TypedDict
 
 # What low-precision kernels use, in the kernel's spelling.
 _TELLING = (
@@ -25,9 +28,21 @@ _TELLING = (
 GPU_FORMATS = ("torch", "bitsandbytes")
 
 
+SETTLE_SECONDS = 0.03
+"""Pause before a model is timed: ONNX Runtime's threads spin for some milliseconds after a call, and would steal time."""
+
+
+class Processor(TypedDict):
+    """A processor: its name, the number of usable cores, and those of its instruction sets that tell how fast it is."""
+
+    name: str
+    cores: int | None
+    instructions: list[str]
+
+
 @lru_cache(maxsize=1)
-def processor() -> dict[str, object]:
-    """Name, number of usable cores and the telling instruction sets of this machine's processor."""
+def processor() -> Processor:
+    """This machine's processor."""
     name, flags = platform.processor() or platform.machine(), set[str]()
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
@@ -52,14 +67,27 @@ def spell_machine() -> str:
     return f"{found['name']}, {found['cores']} cores, {platform.system()} {platform.machine()}, Python {python}"
 
 
+def peak_memory_bytes() -> int:
+    """Most memory that this process ever held, in bytes.
+
+    Not `ru_maxrss` where Linux tells better: a process inherits that number from the one that started it.
+    """
+    try:
+        status = Path("/proc/self/status").read_text(encoding="utf-8")
+        return int(status.partition("VmHWM:")[2].split()[0]) * 1024
+    except (OSError, IndexError):
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        return peak if sys.platform == "darwin" else peak * 1024  # kibibytes elsewhere
+
+
 def has_int8_dot_product() -> bool:
     """Whether the processor adds up int8 products in 32 bits (VNNI, AMX or Arm's dot product)."""
-    return bool({"avx512_vnni", "avx_vnni", "amx_int8", "asimddp"} & set(processor()["instructions"]))  # type: ignore[call-overload]
+    return bool({"avx512_vnni", "avx_vnni", "amx_int8", "asimddp"} & set(processor()["instructions"]))
 
 
 def has_bf16_products() -> bool:
     """Whether the processor multiplies bf16 matrices."""
-    return bool({"avx512_bf16", "amx_bf16", "bf16"} & set(processor()["instructions"]))  # type: ignore[call-overload]
+    return bool({"avx512_bf16", "amx_bf16", "bf16"} & set(processor()["instructions"]))
 
 
 def has_gpu() -> bool:

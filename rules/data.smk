@@ -139,7 +139,7 @@ rule select_subset:
         "../envs/constrictor.yaml"
     threads: threads_for(reading)
     resources:
-        **resources_for(reading, f"{DATA}/logs/subset_{{name}}.tsv"),
+        **resources_for(reading, f"{DATA}/logs/{{fold}}subset_{{name}}.tsv"),
     params:
         settings=lambda wildcards: study.subsets[wildcards.name].canonical(),
         code=code_of("select_subset"),

@@ -1,6 +1,6 @@
 # What each job asks of the machine or the queue: threads, memory, time and GPU.
 from constrictor.gpu_lease import visible_gpus
-from constrictor.study.resources import Work, measured_peak, needs
+from constrictor.study.resources import Work, measured, needs
 from constrictor.study.workload import Workload
 
 # A profile says how many GPUs jobs may have at a time (`resources: gpu=8`); where none does, it is those of this machine.
@@ -21,7 +21,7 @@ def resources_for(work, benchmark):
     """
 
     def memory(wildcards, attempt):
-        return needs(work(wildcards), attempt, measured_peak(Path(benchmark.format(**wildcards)))).mem_mb
+        return needs(work(wildcards), attempt, measured(Path(benchmark.format(**wildcards)), "max_rss")).mem_mb
 
     return {
         "mem_mb": memory,

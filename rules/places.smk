@@ -5,6 +5,7 @@ from constrictor.artifacts.writing import refuse_unwritable
 from constrictor.clock import date_back
 from constrictor.errors import ConstrictorError
 from constrictor.study.sources import LocalFile, LocalModel
+from constrictor.study.splits import SPLITS
 
 
 def local_extra_test(wildcards):

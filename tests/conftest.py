@@ -74,7 +74,8 @@ def tiny_task(tmp_path_factory: pytest.TempPathFactory, sentences: list[tuple[st
     """A prepared task of 120 learnable sentences: 72 to train on, 24 each for validation and test."""
     from constrictor.data.task import prepare_task
     from constrictor.study.sources import LocalFile
-    from constrictor.study.tasks import ClassificationTask, Split
+    from constrictor.study.splits import Split
+    from constrictor.study.tasks import ClassificationTask
 
     folder = tmp_path_factory.mktemp("tiny_task")
     source = folder / "source.csv"

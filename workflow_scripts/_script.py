@@ -3,26 +3,29 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
 from constrictor.errors import ConstrictorError
 from constrictor.gpu_lease import lease_gpu
 from constrictor.machine import GPU_FORMATS, spell_machine
 from constrictor.progress import configure_logging, log
+from constrictor.study.json_files import read_object
 
 
 def json_of(kind: Any) -> Callable[[str], Any]:
-    """An argument's type: JSON text of a settings model."""
+    """An argument's type: JSON text of a settings model. What does not fit is told as pydantic tells it."""
     adapter: TypeAdapter[Any] = TypeAdapter(kind)
 
     def parse(text: str) -> Any:
-        return adapter.validate_json(text)
+        try:
+            return adapter.validate_json(text)
+        except ValidationError as error:
+            raise argparse.ArgumentTypeError(str(error)) from None
 
     return parse
 
@@ -56,10 +59,7 @@ def run(main: Callable[..., None], arguments: argparse.Namespace, gpu: bool = Fa
 
 def format_of(manifest: Path) -> str | None:
     """A model's format; None if its manifest cannot be read, which opening the model will tell."""
-    try:
-        return json.loads(manifest.read_text(encoding="utf-8"))["format"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
+    return read_object(manifest).get("format")
 
 
 def moves_to_gpu(manifest: Path) -> bool:

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from constrictor.comparison.collect import Comparison
 from constrictor.comparison.compare import compare
+from constrictor.comparison.row import Comparison
 from workflow_scripts._script import json_of, parser, run
 
 

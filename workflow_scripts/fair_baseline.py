@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from constrictor.evaluation.fair_baseline import find_fair_baseline
-from constrictor.study.study import Latency
+from constrictor.study.report import Latency
 from workflow_scripts._script import json_of, parser, run
 
 

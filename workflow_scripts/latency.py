@@ -5,7 +5,7 @@ from pathlib import Path
 
 from constrictor.artifacts.reading import read_parsed
 from constrictor.evaluation.latency import measure_latency
-from constrictor.study.study import Latency
+from constrictor.study.report import Latency
 from workflow_scripts._script import json_of, parser, run
 
 

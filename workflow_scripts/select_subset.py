@@ -5,7 +5,7 @@ from pathlib import Path
 from constrictor.data.examples import read_examples, write_examples
 from constrictor.data.subset import select_subset
 from constrictor.progress import announce
-from constrictor.study.tasks import Subset
+from constrictor.study.corpora import Subset
 from workflow_scripts._script import json_of, parser, run
 
 

@@ -88,7 +88,10 @@ class Manifest(Settings):
             ConstrictorError: if this is a checkpoint that no task has been learned from.
         """
         if self.labels is None or self.max_length is None:
-            raise ConstrictorError("the model is a checkpoint to start from: it has not been trained on a task.")
+            raise ConstrictorError(
+                "the model is a checkpoint to start from: it has not been trained on a task. Put a 'finetune' or "
+                "'distil' step before this one."
+            )
         return self.labels, self.max_length
 
     def descend(self, step: str, settings: Settings, **changes: Any) -> Manifest:

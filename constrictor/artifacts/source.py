@@ -18,7 +18,7 @@ from constrictor.artifacts.manifest import Manifest
 from constrictor.artifacts.writing import artifact_folder, seal
 from constrictor.data.tokenization import TOKENIZER, Tokenizer
 from constrictor.errors import ConstrictorError
-from constrictor.study.local_sources import layer_count, package_path
+from constrictor.study.local_sources import layers_in, missing_source, package_path
 from constrictor.study.sources import HubModel, LocalModel, PackageModel
 
 _WANTED = (
@@ -64,7 +64,7 @@ def fetch_model(source: PackageModel | LocalModel | HubModel, folder: Path) -> M
             precision="fp32",
             parameters=parameters,
             nonzero_parameters=parameters,
-            layers=layer_count(config),
+            layers=layers_in(config),
             details={"source": origin.record, "model_type": config.get("model_type")},
         )
         return seal(staging, manifest)
@@ -86,15 +86,17 @@ def _locate(source: PackageModel | LocalModel | HubModel) -> _Origin:
         snapshot = fetch(Repository("model", source.hub, source.revision), _WANTED, ("*/*", *_PICKLES))
         name = f"{source.hub} (commit {snapshot.commit[:12]})"
         return _Origin(snapshot.folder, name, snapshot.names, {**record, "commit": snapshot.commit})
+    if problem := missing_source(source):
+        raise ConstrictorError(problem)
     folder = package_path(source.package, source.folder) if isinstance(source, PackageModel) else Path(source.path)
-    if not folder.is_dir():
-        raise ConstrictorError(f"the model folder {folder} does not exist (looked in {Path.cwd()}).")
     return _Origin(folder, str(folder), [file.name for file in folder.iterdir()], record)
 
 
 def _refuse_incomplete(staging: Path, origin: _Origin) -> None:
     if not (staging / "config.json").is_file():
-        raise ConstrictorError(f"{origin} holds no model: it has no config.json.")
+        raise ConstrictorError(
+            f"{origin} holds no model: it has no config.json. Name a folder that save_pretrained wrote."
+        )
     for index in staging.glob("*.safetensors.index.json"):
         wanted = sorted(set(_read_json(index, origin).get("weight_map", {}).values()))
         lost = [name for name in wanted if not (staging / name).is_file()]
@@ -108,7 +110,9 @@ def _refuse_incomplete(staging: Path, origin: _Origin) -> None:
             f"{origin} has its weights only as a pickle ({pickles[0]}), which can run foreign code and is never opened. "
             "Convert it where you trust it: AutoModel.from_pretrained(...).save_pretrained(...) writes safetensors."
         )
-    raise ConstrictorError(f"{origin} holds no weights: it has no *.safetensors file.")
+    raise ConstrictorError(
+        f"{origin} holds no weights: it has no *.safetensors file. Save the model with save_pretrained."
+    )
 
 
 def _leave_foreign_code(config: dict[str, Any], staging: Path, origin: _Origin) -> None:
@@ -161,11 +165,15 @@ def _convert_tokenizer(staging: Path, origin: _Origin) -> None:
 
     # Without any vocabulary transformers makes an empty tokenizer, to which every word is unknown.
     if not any(any(origin.folder.glob(pattern)) for pattern in ("vocab*", "*.model", "merges.txt", "tokenizer*.txt")):
-        raise ConstrictorError(f"{origin} has no usable tokenizer: no tokenizer.json and no vocabulary.")
+        raise ConstrictorError(
+            f"{origin} has no usable tokenizer: no tokenizer.json and no vocabulary. Put its files there."
+        )
     try:
         tokenizer = AutoTokenizer.from_pretrained(staging, local_files_only=True, trust_remote_code=False)
         tokenizer.save_pretrained(staging)
     except Exception as error:  # every tokenizer family fails in a way of its own
         raise ConstrictorError(f"{origin} has no usable tokenizer: {error}") from None
     if not (staging / "tokenizer.json").is_file():
-        raise ConstrictorError(f"{origin} has a tokenizer that cannot be written as tokenizer.json.")
+        raise ConstrictorError(
+            f"{origin} has a tokenizer that cannot be written as tokenizer.json. Choose another model."
+        )

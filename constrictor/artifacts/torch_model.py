@@ -14,11 +14,11 @@ from torch import Tensor, nn
 from transformers import AutoConfig, AutoModelForSequenceClassification, PretrainedConfig, PreTrainedModel
 
 from constrictor.artifacts.adapter import open_adapter
-from constrictor.artifacts.architecture import take_shape
 from constrictor.artifacts.manifest import MANIFEST, EncoderShape, Manifest
 from constrictor.artifacts.model_inputs import inputs_of
 from constrictor.artifacts.reading import read_parsed
 from constrictor.artifacts.tokenizer_files import copy_tokenizer
+from constrictor.artifacts.widths import take_shape
 from constrictor.data.batching import Batch
 from constrictor.errors import ConstrictorError
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import shutil
 from collections.abc import Iterator
@@ -79,6 +80,11 @@ def write_text(target: Path, text: str) -> None:
     """Write a text file, whole or not at all."""
     with atomic_file(target) as staging:
         staging.write_text(text, encoding="utf-8")
+
+
+def write_json(target: Path, value: object) -> None:
+    """Write a value as JSON for people and programs, whole or not at all."""
+    write_text(target, json.dumps(value, indent=2) + "\n")
 
 
 @contextmanager

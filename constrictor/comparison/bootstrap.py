@@ -6,7 +6,7 @@ example. Replicates share their test examples: a draw takes an example in all of
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -37,10 +37,15 @@ class Answers(NamedTuple):
 
 
 def interval(measure: Measure, answers: Answers, resamples: int, seed: int = 0) -> Interval:
-    """A metric with its interval."""
-    value = float(_values(measure, answers, np.ones((1, len(answers.labels))))[0])
-    draws = np.concatenate([_values(measure, answers, w) for w in _weights(len(answers.labels), resamples, seed)])
-    return Interval(value, *np.percentile(draws, [2.5, 97.5]).tolist())
+    """A metric with its interval.
+
+    Args:
+        measure: the metric.
+        answers: a model's answers.
+        resamples: number of draws.
+        seed: seed of the draws; the same seed gives the same draws.
+    """
+    return _bootstrap(lambda weights: _values(measure, answers, weights), len(answers.labels), resamples, seed)
 
 
 def paired_difference(measure: Measure, model: Answers, baseline: Answers, resamples: int, seed: int = 0) -> Interval:
@@ -58,14 +63,17 @@ def paired_difference(measure: Measure, model: Answers, baseline: Answers, resam
     """
     if not np.array_equal(model.labels, baseline.labels):
         raise ValueError("a paired comparison needs the same examples in the same order")
-    whole = np.ones((1, len(model.labels)))
-    value = float((_values(measure, model, whole) - _values(measure, baseline, whole))[0])
-    draws = np.concatenate(
-        [
-            _values(measure, model, weights) - _values(measure, baseline, weights)
-            for weights in _weights(len(model.labels), resamples, seed)
-        ]
-    )
+
+    def differences(weights: np.ndarray) -> np.ndarray:
+        return _values(measure, model, weights) - _values(measure, baseline, weights)
+
+    return _bootstrap(differences, len(model.labels), resamples, seed)
+
+
+def _bootstrap(values: Callable[[np.ndarray], np.ndarray], examples: int, resamples: int, seed: int) -> Interval:
+    """The value of all examples, with the interval of the values ``(draws,)`` of weights ``(draws, examples)``."""
+    value = float(values(np.ones((1, examples)))[0])
+    draws = np.concatenate([values(weights) for weights in _weights(examples, resamples, seed)])
     return Interval(value, *np.percentile(draws, [2.5, 97.5]).tolist())
 
 

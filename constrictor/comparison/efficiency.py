@@ -39,7 +39,7 @@ def last_training(lineage: str, replicates: Sequence[Path]) -> Training | None:
         replicates: ``results/<study>/<task>/<replicate>`` of each repetition.
     """
     for node in reversed(ancestry(lineage)):
-        records = [record for root in replicates if (record := _record(root / node)) is not None]
+        records = [record for root in replicates if "trainable_parameters" in (record := _record(root / node))]
         if not records:
             continue
         joules = [record["energy_joules"] for record in records if "energy_joules" in record]
@@ -53,10 +53,21 @@ def last_training(lineage: str, replicates: Sequence[Path]) -> Training | None:
     return None
 
 
-def _record(node: Path) -> dict[str, Any] | None:
+def training_seconds(lineage: str, replicates: Sequence[Path]) -> float:
+    """Seconds of all the training that led to a model, the mean over replicates.
+
+    Args:
+        lineage: the model's.
+        replicates: ``results/<study>/<task>/<replicate>`` of each repetition.
+    """
+    totals = [sum(_record(root / node).get("seconds", 0.0) for node in ancestry(lineage)) for root in replicates]
+    return float(np.mean(totals))
+
+
+def _record(node: Path) -> dict[str, Any]:
+    """What a node's ``training.json`` says; nothing where the step has none."""
     file = node / "training.json"
-    record: dict[str, Any] = read_parsed(file, json.loads) if file.is_file() else {}
-    return record if "trainable_parameters" in record else None
+    return read_parsed(file, json.loads) if file.is_file() else {}
 
 
 def per_million_parameters(metric: float, parameters: int) -> float:

@@ -13,8 +13,8 @@ from matplotlib.figure import Figure
 
 from constrictor.artifacts.writing import atomic_file
 from constrictor.comparison.bootstrap import Interval
-from constrictor.comparison.collect import Row
 from constrictor.comparison.pareto import pareto_front
+from constrictor.comparison.row import Row
 from constrictor.study.lineage import steps_of
 
 INK, QUIET, ACCENT, FRONT = "#1b2733", "#8a97a3", "#2b6cb0", "#c05621"
@@ -57,7 +57,7 @@ def plot_quality_latency(rows: Sequence[Row], metric: str, margin: float, file: 
         figure = Figure(figsize=(8.5, 5.2), layout="constrained")
         axes = figure.add_subplot()
         axes.errorbar(
-            latencies, qualities, yerr=_bars([row.test for row in timed]), fmt="none", ecolor="#cbd3da", lw=1.2
+            latencies, qualities, yerr=_error_bars([row.test for row in timed]), fmt="none", ecolor="#cbd3da", lw=1.2
         )
         front = pareto_front(latencies, qualities)
         axes.step(
@@ -65,9 +65,7 @@ def plot_quality_latency(rows: Sequence[Row], metric: str, margin: float, file: 
             where="post", color=FRONT, lw=1.4, label="Pareto front",
         )  # fmt: skip
         colours = [FRONT if index in front else ACCENT for index in range(len(timed))]
-        axes.scatter(
-            latencies, qualities, s=[max(20, row.bytes / 1e6 * 9) for row in timed], c=colours, alpha=0.75, lw=0
-        )
+        axes.scatter(latencies, qualities, s=[_area(row) for row in timed], c=colours, alpha=0.75, lw=0)
         for row in timed:
             if row.against_baseline is None:
                 axes.axhline(100 * row.test.value, color=QUIET, lw=0.8, ls=":")
@@ -94,6 +92,11 @@ def _at_first_shape(rows: Sequence[Row]) -> dict[str, dict[str, Any]]:
         return {}
     every = {row.lineage: row.timed_at(first["batch"], first["length"]) for row in rows}
     return {lineage: shape for lineage, shape in every.items() if shape}
+
+
+def _area(row: Row) -> float:
+    """Square points of a model's mark: 9 a megabyte of its files, and no mark smaller than can be seen."""
+    return max(20, row.bytes / 1e6 * 9)
 
 
 def _ticks(low: float, high: float) -> list[float]:
@@ -140,7 +143,13 @@ def plot_stages(rows: Sequence[Row], metric: str, file: Path) -> None:
         values = [100 * row.test.value for row in ordered]
         quality.axvline(100 * baseline.test.value, color=QUIET, lw=0.8, ls=":")
         quality.errorbar(
-            values, positions, xerr=_bars([row.test for row in ordered]), fmt="o", ms=5, color=ACCENT, ecolor="#a9bccd"
+            values,
+            positions,
+            xerr=_error_bars([row.test for row in ordered]),
+            fmt="o",
+            ms=5,
+            color=ACCENT,
+            ecolor="#a9bccd",
         )
         quality.set_yticks(positions, [_indented(row.lineage) for row in ordered], family="monospace")
         quality.set_xlabel(f"{metric} on test in %")
@@ -171,7 +180,7 @@ def _bar(axes: Axes, positions: np.ndarray, values: Sequence[float], spelling: s
     axes.grid(axis="y", visible=False)
 
 
-def _bars(found: Sequence[Interval]) -> np.ndarray:
+def _error_bars(found: Sequence[Interval]) -> np.ndarray:
     """Distances from the values to the ends of their intervals, in percent: ``(2, models)``."""
     return 100 * np.array([[item.value - item.low for item in found], [item.high - item.value for item in found]])
 

@@ -10,8 +10,9 @@ from typing import Any
 from constrictor.artifacts.manifest import Manifest
 from constrictor.artifacts.reading import read_parsed
 from constrictor.artifacts.writing import write_text
-from constrictor.comparison.collect import Row
+from constrictor.comparison.row import Row
 from constrictor.study.lineage import ancestry
+from constrictor.study.splits import HELD_OUT
 
 
 def write_records(rows: Sequence[Row], metric: str, replicates: Sequence[Path], subsets: Path, target: Path) -> None:
@@ -77,7 +78,7 @@ def _subsets(manifest: Manifest, folder: Path) -> list[str]:
 def _results(node: Path) -> dict[str, dict[str, float]]:
     """All numbers of an evaluation, by split and further test set."""
     found = read_parsed(node / "metrics.json", json.loads)
-    parts = {**{split: found[split] for split in ("validation", "test")}, **found.get("extra_tests", {})}
+    parts = {**{split: found[split] for split in HELD_OUT}, **found.get("extra_tests", {})}
     return {
         part: {name: value for name, value in metrics.items() if isinstance(value, int | float)}
         for part, metrics in parts.items()

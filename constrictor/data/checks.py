@@ -1,4 +1,4 @@
-"""Tell a column of texts from one of numbers or one of gaps, before a model is trained on the wrong column."""
+"""Refuse columns with gaps, and tell one of texts from one of numbers, before a model is trained on the wrong column."""
 
 from __future__ import annotations
 
@@ -39,6 +39,26 @@ def refuse_other_than_text(table: pd.DataFrame, column: str, place: str) -> None
         raise ConstrictorError(
             f"{place}: {_percent(numbers)} of the column '{column}' are numbers, and it is to hold the texts. "
             f"{_better_columns(table, column)}"
+        )
+
+
+def refuse_gaps(frame: pd.DataFrame, column: str, what: str, way_out: str) -> None:
+    """Refuse a column with empty cells.
+
+    Args:
+        frame: the rows, all cells text, with a column ``id``.
+        column: the column.
+        what: what its cells hold.
+        way_out: the setting that leaves such rows out.
+
+    Raises:
+        ConstrictorError: naming the first rows with an empty cell.
+    """
+    empty = frame["id"][frame[column].str.strip() == ""]
+    if len(empty):
+        raise ConstrictorError(
+            f"{len(empty)} rows have no {what} (column '{column}'); the first, counted from 0: "
+            f"{', '.join(empty.head(5))}. Fill them in, or leave them out with {way_out}."
         )
 
 

@@ -13,8 +13,8 @@ from constrictor.data.sources import read_source
 from constrictor.data.task import fingerprint
 from constrictor.data.text import sentences_of
 from constrictor.errors import ConstrictorError
+from constrictor.study.corpora import Corpus
 from constrictor.study.settings import Settings
-from constrictor.study.tasks import Corpus
 
 
 class CorpusManifest(Settings):

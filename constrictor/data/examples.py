@@ -7,12 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from constrictor.artifacts.reading import refuse_missing
-from constrictor.artifacts.writing import atomic_file
 from constrictor.data.batching import Text
-from constrictor.errors import ConstrictorError
+from constrictor.data.parquet import label_column, labels_in, read_table, write_table
 
 UNLABELLED = -100
 """The label of an example that has none: the value that torch's cross-entropy ignores."""
@@ -54,9 +51,7 @@ def write_examples(file: Path, examples: Examples) -> None:
         if pairs
         else {"text": examples.texts}
     )
-    table = pa.table({"id": examples.ids, **texts, "label": label_column(examples.labels)})
-    with atomic_file(file) as staging:
-        pq.write_table(table, staging, compression="zstd")
+    write_table(file, pa.table({"id": examples.ids, **texts, "label": label_column(examples.labels)}))
 
 
 def read_examples(file: Path) -> Examples:
@@ -65,25 +60,7 @@ def read_examples(file: Path) -> Examples:
     Raises:
         ConstrictorError: if the file is missing or is not a whole Parquet file.
     """
-    refuse_missing(file)
-    try:
-        table = pq.read_table(file)
-        texts = [table[name].to_pylist() for name in ("text", "pair") if name in table.column_names]
-        labels = labels_in(table)
-    except (pa.ArrowException, OSError, KeyError) as error:
-        raise ConstrictorError(f"{file} cannot be read: {error}. Delete it and run snakemake again.") from None
-    return Examples(table["id"].to_pylist(), texts[0] if len(texts) == 1 else list(zip(*texts, strict=True)), labels)
-
-
-def label_column(labels: np.ndarray) -> pa.Array:
-    """Labels of any kind as a column: numbers, or lists of one length."""
-    flat = pa.array(labels.ravel())
-    return flat if labels.ndim == 1 else pa.FixedSizeListArray.from_arrays(flat, labels.shape[1])
-
-
-def labels_in(table: pa.Table) -> np.ndarray:
-    """What :func:`label_column` made a column of."""
-    column = table["label"].combine_chunks()
-    if pa.types.is_fixed_size_list(column.type):
-        return column.flatten().to_numpy().reshape(len(table), -1).copy()
-    return column.to_numpy(zero_copy_only=False).copy()
+    table = read_table(file, "id", "text", "label")
+    texts = [table[name].to_pylist() for name in ("text", "pair") if name in table.column_names]
+    texts = texts[0] if len(texts) == 1 else list(zip(*texts, strict=True))
+    return Examples(table["id"].to_pylist(), texts, labels_in(table))

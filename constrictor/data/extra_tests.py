@@ -9,9 +9,10 @@ import numpy as np
 from constrictor.data.duplicates import same_text_key
 from constrictor.data.examples import read_examples, write_examples
 from constrictor.data.rows import read_rows
-from constrictor.data.task import read_task
+from constrictor.data.task_manifest import read_task
 from constrictor.errors import ConstrictorError
-from constrictor.study.tasks import SPLITS, Task
+from constrictor.study.splits import SPLITS
+from constrictor.study.tasks import Task
 
 
 def prepare_extra_test(task: Task, name: str, folder: Path, target: Path) -> dict[str, int]:
@@ -40,6 +41,8 @@ def prepare_extra_test(task: Task, name: str, folder: Path, target: Path) -> dic
     taken = {same_text_key(text) for split in SPLITS for text in read_examples(folder / f"{split}.parquet").texts}
     new = np.array([same_text_key(text) not in taken for text in found.examples.texts])
     if not new.any():
-        raise ConstrictorError(f"the extra test '{name}' holds no text that the task's own splits have not.")
+        raise ConstrictorError(
+            f"the extra test '{name}' holds no text that the task's own splits have not. Leave it out."
+        )
     write_examples(target, found.examples.take(np.flatnonzero(new)))
     return {**found.dropped, "in the task's own splits": int((~new).sum()), "rows": int(new.sum())}

@@ -9,12 +9,14 @@ import numpy as np
 
 from constrictor.artifacts.writing import write_text
 from constrictor.data.examples import Examples, read_examples, write_examples
+from constrictor.data.labels import count_labels
 from constrictor.data.splits import strata_of, stratified_sample
 from constrictor.data.stratification import stratified_folds
-from constrictor.data.task import count_labels, fingerprint, read_task, refuse_missing_class
+from constrictor.data.task import fingerprint, refuse_missing_class
+from constrictor.data.task_manifest import read_task
 from constrictor.errors import ConstrictorError
 from constrictor.study.replicate import Folding
-from constrictor.study.tasks import SPLITS
+from constrictor.study.splits import SPLITS
 
 
 def cut_folds(settings: Folding, task: Path) -> list[dict[str, int]]:

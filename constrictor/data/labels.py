@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from constrictor.data.checks import refuse_gaps
 from constrictor.errors import ConstrictorError, nearest
 from constrictor.study.tasks import ClassificationTask, MultilabelTask, RegressionTask, Task
 
@@ -61,14 +62,15 @@ def count_labels(values: np.ndarray, names: Sequence[str]) -> dict[str, int]:
 
 def _classes(task: ClassificationTask, frame: pd.DataFrame) -> Labels:
     name = task.columns.label
-    _refuse_empty(frame, name)
+    refuse_gaps(frame, name, "label", "'filter'")
     column = frame[name]
     names = task.labels or _sorted(column.unique().tolist())
     if task.labels is None:
         _refuse_twins(names, name)
     if len(names) < 2:
         raise ConstrictorError(
-            f"all rows have the label '{names[0]}' (column '{name}'): a task needs two classes or more."
+            f"all rows have the label '{names[0]}' (column '{name}'): a task needs two classes or more. "
+            "Check 'columns.label' and 'filter'."
         )
     _refuse_unknown(column.tolist(), names, name)
     if task.labels is None:
@@ -101,7 +103,7 @@ def _label_sets(task: MultilabelTask, frame: pd.DataFrame) -> Labels:
 
 def _flags(frame: pd.DataFrame, column: str) -> np.ndarray:
     """A label's own column as zeros and ones."""
-    _refuse_empty(frame, column)
+    refuse_gaps(frame, column, "label", "'filter'")
     flags = frame[column].str.strip().str.lower().map(_FLAGS)
     if flags.isna().any():
         wrong = frame[flags.isna()].iloc[0]
@@ -134,7 +136,7 @@ def _split_lists(task: MultilabelTask, column: pd.Series) -> Labels:
 
 def _values(task: RegressionTask, frame: pd.DataFrame) -> Labels:
     column = task.columns.label
-    _refuse_empty(frame, column)
+    refuse_gaps(frame, column, "label", "'filter'")
     try:
         values = frame[column].to_numpy(dtype=str).astype(np.float32)
     except ValueError:
@@ -144,19 +146,14 @@ def _values(task: RegressionTask, frame: pd.DataFrame) -> Labels:
             "needs numbers, with a decimal point. For names, use 'kind: classification'."
         ) from None
     if not np.isfinite(values).all():
-        raise ConstrictorError(f"the column '{column}' holds an infinite value or NaN.")
-    if values.min() == values.max():
-        raise ConstrictorError(f"all rows have the value {values[0]:g} (column '{column}').")
-    return Labels([column], values)
-
-
-def _refuse_empty(frame: pd.DataFrame, column: str) -> None:
-    empty = frame[frame[column].str.strip() == ""]
-    if len(empty):
         raise ConstrictorError(
-            f"{len(empty)} rows have no label (column '{column}'); the first, counted from 0: "
-            f"{', '.join(empty['id'].head(5))}. Fill them in, or leave them out with 'filter'."
+            f"the column '{column}' holds an infinite value or NaN. Leave such rows out with 'filter'."
         )
+    if values.min() == values.max():
+        raise ConstrictorError(
+            f"all rows have the value {values[0]:g} (column '{column}'). Check 'columns.label' and 'filter'."
+        )
+    return Labels([column], values)
 
 
 def _refuse_unknown(found: Sequence[str], labels: Sequence[str], column: str) -> None:

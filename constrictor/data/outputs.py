@@ -7,13 +7,10 @@ from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
-from constrictor.artifacts.reading import refuse_missing
-from constrictor.artifacts.writing import atomic_file
-from constrictor.data.examples import label_column, labels_in
-from constrictor.errors import ConstrictorError
+from constrictor.data.parquet import label_column, labels_in, read_table, write_table
+
+_COLUMNS = ("id", "label", "logits")
 
 
 class Outputs(NamedTuple):
@@ -26,16 +23,16 @@ class Outputs(NamedTuple):
 
 def write_outputs(file: Path, outputs: Outputs) -> None:
     """Write outputs as Parquet, whole or not at all."""
-    _write(file, _table(outputs))
+    write_table(file, _table(outputs))
 
 
 def read_outputs(file: Path) -> Outputs:
-    """Read outputs.
+    """Read what :func:`write_outputs` wrote.
 
     Raises:
         ConstrictorError: if the file is missing or is not a whole Parquet file.
     """
-    return _outputs(_read(file))
+    return _outputs(read_table(file, *_COLUMNS))
 
 
 def write_predictions(file: Path, splits: dict[str, Outputs]) -> None:
@@ -43,17 +40,18 @@ def write_predictions(file: Path, splits: dict[str, Outputs]) -> None:
     tables = [
         _table(outputs).append_column("split", pa.array([name] * len(outputs.ids))) for name, outputs in splits.items()
     ]
-    _write(file, pa.concat_tables(tables))
+    write_table(file, pa.concat_tables(tables))
 
 
 def read_predictions(file: Path) -> dict[str, Outputs]:
-    """Read what :func:`write_predictions` wrote.
+    """Read what :func:`write_predictions` wrote: outputs by split.
 
     Raises:
         ConstrictorError: if the file is missing or is not a whole Parquet file.
     """
-    table = _read(file)
-    return {name: _outputs(table.filter(pc.field("split") == name)) for name in table["split"].unique().to_pylist()}
+    table = read_table(file, *_COLUMNS, "split")
+    names = table["split"].to_pylist()  # split behind split, as they were written
+    return {name: _outputs(table.slice(names.index(name), names.count(name))) for name in dict.fromkeys(names)}
 
 
 def _table(outputs: Outputs) -> pa.Table:
@@ -65,16 +63,3 @@ def _table(outputs: Outputs) -> pa.Table:
 def _outputs(table: pa.Table) -> Outputs:
     logits = table["logits"].combine_chunks().flatten().to_numpy()
     return Outputs(table["id"].to_pylist(), labels_in(table), logits.reshape(len(table), -1))
-
-
-def _write(file: Path, table: pa.Table) -> None:
-    with atomic_file(file) as staging:
-        pq.write_table(table, staging, compression="zstd")
-
-
-def _read(file: Path) -> pa.Table:
-    refuse_missing(file)
-    try:
-        return pq.read_table(file)
-    except (pa.ArrowException, OSError) as error:
-        raise ConstrictorError(f"{file} cannot be read: {error}. Delete it and run snakemake again.") from None

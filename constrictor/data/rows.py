@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from constrictor.data.batching import Text
+from constrictor.data.checks import refuse_gaps
 from constrictor.data.duplicates import deduplicate
 from constrictor.data.examples import Examples
 from constrictor.data.labels import labels_of
 from constrictor.data.normalise import normaliser
 from constrictor.data.sources import read_source
-from constrictor.errors import ConstrictorError
-from constrictor.study.tasks import SPLITS, SplitSources, Task
+from constrictor.study.sources import SplitSources
+from constrictor.study.splits import SPLITS
+from constrictor.study.tasks import Task
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -52,7 +54,8 @@ def read_rows(task: Task) -> Rows:
         filled = _filled(frame, task.columns.texts)
         dropped["without a text"] = int((~filled).sum())
         frame, origin = frame[filled].reset_index(drop=True), origin[filled]
-    _refuse_gaps(frame, task.columns.texts)
+    for column in task.columns.texts:
+        refuse_gaps(frame, column, "text", "'drop_empty: true'")
     labels = labels_of(task, frame)
     texts = _texts(frame, task.columns.texts)
     kept = deduplicate(texts, [row.tobytes() for row in labels.values])
@@ -93,16 +96,6 @@ def _normalise(frame: pd.DataFrame, task: Task) -> int:
 def _filled(frame: pd.DataFrame, columns: Sequence[str]) -> np.ndarray:
     """Which rows have all their texts."""
     return (frame[columns].apply(lambda column: column.str.strip()) != "").all(axis=1).to_numpy()
-
-
-def _refuse_gaps(frame: pd.DataFrame, columns: Sequence[str]) -> None:
-    for column in columns:
-        empty = frame[frame[column].str.strip() == ""]
-        if len(empty):
-            raise ConstrictorError(
-                f"{len(empty)} rows have no text (column '{column}'); the first, counted from 0: "
-                f"{', '.join(empty['id'].head(5))}. Fill them in, or leave them out with 'drop_empty: true'."
-            )
 
 
 def _texts(frame: pd.DataFrame, columns: Sequence[str]) -> list[Text]:

@@ -43,7 +43,7 @@ def read_source(
                 f"{place} has no column '{column}'. {nearest(column, map(str, table.columns))} {alone}".rstrip()
             )
     if table.empty:
-        raise ConstrictorError(f"{place} has no rows.")
+        raise ConstrictorError(f"{place} has no rows. Name another file or split.")
     _refuse_lists(table, [*columns, *filter_], place)
     table = table.reset_index(drop=True)  # its index is the row's id
     for column, wanted in filter_.items():

@@ -12,7 +12,7 @@ from constrictor.data.examples import Examples
 from constrictor.data.splits import strata_of, stratified_sample
 from constrictor.data.text import Overlap
 from constrictor.errors import ConstrictorError
-from constrictor.study.tasks import Subset
+from constrictor.study.corpora import Subset
 
 
 class Selection(NamedTuple):
@@ -35,7 +35,9 @@ def select_subset(subset: Subset, pool: Examples, held_out: Iterable[Text]) -> S
         ConstrictorError: if the pool has fewer usable examples than the subset wants.
     """
     if subset.size > len(pool):
-        raise ConstrictorError(f"it wants {subset.size} examples and '{subset.of}' has {len(pool)}. Lower 'size'.")
+        raise ConstrictorError(
+            f"the subset wants {subset.size} examples and '{subset.of}' has {len(pool)}. Lower 'size'."
+        )
     if subset.stratify:
         return Selection(pool.take(stratified_sample(strata_of(pool.labels), subset.size, subset.seed)), 0)
     overlap = Overlap(held_out, subset.held_out_ngram)
@@ -50,7 +52,7 @@ def select_subset(subset: Subset, pool: Examples, held_out: Iterable[Text]) -> S
             chosen.append(int(row))
     if len(chosen) < subset.size:
         raise ConstrictorError(
-            f"it wants {subset.size} examples; '{subset.of}' has {len(chosen)} that share no {subset.held_out_ngram} "
+            f"the subset wants {subset.size} examples; '{subset.of}' has {len(chosen)} that share no {subset.held_out_ngram} "
             "words in a row with a validation or test text. Lower 'size'."
         )
     return Selection(pool.take(np.sort(np.array(chosen))), overlapping)

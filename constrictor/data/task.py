@@ -6,45 +6,18 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
-from pydantic import Field
 
-from constrictor.artifacts.reading import read_parsed
 from constrictor.artifacts.writing import write_text
 from constrictor.data.examples import Examples, write_examples
 from constrictor.data.labels import count_labels
 from constrictor.data.rows import Rows, read_rows
 from constrictor.data.splits import strata_of, stratified_sample, stratified_split
+from constrictor.data.task_manifest import TaskManifest
 from constrictor.errors import ConstrictorError
-from constrictor.study.reading import Truncation
-from constrictor.study.settings import Settings
-from constrictor.study.tasks import SPLITS, AnyTask, Task
-
-
-class TaskManifest(Settings):
-    """What later stages know of a task."""
-
-    kind: Literal["classification", "multilabel", "regression"]
-    labels: list[str] = Field(description="What the outputs of a model stand for.")
-    max_length: int
-    truncation: Truncation = "head"
-    metric: str
-    rows: dict[str, int] = Field(description="Examples a split.")
-    classes: dict[str, dict[str, int]] = Field(description="Examples a class, a split.")
-    dropped: dict[str, int] = Field(description="Rows left out, by the reason.")
-    normalised: int = Field(0, description="Rows, of all that were read, whose text `normalise` has changed.")
-    fingerprint: dict[str, str] = Field(description="SHA-256 of ids, texts and labels, a split.")
-
-
-def read_task(file: Path) -> TaskManifest:
-    """Read a task's manifest.
-
-    Raises:
-        ConstrictorError: if it was changed or cut off.
-    """
-    return read_parsed(file, TaskManifest.model_validate_json)
+from constrictor.study.splits import HELD_OUT, SPLITS
+from constrictor.study.tasks import AnyTask, Task
 
 
 def prepare_task(task: AnyTask, folder: Path) -> TaskManifest:
@@ -92,7 +65,7 @@ def _split(found: Rows, task: Task) -> dict[str, np.ndarray]:
     """The rows of each split: as they came, with what is missing cut from the training rows."""
     strata, origin = strata_of(found.examples.labels), found.origin
     free = np.flatnonzero((origin == "") | (origin == "train"))
-    given = {name: np.flatnonzero(origin == name) for name in ("validation", "test")}
+    given = {name: np.flatnonzero(origin == name) for name in HELD_OUT}
     cut = stratified_split(
         strata[free],
         0 if len(given["validation"]) else task.split.validation,

@@ -124,4 +124,4 @@ def _pad_id(tokenizer: tokenizers.Tokenizer, folder: Path) -> int:
     for token in ("[PAD]", "<pad>", "<|pad|>", "<|endoftext|>", "</s>"):
         if (found := tokenizer.token_to_id(token)) is not None:
             return found
-    raise ConstrictorError(f"the tokenizer in {folder} has no padding token.")
+    raise ConstrictorError(f"the tokenizer in {folder} has no padding token. Choose a model that has one.")

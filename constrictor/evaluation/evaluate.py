@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from constrictor.artifacts.writing import write_text
+from constrictor.artifacts.writing import write_json
 from constrictor.data.examples import read_examples
 from constrictor.data.lengths import length_summary
 from constrictor.data.outputs import Outputs, write_predictions
-from constrictor.data.task import read_task
+from constrictor.data.task_manifest import read_task
 from constrictor.metrics.problem import problem_of
 from constrictor.progress import announce
 from constrictor.runtimes.load import load
+from constrictor.study.splits import HELD_OUT
 
 BATCH_SIZE = 32
-_SPLITS = ("validation", "test")
 
 
 def evaluate(
@@ -47,7 +46,7 @@ def evaluate(
     found: dict[str, Any] = {"batch_size": BATCH_SIZE}
     further = extra_tests or {}
     measured, predictions = {}, {}
-    for name, file in {**{split: task / f"{split}.parquet" for split in _SPLITS}, **further}.items():
+    for name, file in {**{split: task / f"{split}.parquet" for split in HELD_OUT}, **further}.items():
         examples = read_examples(file)
         logits = runtime.logits_of(examples.texts, BATCH_SIZE)
         predictions[name] = Outputs(examples.ids, examples.labels, logits)
@@ -57,7 +56,7 @@ def evaluate(
             "lengths": length_summary(runtime.tokenizer, examples.texts),
             **problem.details(examples.labels, problem.answers(logits)),
         }
-    found |= {split: measured[split] for split in _SPLITS}
+    found |= {split: measured[split] for split in HELD_OUT}
     if further:
         found["extra_tests"] = {name: measured[name] for name in further}
     held = predictions["validation"]
@@ -66,9 +65,9 @@ def evaluate(
         found["tuned"] = {"thresholds": thresholds.tolist()} | {
             split: problem.scores(outputs.labels, problem.answers_at(outputs.logits, thresholds))
             for split, outputs in predictions.items()
-            if split in _SPLITS
+            if split in HELD_OUT
         }
     write_predictions(predictions_file, predictions)
-    write_text(metrics_file, json.dumps(found, indent=2) + "\n")
+    write_json(metrics_file, found)
     scores = ", ".join(f"{name} {measured[name][labelled.metric]:.4f}" for name in predictions)
     announce(f"{labelled.metric}: {scores}")

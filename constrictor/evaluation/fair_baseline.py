@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, get_args
+from typing import get_args
 
 import numpy as np
 
 from constrictor.artifacts.manifest import read_manifest
-from constrictor.artifacts.writing import write_text
-from constrictor.evaluation.latency import Worker, read_texts, shapes_to_time, take_turns
+from constrictor.artifacts.writing import write_json
+from constrictor.evaluation.workers import Worker, read_texts, shapes_to_time, take_turns
 from constrictor.progress import announce
 from constrictor.runtimes.load import Variant
-from constrictor.study.study import Latency
+from constrictor.study.report import Latency
 
 
 def find_fair_baseline(artifact: Path, task: Path, settings: Latency, target: Path, threads: int) -> None:
@@ -44,8 +43,7 @@ def find_fair_baseline(artifact: Path, task: Path, settings: Latency, target: Pa
         name: {f"{batch}x{length}": _median(times[batch, length][name]) for batch, length in shapes} for name in workers
     }
     fastest = min(milliseconds, key=lambda name: np.log(list(milliseconds[name].values())).mean())  # geometric mean
-    found: dict[str, Any] = {"fastest": fastest, "milliseconds": milliseconds, "not_tried": left_out}
-    write_text(target, json.dumps(found, indent=2) + "\n")
+    write_json(target, {"fastest": fastest, "milliseconds": milliseconds, "not_tried": left_out})
     announce(f"the float32 baseline is fastest as {fastest}")
 
 

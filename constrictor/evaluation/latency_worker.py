@@ -1,4 +1,4 @@
-"""A process that holds one artifact and times it on command; :mod:`constrictor.evaluation.latency` talks to it.
+"""A process that holds one artifact and times it on command; :mod:`constrictor.evaluation.workers` talks to it.
 
 It imports only what its artifact's runtime needs, so that its memory and its start are those of a service. Protocol:
 one JSON object a line. In: ``{"texts": [...]}`` once, then ``{"batch": 1, "length": 32, "seconds": 0.2}`` any number of
@@ -9,7 +9,6 @@ times; the length `task` means the texts as they are. Out: ``{"ready": true}`` a
 from __future__ import annotations
 
 import json
-import resource
 import sys
 import time
 from collections.abc import Sequence
@@ -20,9 +19,10 @@ import numpy as np
 
 from constrictor.data.batching import Batch, Text, pad
 from constrictor.data.tokenization import Tokenizer
+from constrictor.machine import peak_memory_bytes
 from constrictor.runtimes.load import Variant, load
 
-LONG_CALL_MS = 100
+LONG_CALL_MS = 100  # from here on a call does not notice that caches and threads wake up
 
 
 def full_batch(tokenizer: Tokenizer, texts: Sequence[Text], batch: int, length: int) -> Batch:
@@ -47,18 +47,6 @@ def inputs_of(tokenizer: Tokenizer, texts: Sequence[Text], batch: int, length: i
     return [pad(encoded[start : start + batch], tokenizer.pad_id) for start in starts]
 
 
-def peak_bytes() -> int:
-    """Most memory that this process ever held.
-
-    Not `ru_maxrss` where Linux tells better: a process inherits that number from the one that started it.
-    """
-    try:
-        status = Path("/proc/self/status").read_text(encoding="utf-8")
-        return int(status.partition("VmHWM:")[2].split()[0]) * 1024
-    except (OSError, IndexError):
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-
-
 def main() -> None:
     """Load, answer once, then time what is asked for until standard input ends."""
     folder, threads, variant = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
@@ -74,7 +62,7 @@ def main() -> None:
         if shape not in inputs:
             inputs[shape] = inputs_of(runtime.tokenizer, texts, *shape)
         if quick.get(shape, True):
-            runtime.predict(inputs[shape][0])  # untimed: caches and threads wake up; a long call does not notice
+            runtime.predict(inputs[shape][0])  # untimed
         times: list[float] = []
         while not times or sum(times) < command["seconds"] * 1000:
             for batch in inputs[shape]:
@@ -82,7 +70,7 @@ def main() -> None:
                 runtime.predict(batch)
                 times.append((time.perf_counter() - start) * 1000)
         quick[shape] = min(times) < LONG_CALL_MS
-        print(json.dumps({"ms": times, "peak_bytes": peak_bytes()}), flush=True)
+        print(json.dumps({"ms": times, "peak_bytes": peak_memory_bytes()}), flush=True)
 
 
 if __name__ == "__main__":

@@ -89,9 +89,9 @@ class Classification(Problem):
 
     def __init__(self, names: list[str]) -> None:
         super().__init__(names)
-        metrics = {**METRICS, "f1": f1} if len(names) == 2 else METRICS
+        self._metrics = {**METRICS, "f1": f1} if len(names) == 2 else METRICS
         self.measures = {
-            name: Measure(self._cells, partial(self._of_counts, metric)) for name, metric in metrics.items()
+            name: Measure(self._cells, partial(self._of_counts, metric)) for name, metric in self._metrics.items()
         }
 
     def _cells(self, labels: np.ndarray, answers: np.ndarray) -> np.ndarray:
@@ -123,7 +123,7 @@ class Classification(Problem):
         """For two classes, the probability from which the second is answered."""
         if len(self.names) != 2:
             return None
-        return np.array([best_threshold(_second(logits), labels == 1, {**METRICS, "f1": f1}[metric])])
+        return np.array([best_threshold(_second(logits), labels == 1, self._metrics[metric])])
 
     def answers_at(self, logits: np.ndarray, thresholds: np.ndarray) -> np.ndarray:
         """The second class from its threshold on."""

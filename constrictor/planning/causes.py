@@ -10,11 +10,11 @@ from collections.abc import Iterable
 from typing import Any
 
 from constrictor.planning.job import Job
+from constrictor.planning.records import CODE_DIGEST
 from constrictor.planning.spelling import flat, spell_value
 
 FOLLOWS = "follow from what others make"
 _PARAMS = re.compile(r"before: (?P<before>.*?)(?:\s+now: )(?P<now>.*?)\s*(?:; Software|$)")
-_DIGEST = re.compile("[0-9a-f]{16}")
 _PLAIN = {
     "Forced execution": "asked for on the command line",
     "Incomplete output files": "an earlier run was killed while they ran",
@@ -71,7 +71,9 @@ def _changed_params(job: Job, before: list[Any], now: list[Any]) -> str:
         # A step is called by its name, and so all its replicates together.
         name = job.wildcards.get("lineage", "").rpartition("/")[2] or job.wildcards.get("name") or job.rule
         return f"settings of {name} have changed: {_difference(old, new)}"
-    if all(any(isinstance(value, str) and _DIGEST.fullmatch(value) for value in values) for values in (before, now)):
+    if all(
+        any(isinstance(value, str) and CODE_DIGEST.fullmatch(value) for value in values) for values in (before, now)
+    ):
         return f"the code of {job.rule} has changed"
     return f"what {job.rule} is told has changed"
 

@@ -39,7 +39,7 @@ def explain(file: Path) -> str:
     if place is None:
         raise ConstrictorError(f"{file} is no output of a study: those lie in data/, results/ and reports/.")
     declared = file.with_name(MANIFEST) if file.parent.name == "model" else file  # of a model, the manifest is declared
-    record, model = record_of(str(declared)), _model_of(place)
+    record, model = record_of(str(declared)), _manifest(place.node / "model" / MANIFEST)
     if record is None and model is None:
         raise ConstrictorError(
             f"Snakemake has no record of {file}, and no model lies beside it: nothing is known of how it was made. "
@@ -51,9 +51,10 @@ def explain(file: Path) -> str:
     return "\n".join([str(file), *(f"  {title:<9} {text}" for title, text in lines)])
 
 
-def _model_of(place: Place) -> Manifest | None:
+def _manifest(file: Path) -> Manifest | None:
+    """What a manifest says; None if it is not there any more, or damaged."""
     try:
-        return Manifest.model_validate_json((place.node / "model" / MANIFEST).read_text(encoding="utf-8"))
+        return Manifest.model_validate_json(file.read_text(encoding="utf-8"))
     except (OSError, ValidationError):
         return None
 
@@ -83,7 +84,7 @@ def _machine(record: Record | None) -> str:
 def _about(model: Manifest | None) -> Iterator[tuple[str, str]]:
     if model is None:
         return
-    zeros = f" ({model.sparsity:.0%} zeros)" if model.sparsity > 0.005 else ""
+    zeros = f" ({model.sparsity:.0%} zeros)" if model.sparsity >= 0.005 else ""  # not "0 %"
     layers = f", {model.layers} layers" if model.layers else ""
     yield (
         "Model",
@@ -110,9 +111,8 @@ def _family(place: Place, model: Manifest | None) -> Iterator[tuple[str, str]]:
 
 
 def _checkpoint(manifest: Path) -> str:
-    try:
-        found = Manifest.model_validate_json(manifest.read_text(encoding="utf-8"))
-    except (OSError, ValidationError):
+    found = _manifest(manifest)
+    if found is None:
         return f"{manifest.parent.name}: a checkpoint that is not there any more"
     weights = next((entry.sha256[:12] for name, entry in found.files.items() if name.endswith(".safetensors")), "")
     source = spell_settings(found.details.get("source", {}))

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from constrictor.study.plan import Plan
 from constrictor.study.resources import Stage, Work
+from constrictor.study.study import Study
 from constrictor.study.workload import Workload
 
 
@@ -18,18 +19,6 @@ class Job(NamedTuple):
     rule: str
     wildcards: dict[str, str]
     benchmark: Path
-
-    @property
-    def where(self) -> str:
-        """What it works on, as a person would say it.
-
-        >>> Job("prune", {"task": "reviews", "replicate": "seed42", "lineage": "teacher/mag"}, Path()).where
-        'teacher/mag of reviews (seed42)'
-        """
-        named = self.wildcards
-        if "lineage" in named:
-            return f"{named['lineage']} of {named['task']} ({named['replicate']})"
-        return named.get("fold", "") + (named.get("name") or named.get("task") or self.rule)
 
 
 _IN_DATA = {
@@ -46,23 +35,35 @@ _PREDICTS: dict[str, Stage] = {"evaluate": "evaluate", "teacher_outputs": "label
 
 def finished_jobs(plan: Plan) -> Iterator[Job]:
     """The jobs of a study that left a benchmark table, of those models and data only that the study still has."""
-    study = plan.study
-    named = {*study.tasks, *study.corpora, *study.models, *study.subsets}
-    logs = Path("data", study.name, "logs")
-    for rule, wildcards, file in _tables(logs, _IN_DATA, "**/*.tsv"):
-        if wildcards.get("name") in named:
-            yield Job(rule, wildcards, file)
-    for task in study.tasks:
-        comparison = Path("reports", study.name, task, "logs", "compare.tsv")
+    yield from _data_jobs(plan.study)
+    for task in plan.study.tasks:
+        comparison = Path("reports", plan.study.name, task, "logs", "compare.tsv")
         if comparison.is_file():
             yield Job("compare", {"task": task}, comparison)
         for replicate in plan.replicates:
             for lineage in plan.lineages:
-                node = Path("results", study.name, task, replicate, lineage, "logs")
-                place = {"task": task, "replicate": replicate, "lineage": lineage}
-                for rule, wildcards, file in _tables(node, _IN_NODE, "*.tsv"):
-                    if wildcards.get("subset", "train") in {"train", *study.subsets}:
-                        yield Job(rule, place | wildcards, file)
+                yield from _node_jobs(plan.study, {"task": task, "replicate": replicate, "lineage": lineage})
+
+
+def _data_jobs(study: Study) -> Iterator[Job]:
+    logs = Path("data", study.name, "logs")
+    named = {*study.tasks, *study.corpora, *study.models, *study.subsets}
+    for rule, wildcards, file in _tables(logs, _IN_DATA, "**/*.tsv"):
+        if wildcards.get("name") in named:
+            yield Job(rule, wildcards, file)
+    # By their names, since either part may hold the sign that stands between them.
+    for task, settings in study.tasks.items():
+        for part in settings.extra_tests:
+            table = logs / f"extra_test_{task}_{part}.tsv"
+            if table.is_file():
+                yield Job("download_extra_test", {"name": task, "part": part}, table)
+
+
+def _node_jobs(study: Study, place: dict[str, str]) -> Iterator[Job]:
+    logs = Path("results", study.name, *place.values(), "logs")
+    for rule, wildcards, file in _tables(logs, _IN_NODE, "*.tsv"):
+        if wildcards.get("subset", "train") in {"train", *study.subsets}:
+            yield Job(rule, place | wildcards, file)
 
 
 def _tables(folder: Path, patterns: dict[str, str], files: str) -> Iterator[tuple[str, dict[str, str], Path]]:

@@ -44,7 +44,7 @@ def place_of(file: Path) -> Place | None:
         return Place(parts[0], parts[1] if len(parts) > 2 else "")
     if top == "data":
         return Place(parts[0], parts[2] if parts[1] == "tasks" and len(parts) > 3 else "")
-    for folder in list(file.parents)[:-5]:
+    for folder in list(file.parents)[:-5]:  # all below results/<study>/<task>/<replicate>
         if (folder / "model").is_dir() or (folder / "logs").is_dir():
             study, task, replicate, *steps = folder.parts[1:]
             return Place(study, task, replicate, "/".join(steps))

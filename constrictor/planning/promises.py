@@ -10,6 +10,7 @@ from pathlib import Path
 from constrictor.artifacts.writing import write_text
 from constrictor.planning.estimate import Estimate
 from constrictor.planning.job import Job
+from constrictor.study.json_files import read_object
 
 Promises = dict[str, dict[str, float]]
 """By benchmark table: `seconds`, `memory_mb`, and when it was said (`at`, seconds since 1970)."""
@@ -22,11 +23,7 @@ def promises_file(study: str) -> Path:
 
 def read_promises(file: Path) -> Promises:
     """What was said before; nothing if there was no plan, or if its file cannot be used."""
-    try:
-        found = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return found if isinstance(found, dict) else {}
+    return read_object(file)
 
 
 def write_promises(file: Path, earlier: Promises, estimates: Iterable[tuple[Job, Estimate]]) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 _FOLDER = Path(".snakemake/metadata")
-_DIGEST = re.compile("[0-9a-f]{16}")
+CODE_DIGEST = re.compile("[0-9a-f]{16}")  # as :func:`constrictor.study.code_digest.code_digest` gives it
 
 
 class Record(NamedTuple):
@@ -39,7 +39,7 @@ class Record(NamedTuple):
 def record_of(file: str) -> Record | None:
     """What Snakemake has recorded of a file; None if nothing, or if the record cannot be read."""
     try:
-        found = json.loads(_place_of(file).read_text(encoding="utf-8"))
+        found = json.loads(_record_file(file).read_text(encoding="utf-8"))
         return Record(
             str(found["rule"]),
             list(dict.fromkeys(found.get("input") or [])),
@@ -53,7 +53,7 @@ def record_of(file: str) -> Record | None:
         return None
 
 
-def _place_of(file: str) -> Path:
+def _record_file(file: str) -> Path:
     """Where a record lies: the file's path in base64, cut where it is too long for the name of a file."""
     name = urlsafe_b64encode(file.encode()).decode()
     width = os.pathconf("/", "PC_NAME_MAX") - 1
@@ -64,4 +64,4 @@ def _place_of(file: str) -> Path:
 def _code_in(params: list[Any]) -> str | None:
     """The digest among the parameters of a job, which are recorded without their names."""
     values = (ast.literal_eval(text) for text in params if isinstance(text, str) and text.startswith("'"))
-    return next((value for value in values if _DIGEST.fullmatch(value)), None)
+    return next((value for value in values if CODE_DIGEST.fullmatch(value)), None)

@@ -77,14 +77,20 @@ def load(folder: Path, *, threads: int = 0, bf16: bool = False, variant: Variant
     return Runtime(manifest, tokenizer, _OPENERS[manifest.format](folder, manifest, Options(threads, bf16, variant)))
 
 
+def _use_threads(options: Options) -> None:
+    import torch
+
+    if options.threads:
+        torch.set_num_threads(options.threads)
+
+
 def _open_torch(folder: Path, manifest: Manifest, options: Options) -> Callable[[Batch], np.ndarray]:
     import torch
 
     from constrictor.artifacts.torch_model import forward, load_classifier
     from constrictor.training.device import has_native_bf16
 
-    if options.threads:
-        torch.set_num_threads(options.threads)
+    _use_threads(options)
     dtypes = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
     dtype = dtypes.get(manifest.precision)
     if dtype is None:
@@ -102,24 +108,18 @@ def _open_torch(folder: Path, manifest: Manifest, options: Options) -> Callable[
 
 
 def _open_torch_int8(folder: Path, manifest: Manifest, options: Options) -> Callable[[Batch], np.ndarray]:
-    import torch
-
     from constrictor.artifacts.torch_model import forward
     from constrictor.compression.quantization.torch_int8 import load_int8
 
-    if options.threads:
-        torch.set_num_threads(options.threads)
+    _use_threads(options)
     return partial(forward, load_int8(folder, manifest.shape))
 
 
 def _open_bitsandbytes(folder: Path, manifest: Manifest, options: Options) -> Callable[[Batch], np.ndarray]:
-    import torch
-
     from constrictor.artifacts.torch_model import forward
     from constrictor.compression.quantization.bnb import load_bnb
 
-    if options.threads:
-        torch.set_num_threads(options.threads)
+    _use_threads(options)
     return partial(forward, load_bnb(folder, manifest.shape))
 
 

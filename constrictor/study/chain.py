@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import NamedTuple
 
 from constrictor.errors import ConstrictorError, nearest
-from constrictor.study.lineage import ancestry, steps_of
+from constrictor.study.layers import layer_pairs, layer_problem
+from constrictor.study.lineage import ancestry, last_step, steps_of
 from constrictor.study.local_sources import local_layer_count
 from constrictor.study.steps.distil import Distil, StudentModel
 from constrictor.study.steps.export import Export
 from constrictor.study.steps.finetune import Finetune
-from constrictor.study.steps.matching import Matching, layer_pairs
+from constrictor.study.steps.matching import Matching
 from constrictor.study.steps.prune import Layers, Prune, Vocabulary
 from constrictor.study.steps.quantize import (
     BitsAndBytes,
@@ -23,7 +23,6 @@ from constrictor.study.steps.quantize import (
     WeightOnly,
 )
 from constrictor.study.steps.recovery import Recovery
-from constrictor.study.steps.step import Step
 from constrictor.study.study import Study
 from constrictor.study.teaching import recovery_teacher
 
@@ -46,10 +45,7 @@ def shape_of(study: Study, lineage: str) -> Shape | str:
     """What is known of the model at the end of a chain; why the chain cannot work, if it cannot."""
     shape: Shape | None = None
     for node in ancestry(lineage):
-        name = steps_of(node)[-1]
-        step = study.steps[name]
-        advance = next(function for kind, function in _ADVANCE.items() if isinstance(step, kind))
-        result = advance(study, name, shape)
+        result = _after(study, last_step(node), shape)
         problem = result if isinstance(result, str) else _recovery_problem(study, node, result)
         if problem:
             return problem
@@ -59,9 +55,22 @@ def shape_of(study: Study, lineage: str) -> Shape | str:
     return shape
 
 
-def _advance_finetune(study: Study, name: str, parent: Shape | None) -> Shape | str:
-    step = study.steps[name]
-    assert isinstance(step, Finetune)
+def _after(study: Study, name: str, parent: Shape | None) -> Shape | str:
+    """What a step makes of a model, or of nothing where it begins a chain; why it cannot."""
+    match step := study.steps[name]:
+        case Finetune():
+            return _finetuned(study, name, step, parent)
+        case Distil():
+            return _distilled(study, name, step, parent)
+        case Prune():
+            return _pruned(name, step, parent)
+        case Quantize():
+            return _quantized(name, step, parent)
+        case Export():
+            return _exported(name, step, parent)
+
+
+def _finetuned(study: Study, name: str, step: Finetune, parent: Shape | None) -> Shape | str:
     if parent is None:
         if step.model_name is None:
             return f"'{name}' begins it and names no model. Add 'model:' to the step."
@@ -72,9 +81,7 @@ def _advance_finetune(study: Study, name: str, parent: Shape | None) -> Shape | 
     return parent if _is_float32(parent) else _needs_float32("trains", name, parent)
 
 
-def _advance_distil(study: Study, name: str, parent: Shape | None) -> Shape | str:
-    step = study.steps[name]
-    assert isinstance(step, Distil)
+def _distilled(study: Study, name: str, step: Distil, parent: Shape | None) -> Shape | str:
     if parent is None:
         return f"'{name}' distils and has no teacher. Put the step that makes the teacher before it: 'teacher/{name}'."
     student = _student_shape(study, name, step, parent)
@@ -107,9 +114,7 @@ def _matching_problem(name: str, step: Matching, student: Shape, teacher: Shape)
     return None
 
 
-def _advance_prune(study: Study, name: str, parent: Shape | None) -> Shape | str:
-    step = study.steps[name]
-    assert isinstance(step, Prune)
+def _pruned(name: str, step: Prune, parent: Shape | None) -> Shape | str:
     if parent is None:
         return _needs_parent("prunes", name)
     if not _is_float32(parent):
@@ -120,8 +125,8 @@ def _advance_prune(study: Study, name: str, parent: Shape | None) -> Shape | str
     return parent
 
 
-# Which methods of quantization know which format, and what comes of it.
-_QUANTIZED: dict[type[Quantize], tuple[str, ...]] = {
+# Which methods of quantization know which formats.
+_QUANTIZABLE: dict[type[Quantize], tuple[str, ...]] = {
     Half: ("torch", "onnx"),
     Dynamic: ("torch", "onnx"),
     Static: ("torch", "onnx"),
@@ -131,16 +136,14 @@ _QUANTIZED: dict[type[Quantize], tuple[str, ...]] = {
 }
 
 
-def _advance_quantize(study: Study, name: str, parent: Shape | None) -> Shape | str:
-    step = study.steps[name]
-    assert isinstance(step, Quantize)
+def _quantized(name: str, step: Quantize, parent: Shape | None) -> Shape | str:
     if parent is None:
         return _needs_parent("quantizes", name)
     # A model with only its embedding tables in few bits has its matrices left to round.
     goes_on = parent.precision.endswith(" embeddings") and isinstance(step, Dynamic | Static)
     if parent.precision != "fp32" and not goes_on:
         return f"'{name}' quantizes a model that is {parent.precision} already. Keep one of the two steps."
-    formats = _QUANTIZED[type(step)]
+    formats = _QUANTIZABLE[type(step)]
     if parent.format not in formats or (step.method == "bf16" and parent.format != "torch"):
         fix = {"torch": "Put 'export' before it.", "onnx": "Put it before the export."}.get(parent.format, "")
         return f"'{name}' quantizes by '{step.method}', which does not know the format {parent.format}. {fix}".rstrip()
@@ -155,9 +158,7 @@ def _precision_after(step: Quantize) -> str:
     return "int8" if isinstance(step, Dynamic | Static) else step.method
 
 
-def _advance_export(study: Study, name: str, parent: Shape | None) -> Shape | str:
-    step = study.steps[name]
-    assert isinstance(step, Export)
+def _exported(name: str, step: Export, parent: Shape | None) -> Shape | str:
     if parent is None:
         return _needs_parent("exports", name)
     if step.format == "onnx":
@@ -175,7 +176,7 @@ def _advance_export(study: Study, name: str, parent: Shape | None) -> Shape | st
 
 def _recovery_problem(study: Study, lineage: str, shape: Shape) -> str | None:
     """Why the recovery at the end of a chain cannot be taught as its step says."""
-    name = steps_of(lineage)[-1]
+    name = last_step(lineage)
     step = study.steps[name]
     if not isinstance(step, Recovery) or not step.finetune_epochs:
         return None
@@ -195,7 +196,7 @@ def _recovery_problem(study: Study, lineage: str, shape: Shape) -> str | None:
 
 def _copying_problem(study: Study, lineage: str, step: Recovery, shape: Shape, teacher: str) -> str | None:
     """Why a recovery cannot copy its teacher's insides."""
-    name = steps_of(lineage)[-1]
+    name = last_step(lineage)
     cut = [part for part in steps_of(lineage.removeprefix(f"{teacher}/")) if isinstance(study.steps[part], Vocabulary)]
     if cut:
         return (
@@ -204,23 +205,6 @@ def _copying_problem(study: Study, lineage: str, step: Recovery, shape: Shape, t
         )
     of_teacher = shape_of(study, teacher)
     return of_teacher if isinstance(of_teacher, str) else _matching_problem(name, step, shape, of_teacher)
-
-
-def layer_problem(layers: list[int], available: int | None, owner: str) -> str | None:
-    """Why layers cannot be taken from a model; None if they can.
-
-    Args:
-        layers: the layers, counted from 0.
-        available: how many the model has; None where only a download would tell.
-        owner: what to call the model.
-    """
-    if min(layers) < 0:
-        return f"the layers {layers} are counted from 0."
-    if sorted(set(layers)) != layers:
-        return f"the layers {layers} must rise, each named once."
-    if available is not None and max(layers) >= available:
-        return f"{owner} has no layer {max(layers)}: it has {available} layers, counted 0 to {available - 1}."
-    return None
 
 
 def _is_float32(shape: Shape) -> bool:
@@ -237,12 +221,3 @@ def _needs_float32(verb: str, name: str, parent: Shape) -> str:
 
 def _needs_parent(verb: str, name: str) -> str:
     return f"'{name}' {verb} a model and none comes before it. Begin with a 'finetune' step: 'teacher/{name}'."
-
-
-_ADVANCE: dict[type[Step], Callable[[Study, str, Shape | None], Shape | str]] = {
-    Finetune: _advance_finetune,
-    Distil: _advance_distil,
-    Prune: _advance_prune,
-    Quantize: _advance_quantize,
-    Export: _advance_export,
-}

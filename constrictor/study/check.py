@@ -6,23 +6,24 @@ import re
 from collections.abc import Iterable
 
 from constrictor.errors import nearest
-from constrictor.study.chain import chain_problem, layer_problem
+from constrictor.study.chain import chain_problem
+from constrictor.study.layers import layer_problem
 from constrictor.study.lineage import RESERVED, steps_of
 from constrictor.study.local_sources import local_layer_count, missing_source
+from constrictor.study.sources import SplitSources
 from constrictor.study.steps.distil import Distil, StudentModel
 from constrictor.study.steps.finetune import Finetune
 from constrictor.study.steps.prune import Structured
 from constrictor.study.steps.recovery import Calibration
 from constrictor.study.study import Study
-from constrictor.study.tasks import SplitSources
 from constrictor.study.teaching import co_teacher_problems
 
 Problem = tuple[tuple[str | int, ...], str]
 
 # Names that the workflow itself gives to its targets.
 RULES = frozenset(
-    "all download_dataset download_extra_test cut_folds download_model select_subset teacher_outputs finetune distil prune "
-    "quantize export evaluate latency fair_baseline compare".split()
+    "all download_dataset download_corpus download_extra_test cut_folds download_model select_subset teacher_outputs "
+    "finetune distil prune quantize export evaluate latency fair_baseline compare".split()
 )
 
 

@@ -18,6 +18,7 @@ from functools import cache
 from pathlib import Path
 
 from constrictor.study import module_facts
+from constrictor.study.json_files import read_object
 from constrictor.study.module_facts import Facts, facts_of
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -75,11 +76,7 @@ def _finder() -> str:
 @cache
 def _kept() -> dict[str, list]:
     """What earlier calls have found out; nothing if it cannot be read."""
-    try:
-        found = json.loads(KEPT.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return found if isinstance(found, dict) else {}
+    return read_object(KEPT)
 
 
 def _keep() -> None:

@@ -64,7 +64,9 @@ def _variants(name: str, step: Any) -> dict[str, Any]:
         chosen = dict(zip(grid, values, strict=True))
         suffix = "".join(f"-{key}{_spell(value)}" for key, value in chosen.items())
         if suffix in found:
-            raise StudyMistake(("steps", name, "grid"), f"two combinations would both be called '{name}{suffix}'.")
+            raise StudyMistake(
+                ("steps", name, "grid"), f"two combinations would both be called '{name}{suffix}'. Take one out."
+            )
         found[suffix] = {**plain, **chosen}
     return found
 

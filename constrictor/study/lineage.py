@@ -22,6 +22,15 @@ def steps_of(lineage: str) -> list[str]:
     return lineage.split("/")
 
 
+def last_step(lineage: str) -> str:
+    """The name of the step that a lineage ends with.
+
+    >>> last_step("teacher/kd/mag40")
+    'mag40'
+    """
+    return steps_of(lineage)[-1]
+
+
 def parent_of(lineage: str) -> str | None:
     """The lineage one step before, or None at the root.
 

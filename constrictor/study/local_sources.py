@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping
 from functools import cache
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from constrictor.errors import ConstrictorError
+from constrictor.study.json_files import read_object
 from constrictor.study.sources import HubModel, LocalFile, LocalModel, PackageFile, PackageModel
 
 _LAYER_KEYS = ("num_hidden_layers", "n_layers", "n_layer", "num_layers")
@@ -52,8 +52,8 @@ def missing_source(source: object) -> str | None:
     try:
         if isinstance(source, PackageFile):
             package_path(source.package, source.file)
-        if isinstance(source, PackageModel):
-            package_path(source.package, source.folder)
+        if isinstance(source, PackageModel) and not package_path(source.package, source.folder).is_dir():
+            return f"'{source.folder}' in the package '{source.package}' is no folder. Name the one that holds config.json."
     except ConstrictorError as error:
         return str(error)
     return None
@@ -68,15 +68,13 @@ def local_layer_count(source: PackageModel | LocalModel | HubModel | None) -> in
         return None
     if isinstance(source, LocalModel):
         folder = Path(source.path)
-    if folder is None or not (folder / "config.json").is_file():
-        return None
-    try:
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    except ValueError:
-        return None
-    return layer_count(config) if isinstance(config, dict) else None
+    return layers_in(read_object(folder / "config.json")) if folder else None
 
 
-def layer_count(config: Mapping[str, Any]) -> int | None:
-    """Number of layers that a model's configuration tells; None if it does not."""
+def layers_in(config: Mapping[str, Any]) -> int | None:
+    """Number of layers that a model's ``config.json`` tells of, whatever its architecture calls them; None if none.
+
+    >>> layers_in({"model_type": "gpt2", "n_layer": 12})
+    12
+    """
     return next((config[key] for key in _LAYER_KEYS if isinstance(config.get(key), int)), None)

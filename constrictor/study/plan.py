@@ -7,14 +7,14 @@ from typing import Any, NamedTuple
 
 from constrictor.machine import slow_here
 from constrictor.study.chain import Shape, chain_problem, shape_of
-from constrictor.study.lineage import all_nodes, steps_of
+from constrictor.study.lineage import all_nodes, last_step
 from constrictor.study.replicate import Folding, Replicate
+from constrictor.study.sources import SplitSources
 from constrictor.study.steps.distil import Distil, SoftTargets, StudentModel
 from constrictor.study.steps.export import Export
 from constrictor.study.steps.finetune import Finetune
 from constrictor.study.steps.recovery import Recovery
 from constrictor.study.study import AnyStep, Study
-from constrictor.study.tasks import SplitSources
 from constrictor.study.teaching import co_teachers, last_distillation, recovery_teacher
 
 
@@ -25,7 +25,8 @@ class Teaching(NamedTuple):
     mixture: SoftTargets
 
 
-_PLAIN = {"optimize": False, "shape": None}
+# Settings of an export that writes the model as it is, so that our own rewrites count as what they are.
+_PLAIN_EXPORT = {"optimize": False, "shape": None}
 
 
 class Plan:
@@ -40,7 +41,7 @@ class Plan:
 
     def step(self, lineage: str) -> AnyStep:
         """The step that ends a lineage."""
-        return self.study.steps[steps_of(lineage)[-1]]
+        return self.study.steps[last_step(lineage)]
 
     def start_model(self, lineage: str) -> str | None:
         """Name of the checkpoint that a lineage's last step starts from; None where it starts from its parent."""
@@ -141,8 +142,7 @@ class Plan:
         exports = [
             name for name, step in self.study.steps.items() if isinstance(step, Export) and step.format == "onnx"
         ]
-        # The plain export, so that our own rewrites count as what they are.
-        exports.sort(key=lambda name: self.study.steps[name].model_dump(include={"optimize", "shape"}) != _PLAIN)
+        exports.sort(key=lambda name: self.study.steps[name].model_dump(include={*_PLAIN_EXPORT}) != _PLAIN_EXPORT)
         if exports and chain_problem(self.study, f"{baseline}/{exports[0]}") is None:
             found["ONNX fp32"] = f"{baseline}/{exports[0]}"
         return found

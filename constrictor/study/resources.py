@@ -105,13 +105,8 @@ def needs(work: Work, attempt: int = 1, measured_mb: float | None = None) -> Nee
     )
 
 
-def measured_peak(benchmark: Path) -> float | None:
-    """Largest resident memory in MB of an earlier run."""
-    return measured(benchmark, "max_rss")
-
-
 def measured(benchmark: Path, column: Literal["max_rss", "s"]) -> float | None:
-    """Peak in MB or seconds of an earlier run, from the table that Snakemake wrote; None if there is none."""
+    """Peak in MB (`max_rss`) or seconds (`s`) of an earlier run, from the table that Snakemake wrote; None if there is none."""
     try:
         with open(benchmark, newline="", encoding="utf-8") as stream:
             return max(float(row[column]) for row in csv.DictReader(stream, delimiter="\t"))

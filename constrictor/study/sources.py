@@ -63,6 +63,31 @@ DataSource = Annotated[
 ]
 
 
+class SplitSources(Settings):
+    """A data set that comes already split. What is missing is cut from `train` by the task's `split`."""
+
+    train: DataSource = Field(description="The training examples.")
+    validation: DataSource | None = Field(None, description="The validation examples.")
+    test: DataSource | None = Field(None, description="The test examples.")
+
+
+TaskSource = Annotated[
+    Annotated[PackageFile, Tag("package")]
+    | Annotated[LocalFile, Tag("path")]
+    | Annotated[HubDataset, Tag("hub")]
+    | Annotated[SplitSources, Tag("splits")],
+    Discriminator(
+        by_key(train="splits", package="package", path="path", hub="hub"),
+        custom_error_type="source",
+        custom_error_message="needs one of the keys 'package' (with 'file'), 'path', 'hub' or 'train'",
+    ),
+]
+
+
+Filter = dict[str, str | int | float | bool | list[str | int | float | bool]]
+"""By column, the value or the values of the rows to keep."""
+
+
 class PackageModel(Settings):
     """A model folder inside an installed Python package."""
 

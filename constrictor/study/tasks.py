@@ -1,4 +1,4 @@
-"""Tasks (labelled data with a problem to solve), corpora (unlabelled text) and subsets (named selections)."""
+"""Tasks: labelled data with a problem to solve."""
 
 from __future__ import annotations
 
@@ -7,33 +7,9 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 
 from constrictor.study.reading import Normalise, Truncation
-from constrictor.study.settings import Name, Settings, Share, by_key
-from constrictor.study.sources import DataSource, HubDataset, LocalFile, PackageFile
-
-SPLITS = ("train", "validation", "test")
-
-Filter = dict[str, str | int | float | bool | list[str | int | float | bool]]
-
-
-class SplitSources(Settings):
-    """A data set that comes already split. What is missing is cut from `train` by the task's `split`."""
-
-    train: DataSource = Field(description="The training examples.")
-    validation: DataSource | None = Field(None, description="The validation examples.")
-    test: DataSource | None = Field(None, description="The test examples.")
-
-
-TaskSource = Annotated[
-    Annotated[PackageFile, Tag("package")]
-    | Annotated[LocalFile, Tag("path")]
-    | Annotated[HubDataset, Tag("hub")]
-    | Annotated[SplitSources, Tag("splits")],
-    Discriminator(
-        by_key(train="splits", package="package", path="path", hub="hub"),
-        custom_error_type="source",
-        custom_error_message="needs one of the keys 'package' (with 'file'), 'path', 'hub' or 'train'",
-    ),
-]
+from constrictor.study.settings import Name, Settings
+from constrictor.study.sources import DataSource, Filter, TaskSource
+from constrictor.study.splits import SPLITS, Split
 
 
 class Columns(Settings):
@@ -75,22 +51,6 @@ class LabelColumns(Columns):
     def of_labels(self) -> list[str]:
         """The columns with labels."""
         return self.labels or [self.label]
-
-
-class Split(Settings):
-    """Shares of the examples that are held out, drawn class by class."""
-
-    validation: Share = Field(0.1, description="Share for validation: every decision is taken on it.")
-    test: Share = Field(0.1, description="Share for test: read once, by `evaluate`.")
-    seed: int = Field(
-        0, ge=0, description="Seed of the draw. It is apart from the replicates' seeds: all share one test."
-    )
-
-    @model_validator(mode="after")
-    def _leave_training_examples(self) -> Split:
-        if self.validation + self.test >= 1:
-            raise ValueError(f"validation + test is {self.validation + self.test:g}; it must stay below 1")
-        return self
 
 
 def _spell_label(value: Any) -> Any:
@@ -221,41 +181,3 @@ AnyTask = Annotated[
     | Annotated[RegressionTask, Tag("regression")],
     Discriminator(kind),
 ]
-
-
-class Sentences(Settings):
-    """Cut documents into sentences."""
-
-    words: tuple[int, int] = Field((5, 40), description="Keep sentences of this many words, from and to.")
-
-    @model_validator(mode="after")
-    def _rise(self) -> Sentences:
-        if self.words[0] > self.words[1]:
-            raise ValueError(f"'words' goes from {self.words[0]} to {self.words[1]}. Put the smaller number first")
-        return self
-
-
-class Corpus(Settings):
-    """Unlabelled text: a teacher labels it, and a student learns from those labels."""
-
-    source: DataSource = Field(description="Where the documents come from.")
-    text: str = Field("text", description="Column with the text.")
-    filter: Filter = Field({}, description="Keep the rows whose columns have these values.")
-    sentences: Sentences | None = Field(None, description="Cut the documents into sentences.")
-    normalise: Normalise = Field(default_factory=Normalise, description="What is made equal in the texts' spelling.")
-
-
-class Subset(Settings):
-    """A named selection from a task's training examples or from a corpus."""
-
-    of: str = Field(description="The task or corpus to select from.")
-    strategy: Literal["random"] = Field("random", description="How the examples are chosen.")
-    size: int = Field(ge=1, description="Number of examples.")
-    stratify: bool = Field(False, description="Keep the shares of the classes (tasks only).")
-    seed: int = Field(42, ge=0, description="Seed of the draw.")
-    held_out_ngram: int = Field(
-        8,
-        ge=0,
-        description="Corpora: leave out a text that shares this many words in a row with a validation or test text of "
-        "any task, so that a student never reads what it is examined on. 0 switches the check off.",
-    )

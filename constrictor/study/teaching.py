@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from constrictor.errors import nearest
-from constrictor.study.lineage import all_nodes, ancestry, parent_of, steps_of
+from constrictor.study.lineage import all_nodes, ancestry, last_step, parent_of
 from constrictor.study.steps.distil import Distil
 from constrictor.study.steps.quantize import QuantizationAware
 from constrictor.study.steps.recovery import Recovery
@@ -18,11 +18,11 @@ def recovery_teacher(study: Study, lineage: str) -> str | None:
     It is the nearest step above of the name that the step gives, else the teacher of the last distillation above; a
     quantization-aware training is taught by its parent.
     """
-    step, above = study.steps[steps_of(lineage)[-1]], ancestry(lineage)[:-1]
+    step, above = study.steps[last_step(lineage)], ancestry(lineage)[:-1]
     if not isinstance(step, Recovery) or not step.finetune_epochs:
         return None
     if step.teacher is not None:
-        return next((node for node in reversed(above) if steps_of(node)[-1] == step.teacher), None)
+        return next((node for node in reversed(above) if last_step(node) == step.teacher), None)
     if isinstance(step, QuantizationAware):
         return above[-1]
     distillation = last_distillation(study, lineage)
@@ -31,13 +31,13 @@ def recovery_teacher(study: Study, lineage: str) -> str | None:
 
 def last_distillation(study: Study, lineage: str) -> str | None:
     """The last distillation above the end of a lineage."""
-    distillations = [node for node in ancestry(lineage)[:-1] if isinstance(study.steps[steps_of(node)[-1]], Distil)]
-    return distillations[-1] if distillations else None
+    above = reversed(ancestry(lineage)[:-1])
+    return next((node for node in above if isinstance(study.steps[last_step(node)], Distil)), None)
 
 
 def co_teachers(study: Study, lineage: str) -> list[str]:
     """The lineages that teach beside the parent, where a lineage ends with a distillation that has such."""
-    step = study.steps.get(steps_of(lineage)[-1])
+    step = study.steps.get(last_step(lineage))
     return (
         [study.recipes[name] for name in step.co_teachers if name in study.recipes] if isinstance(step, Distil) else []
     )
@@ -58,7 +58,7 @@ def _co_teacher_problem(study: Study, name: str, recipe: str) -> str | None:
     teacher = study.recipes[recipe]
     needed = set(_needed(study, teacher, set()))
     for node in all_nodes(study.recipes.values()):
-        if steps_of(node)[-1] != name:
+        if last_step(node) != name:
             continue
         if node in needed:
             return f"the recipe '{recipe}' cannot teach '{node}', since it is made with it. Take it out of the list."

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from constrictor.machine import GPU_FORMATS
 from constrictor.study.chain import Shape, shape_of
+from constrictor.study.json_files import read_object
 from constrictor.study.lineage import ancestry
 from constrictor.study.plan import Plan
 from constrictor.study.resources import Stage, Work
@@ -118,8 +118,4 @@ def _read(manifest: Path) -> dict[str, Any]:
 @lru_cache(maxsize=1024)
 def _read_version(manifest: Path, _changed: int) -> dict[str, Any]:
     """Thousands of jobs read the same few manifests: each version is read once."""
-    try:
-        found = json.loads(manifest.read_text(encoding="utf-8"))
-    except ValueError:
-        return {}
-    return found if isinstance(found, dict) else {}
+    return read_object(manifest)

@@ -18,6 +18,11 @@ from constrictor.progress import log
 _SEAL = "complete"
 
 
+def checkpoint_at(folder: Path, step: int) -> Path:
+    """Where the trainer puts the checkpoint of an optimiser step."""
+    return folder / f"checkpoint-{step}"
+
+
 def mark_whole(checkpoint: Path) -> None:
     """Seal a checkpoint with the hashes of its files."""
     # A step can be saved twice: by the clock, and as the last of its epoch.

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import ctypes
-import resource
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
 import torch
 
+from constrictor.machine import peak_memory_bytes
 from constrictor.progress import Stopwatch
 
 POWERCAP = Path("/sys/class/powercap")
@@ -39,7 +38,10 @@ class Meter:
 
         Joules are those of the whole processor packages and of the first GPU, whoever else used them.
         """
-        found: dict[str, float] = {"seconds": round(self._stopwatch.seconds, 2), "peak_memory_bytes": _peak_memory()}
+        found: dict[str, float] = {
+            "seconds": round(self._stopwatch.seconds, 2),
+            "peak_memory_bytes": peak_memory_bytes(),
+        }
         if torch.cuda.is_available():
             found["peak_gpu_memory_bytes"] = torch.cuda.max_memory_allocated()
         if self._counters:
@@ -51,11 +53,6 @@ class Meter:
 def _since(counter: Counter, begin: float) -> float:
     used = counter.read() - begin
     return used + counter.wraps_at if used < 0 and counter.wraps_at else max(used, 0.0)
-
-
-def _peak_memory() -> int:
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024  # kibibytes elsewhere
 
 
 def package_counters(powercap: Path) -> list[Counter]:

@@ -29,29 +29,20 @@ def distil(
         ConstrictorError: if a model is damaged, the student does not fit the task, a lesson's files disagree, the
             teacher's insides cannot be copied, or the disk is full.
     """
-    labelled, before = task.manifest, read_manifest(teacher)
+    before = read_manifest(teacher)
     read_manifest(student)  # refuses one that is damaged
     layers = settings.student.layers if isinstance(settings.student, StudentLayers) else None
-    trainee = Trainee(Start.of(student, labelled, node.seed, layers), settings)
+    trainee = Trainee(Start.of(student, task.manifest, node.seed, layers), settings)
     trained = learn(
         trainee.model,
         settings,
-        task.tokenizer(student),
-        lessons,
-        settings,
-        student,
-        task,
-        node,
+        tokenizer=task.tokenizer(student),
+        lessons=lessons,
+        soft_targets=settings,
+        start=student,
+        task=task,
+        node=node,
         epochs=settings.epochs,
         teacher=teacher,
     )
-    manifest = before.descend(
-        node.step,
-        settings,
-        labels=labelled.labels,
-        max_length=labelled.max_length,
-        truncation=labelled.truncation,
-        seed=node.seed,
-    )
-    model, kept = trainee.finish()
-    return node.save(model, student, manifest, trained, kept=kept)
+    return trainee.save(before, settings, trained, node)

@@ -14,7 +14,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from safetensors.torch import load_file
 from transformers import PreTrainedModel, PrinterCallback, TrainerCallback
 
 from constrictor.artifacts.exclusive import alone_in
@@ -25,19 +24,18 @@ from constrictor.progress import log
 from constrictor.study.settings import canonical_json
 from constrictor.study.steps.step import Optimisation
 from constrictor.training.batches import Collator, LengthBuckets, Rows
-from constrictor.training.callbacks import (
-    Checkpoints,
-    EpochOrder,
-    Progress,
-    Validation,
-    WeightAverage,
-)
+from constrictor.training.callbacks import AfterStep, Checkpoints, EpochOrder, Progress
 from constrictor.training.checkpoints import code_refused, newest_checkpoint
 from constrictor.training.cost import Meter
 from constrictor.training.device import prepare_for_training
 from constrictor.training.memory import cut_finer, free, is_out_of_memory
 from constrictor.training.state import count_weights, load_state, save_state
-from constrictor.training.trainer import AfterStep, EngineTrainer, Loss, arguments
+from constrictor.training.trainer import EngineTrainer, Loss, arguments
+from constrictor.training.validation import Validation
+from constrictor.training.weight_average import WeightAverage
+
+TRAINED_ONLY = 1e-9
+"""An epoch just above 0: the weights as they are before a training do not compete."""
 
 
 @dataclass(frozen=True)
@@ -127,7 +125,7 @@ class _Training:
                 trainer.train(resume_from_checkpoint=str(resume_from) if resume_from else None)
         return validation, progress
 
-    def run_in_memory(self) -> tuple[Validation, Progress]:
+    def run_within_memory(self) -> tuple[Validation, Progress]:
         """Train; where a batch does not fit in memory, go on with finer parts of it."""
         start, parts = self.checkpoints / "start.safetensors", 1
         if newest_checkpoint(self.checkpoints) is None:
@@ -158,7 +156,7 @@ def train(
     metric: str,
     checkpoints: Path,
     identity: str,
-    competes_from: float = 1e-9,
+    competes_from: float = TRAINED_ONLY,
     after_step: Callable[[float], None] | None = None,
 ) -> Trained:
     """Train a model in place; it ends with the weights of the epoch that is best on validation.
@@ -197,8 +195,8 @@ def train(
         checkpoints.mkdir(parents=True, exist_ok=True)
         with alone_in(checkpoints):
             _claim(checkpoints, identity)
-            validation, progress = training.run_in_memory()
-            model.load_state_dict(load_file(validation.best_weights), strict=False)
+            validation, progress = training.run_within_memory()
+            load_state(model, validation.best_weights)
     if settings.gradient_checkpointing:
         model.gradient_checkpointing_disable()
     cost = meter.read()

@@ -6,9 +6,11 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from constrictor.artifacts.architecture import Block, blocks_of, encoder_layers, family_of
+from constrictor.artifacts.architecture import encoder_layers, family_of
+from constrictor.artifacts.widths import Block, blocks_of
 from constrictor.errors import ConstrictorError
-from constrictor.study.steps.matching import Attention, Hidden, layer_pairs
+from constrictor.study.layers import layer_pairs
+from constrictor.study.steps.matching import Attention, Hidden
 from constrictor.training.feature_losses import hidden_loss, relation_loss, relation_scores
 
 Insides = dict[str, Tensor]
@@ -34,7 +36,9 @@ class HiddenStates:
         self._student = student
         for model in (student, teacher):
             if family_of(model).layers_stay:
-                raise ConstrictorError(f"hidden states of '{model.config.model_type}' cannot be told apart by layer.")
+                raise ConstrictorError(
+                    f"hidden states of '{model.config.model_type}' cannot be told apart by layer. Leave 'hidden' out."
+                )
         self._pairs = layer_pairs(settings.layers, len(encoder_layers(student)), len(encoder_layers(teacher)))
         narrow, wide = student.config.hidden_size, teacher.config.hidden_size
         self.projections = nn.ModuleList(_projections(len(self._pairs), narrow, wide, seed) if narrow != wide else [])

@@ -23,18 +23,17 @@ def finetune(settings: Finetune, start: Path, task: TaskFolder, node: Node) -> M
     Raises:
         ConstrictorError: if the model does not fit the task, an adapter does not fit the model, or the disk is full.
     """
-    parent, labelled = read_manifest(start), task.manifest
-    trainee = Trainee(Start.of(start, labelled, node.seed, settings.layers, settings.new_head), settings)
-    tokenizer = task.tokenizer(start)
-    lessons = [Lesson(task.folder / "train.parquet")]
-    trained = learn(trainee.model, settings, tokenizer, lessons, None, start, task, node, epochs=settings.epochs)
-    manifest = parent.descend(
-        node.step,
+    before = read_manifest(start)
+    trainee = Trainee(Start.of(start, task.manifest, node.seed, settings.layers, settings.new_head), settings)
+    trained = learn(
+        trainee.model,
         settings,
-        labels=labelled.labels,
-        max_length=labelled.max_length,
-        truncation=labelled.truncation,
-        seed=node.seed,
+        tokenizer=task.tokenizer(start),
+        lessons=[Lesson(task.folder / "train.parquet")],
+        soft_targets=None,
+        start=start,
+        task=task,
+        node=node,
+        epochs=settings.epochs,
     )
-    model, kept = trainee.finish()
-    return node.save(model, start, manifest, trained, kept=kept)
+    return trainee.save(before, settings, trained, node)

@@ -17,7 +17,7 @@ from constrictor.errors import ConstrictorError
 from constrictor.study.steps.distil import SoftTargets
 from constrictor.study.steps.step import Optimisation
 from constrictor.training.class_weights import weights_of_classes
-from constrictor.training.engine import Trained, TrainingData, train
+from constrictor.training.engine import TRAINED_ONLY, Trained, TrainingData, train
 from constrictor.training.node import Node, TaskFolder
 from constrictor.training.objective import loss_of, with_insides
 
@@ -44,15 +44,15 @@ class Lesson(NamedTuple):
 def learn(
     model: PreTrainedModel,
     settings: Optimisation,
+    *,
     tokenizer: Tokenizer,
     lessons: Sequence[Lesson],
     soft_targets: SoftTargets | None,
     start: Path,
     task: TaskFolder,
     node: Node,
-    *,
     epochs: int,
-    competes_from: float = 1e-9,
+    competes_from: float = TRAINED_ONLY,
     after_step: Callable[[float], None] | None = None,
     teacher: Path | None = None,
 ) -> Trained:
@@ -82,10 +82,14 @@ def learn(
     data = lesson_data(lessons, tokenizer, task.no_label)
     _refuse_unknown_tokens(model, tokenizer, data.encoded, start)
     if settings.class_weights is not None and labelled.kind != "classification":
-        raise ConstrictorError(f"'class_weights' are for tasks of one class a text, and this one is '{labelled.kind}'.")
+        raise ConstrictorError(
+            f"'class_weights' are for tasks of one class a text, and this one is '{labelled.kind}'. Leave the key out."
+        )
     weights = weights_of_classes(settings.class_weights, data.targets["labels"], labelled.labels)
     of_logits = loss_of(labelled.kind, soft_targets, weights)
-    with with_insides(of_logits, model, settings, tokenizer, soft_targets, live, task, node) as loss:
+    with with_insides(
+        of_logits, model, settings, tokenizer=tokenizer, soft_targets=soft_targets, teacher=live, task=task, node=node
+    ) as loss:
         return train(
             model,
             data,

@@ -6,7 +6,6 @@ Torch is imported by what computes with it, since quantizing an ONNX model has a
 from __future__ import annotations
 
 import hashlib
-import json
 import shutil
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -18,11 +17,11 @@ import numpy as np
 
 from constrictor.artifacts.manifest import Manifest, installed_versions, sha256_of
 from constrictor.artifacts.tokenizer_files import copy_tokenizer, replace_tokenizer
-from constrictor.artifacts.writing import artifact_folder, seal, write_text
+from constrictor.artifacts.writing import artifact_folder, seal, write_json
 from constrictor.data.batching import predict_logits
 from constrictor.data.examples import UNLABELLED, read_examples
 from constrictor.data.lengths import length_summary, spell_cut
-from constrictor.data.task import TaskManifest, read_task
+from constrictor.data.task_manifest import TaskManifest, read_task
 from constrictor.data.tokenization import Tokenizer
 from constrictor.metrics.problem import problem_of
 from constrictor.progress import announce, log, spell_seconds
@@ -86,8 +85,8 @@ class Node:
             kept: the adapter that is written in the model's place.
         """
         from constrictor.artifacts.adapter import save_adapter
-        from constrictor.artifacts.architecture import note_shape
         from constrictor.artifacts.torch_model import count_parameters, save_classifier
+        from constrictor.artifacts.widths import note_shape
 
         self.write_training(trained)
         shape = note_shape(model)  # may write into the configuration, so it goes before the saving
@@ -124,7 +123,7 @@ class Node:
     def write_training(self, trained: Trained | None) -> None:
         """Write ``training.json`` and say what came out; None where nothing was trained."""
         record = trained.summary() if trained else {"history": []}
-        write_text(self.folder / "training.json", json.dumps(record, indent=2) + "\n")
+        write_json(self.folder / "training.json", record)
         if trained:
             announce(
                 f"{self.step}: best epoch {trained.best_epoch:g}, {spell_seconds(trained.seconds)}, "

@@ -51,6 +51,7 @@ def with_insides(
     of_logits: Loss,
     model: PreTrainedModel,
     settings: Optimisation,
+    *,
     tokenizer: Tokenizer,
     soft_targets: SoftTargets | None,
     teacher: Path | None,

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from transformers import PreTrainedModel, Trainer, TrainerCallback, TrainingArguments
+from transformers import PreTrainedModel, Trainer, TrainingArguments
 from transformers.utils import SAFE_WEIGHTS_NAME
 
 from constrictor.artifacts.model_inputs import inputs_of
@@ -99,15 +99,3 @@ class EngineTrainer(Trainer):
         logits = model(**inputs_of(self.model, inputs)).logits.float()
         done = torch.tensor(self.state.global_step / self.state.max_steps, dtype=torch.float64)
         return self._loss(logits, {**inputs, "done": done}).mean()
-
-
-class AfterStep(TrainerCallback):
-    """Calls a function after each optimiser step."""
-
-    def __init__(self, function: Callable[[float], None]) -> None:
-        self._function = function
-
-    def on_optimizer_step(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        """Call it with the share of the training that is done."""
-        # The trainer counts the step only after this call.
-        self._function((state.global_step + 1) / state.max_steps)

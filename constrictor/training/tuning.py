@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from transformers import PreTrainedModel
 from transformers.pytorch_utils import Conv1D
 
 from constrictor.artifacts.adapter import base_digest, fold, round_to_nf4
-from constrictor.artifacts.architecture import encoder_layers, encoder_linears, family_of, keep_layers
-from constrictor.artifacts.manifest import AdapterRecord, read_manifest
+from constrictor.artifacts.architecture import encoder_linears, keep_layers
+from constrictor.artifacts.manifest import AdapterRecord, Manifest, read_manifest
 from constrictor.artifacts.torch_model import load_classifier
-from constrictor.data.task import TaskManifest
-from constrictor.errors import ConstrictorError, nearest
+from constrictor.data.task_manifest import TaskManifest
+from constrictor.study.reading import Truncation
+from constrictor.study.settings import Settings
 from constrictor.study.steps.adapter import Adapter, Tuning
+from constrictor.training.targets import head_modules, target_modules
 
-PARTS = ("query", "key", "value", "attention_output", "ffn_in", "ffn_out")
+if TYPE_CHECKING:
+    from constrictor.training.engine import Trained
+    from constrictor.training.node import Node
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,7 @@ class Start:
         layers: layers that are kept; None for all.
         new_head: replace a head that is there.
         kind: the kind of problem.
+        truncation: what stays of a longer text.
     """
 
     folder: Path
@@ -45,13 +49,14 @@ class Start:
     layers: list[int] | None = None
     new_head: bool = False
     kind: str = "classification"
+    truncation: Truncation = "head"
 
     @classmethod
     def of(
         cls, folder: Path, task: TaskManifest, seed: int, layers: list[int] | None = None, new_head: bool = False
     ) -> Start:
         """What a training for a task starts from."""
-        return cls(folder, task.labels, task.max_length, seed, layers, new_head, task.kind)
+        return cls(folder, task.labels, task.max_length, seed, layers, new_head, task.kind, task.truncation)
 
     def open(self) -> PreTrainedModel:
         """The model as it is before the training.
@@ -134,6 +139,27 @@ class Trainee:
         merged = fold(base, config, weights)
         return merged, None if self._adapter.merge else Kept(config, weights, self._nf4, self._start)
 
+    def save(self, before: Manifest, settings: Settings, trained: Trained, node: Node) -> Manifest:
+        """Save what the training made.
+
+        Args:
+            before: manifest of the model whose lineage it continues.
+            settings: the step.
+            trained: what came of the training.
+            node: where to work.
+        """
+        model, kept = self.finish()
+        start = self._start
+        manifest = before.descend(
+            node.step,
+            settings,
+            labels=start.labels,
+            max_length=start.max_length,
+            truncation=start.truncation,
+            seed=node.seed,
+        )
+        return node.save(model, start.folder, manifest, trained, kept=kept)
+
 
 def _put_in(settings: Adapter, model: PreTrainedModel, seed: int) -> tuple[list[str], Any]:
     """Put an adapter into a model, in place: names of the layers in NF4, and the model as peft sees it."""
@@ -159,47 +185,3 @@ def _put_in(settings: Adapter, model: PreTrainedModel, seed: int) -> tuple[list[
     wrapped = get_peft_model(model, config)
     del model.is_loaded_in_4bit
     return nf4, wrapped
-
-
-def head_modules(model: PreTrainedModel) -> list[str]:
-    """Names of the modules with weights that turn the encoder's output into logits: the head, and the pooler if any."""
-    outside = [name for name, _ in model.named_children() if name != model.base_model_prefix]
-    inside = [f"{model.base_model_prefix}.pooler"] if getattr(model.base_model, "pooler", None) is not None else []
-    return [name for name in [*inside, *outside] if any(True for _ in model.get_submodule(name).parameters())]
-
-
-def target_modules(model: PreTrainedModel, targets: str | Sequence[str]) -> list[str]:
-    """Full names of the matrices that get an adapter.
-
-    Args:
-        model: the model.
-        targets: `all`, or a list of parts (:data:`PARTS`) and ends of modules' own names.
-
-    Raises:
-        ConstrictorError: if a target is none of the model's, or the architecture is not one of those known.
-    """
-    family, layers = family_of(model), encoder_layers(model)
-    part_of = {getattr(family, part): part for part in PARTS if getattr(family, part)}
-    full = {id(module): name for name, module in model.named_modules()}
-    inside = [
-        (path, full[id(module)])
-        for layer in layers
-        for path, module in layer.named_modules()
-        if isinstance(module, nn.Linear | Conv1D)
-    ]
-    if targets == "all":
-        return [name for _, name in inside]
-    known = {part_of.get(path, path) for path, _ in inside}
-    chosen = []
-    for target in targets:
-        # A part's name goes first: BERT's 'value' is a part, and its 'dense' ends the names of three.
-        if target in known:
-            found = [name for path, name in inside if part_of.get(path, path) == target]
-        else:
-            found = [name for path, name in inside if f".{path}".endswith(f".{target}")]
-        if not found:
-            raise ConstrictorError(
-                f"the model's layers have no matrix '{target}' for an adapter. {nearest(target, known)}"
-            )
-        chosen += found
-    return sorted(set(chosen))

@@ -14,12 +14,14 @@ from sklearn import metrics as reference
 
 from constrictor.artifacts.manifest import AdapterRecord, FileEntry, Manifest, StepRecord
 from constrictor.comparison.bootstrap import Interval
-from constrictor.comparison.collect import Comparison, Row, collect
+from constrictor.comparison.collect import collect
 from constrictor.comparison.compare import compare
 from constrictor.comparison.plots import plot_quality_latency
-from constrictor.comparison.table import table_csv, table_markdown
+from constrictor.comparison.row import Comparison, Row
+from constrictor.comparison.table_csv import table_csv
+from constrictor.comparison.table_markdown import table_markdown
 from constrictor.data.outputs import Outputs, write_predictions
-from constrictor.data.task import TaskManifest
+from constrictor.data.task_manifest import TaskManifest
 from constrictor.errors import ConstrictorError
 
 EXAMPLES = {"validation": 40, "test": 120}

@@ -9,10 +9,10 @@ import pytest
 from sklearn.metrics import f1_score
 
 from constrictor.artifacts.manifest import FileEntry, Manifest, StepRecord
-from constrictor.comparison.collect import Comparison
 from constrictor.comparison.compare import compare
+from constrictor.comparison.row import Comparison
 from constrictor.data.outputs import Outputs, write_predictions
-from constrictor.data.task import TaskManifest
+from constrictor.data.task_manifest import TaskManifest
 
 SIZES = (30, 31, 29)
 CHANCES = {"teacher": 0.9, "small": 0.7}

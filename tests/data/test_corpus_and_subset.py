@@ -7,7 +7,7 @@ from constrictor.data.corpus import prepare_corpus
 from constrictor.data.examples import UNLABELLED, Examples, read_examples, unlabelled, write_examples
 from constrictor.data.subset import select_subset
 from constrictor.errors import ConstrictorError
-from constrictor.study.tasks import Corpus, Subset
+from constrictor.study.corpora import Corpus, Subset
 
 
 def _corpus(tmp_path, documents: list[str], **settings):
@@ -72,7 +72,7 @@ def test_another_seed_chooses_others():
 
 
 def test_size_above_the_pool():
-    with pytest.raises(ConstrictorError, match=r"it wants 61 examples and 'pool' has 60\. Lower 'size'\."):
+    with pytest.raises(ConstrictorError, match=r"the subset wants 61 examples and 'pool' has 60\. Lower 'size'\."):
         select_subset(Subset(of="pool", size=61), _pool(60), [])
 
 

@@ -6,10 +6,12 @@ import pytest
 
 from constrictor.data.examples import Examples, read_examples, write_examples
 from constrictor.data.folds import cut_folds
-from constrictor.data.task import fingerprint, prepare_task, read_task
+from constrictor.data.task import fingerprint, prepare_task
+from constrictor.data.task_manifest import read_task
 from constrictor.errors import ConstrictorError
 from constrictor.study.replicate import Folding
-from constrictor.study.tasks import SPLITS, ClassificationTask
+from constrictor.study.splits import SPLITS
+from constrictor.study.tasks import ClassificationTask
 
 
 def _folding(folds: int = 5, **settings) -> Folding:

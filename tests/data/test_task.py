@@ -4,9 +4,11 @@ import pytest
 
 from constrictor.data.duplicates import same_text_key
 from constrictor.data.examples import read_examples
-from constrictor.data.task import prepare_task, read_task
+from constrictor.data.task import prepare_task
+from constrictor.data.task_manifest import read_task
 from constrictor.errors import ConstrictorError
-from constrictor.study.tasks import SPLITS, ClassificationTask, RegressionTask
+from constrictor.study.splits import SPLITS
+from constrictor.study.tasks import ClassificationTask, RegressionTask
 
 
 def _write(path, rows) -> str:

@@ -7,7 +7,7 @@ import pytest
 
 from constrictor.evaluation import fair_baseline as subject
 from constrictor.evaluation.fair_baseline import find_fair_baseline
-from constrictor.study.study import Latency
+from constrictor.study.report import Latency
 
 SETTINGS = Latency(batch_sizes=[1], lengths=[8, 32, 64, "task"], rounds=3, seconds=0.01, compiled=True)
 

@@ -9,9 +9,10 @@ from constrictor.artifacts.manifest import read_manifest
 from constrictor.data.tokenization import Tokenizer
 from constrictor.errors import ConstrictorError
 from constrictor.evaluation import latency
-from constrictor.evaluation.latency import Worker, measure_latency, round_ratios
+from constrictor.evaluation.latency import measure_latency, round_ratios
 from constrictor.evaluation.latency_worker import full_batch, inputs_of
-from constrictor.study.study import Latency
+from constrictor.evaluation.workers import Worker
+from constrictor.study.report import Latency
 
 SETTINGS = Latency(batch_sizes=[1, 4], lengths=[8, 32, 128], rounds=3, seconds=0.01)
 TEXTS = ["the film was great", "the plot was awful indeed"]

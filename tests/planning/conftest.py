@@ -11,7 +11,7 @@ from constrictor.study.read import read_study
 
 STUDY = {
     "name": "small",
-    "tasks": {"reviews": {"source": {"path": "reviews.csv"}}},
+    "tasks": {"reviews": {"source": {"path": "reviews.csv"}, "extra_tests": {"more_of_it": {"path": "reviews.csv"}}}},
     "models": {"tiny": {"path": "tiny"}},
     "corpora": {"corn": {"source": {"path": "reviews.csv"}}},
     "subsets": {"some": {"of": "corn", "size": 100}},

@@ -1,7 +1,19 @@
+import re
+from pathlib import Path
+
 import pytest
 
 from constrictor.errors import ConstrictorError
+from constrictor.study.check import RULES
 from constrictor.study.read import read_study
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def test_the_names_of_all_rules_are_taken():
+    files = [ROOT / "Snakefile", *ROOT.glob("rules/*.smk")]
+    named = re.compile(r"^ *(?:use rule \w+ as|rule) (\w+)", re.MULTILINE)
+    assert {name for file in files for name in named.findall(file.read_text(encoding="utf-8"))} == RULES
 
 
 @pytest.mark.parametrize(
@@ -30,7 +42,7 @@ from constrictor.study.read import read_study
         ),
         (
             {"steps.teacher.model": {"from": "minilm", "layers": [2, 0]}, "recipes": {"baseline": "teacher"}},
-            "steps.teacher.model: the layers [2, 0] must rise, each named once.",
+            "steps.teacher.model: the layers [2, 0] must rise, each named once: [0, 2].",
         ),
     ],
 )  # fmt: skip

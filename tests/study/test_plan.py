@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from constrictor.comparison.collect import Comparison
+from constrictor.comparison.row import Comparison
 from constrictor.study.chain import chain_problem
 from constrictor.study.plan import Plan
 from constrictor.study.read import load_study, read_study

@@ -96,11 +96,11 @@ def test_a_wrong_value_is_named_with_its_place(changed, changes, message):
     [
         (
             {"steps.kd.hidden": {"layers": {0: 6}}}, "teacher/kd",
-            "'kd': 'layers' names the teacher's layer 6: it has 6 layers, counted 0 to 5.",
+            "'kd': 'layers': the teacher has no layer 6: it has 6 layers, counted 0 to 5.",
         ),
         (
             {"steps.kd.attention": {"layers": {2: 5}}}, "teacher/kd",
-            "'kd': 'layers' names the student's layer 2: it has 2 layers, counted 0 to 1.",
+            "'kd': 'layers': the student has no layer 2: it has 2 layers, counted 0 to 1.",
         ),
         (
             {"steps.kd_wide.hidden": {}}, "teacher/int8/kd_wide",
@@ -116,7 +116,7 @@ def test_a_wrong_value_is_named_with_its_place(changed, changes, message):
         ),
         (
             {"steps.mag": {**MAG, "hidden": {"layers": {2: 2}}}}, "teacher/kd/mag",
-            "'mag': 'layers' names the student's layer 2: it has 2 layers, counted 0 to 1.",
+            "'mag': 'layers': the student has no layer 2: it has 2 layers, counted 0 to 1.",
         ),
         (
             {"steps.mag": {**MAG, "hidden": {}}}, "teacher/int8/kd_wide/mag",

@@ -87,11 +87,11 @@ def _scripted(values: list[float], seen: list | None = None):
 
 
 def _kill_after_training(run, monkeypatch, **arguments) -> None:
-    def interrupt(file):
+    def interrupt(model, file):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(engine, "load_file", interrupt)
+        patch.setattr(engine, "load_state", interrupt)
         with pytest.raises(KeyboardInterrupt):
             run(**arguments)
 

@@ -7,8 +7,8 @@ import pytest
 from scipy.stats import pearsonr
 from transformers import AutoModelForSequenceClassification
 
-from constrictor.comparison.collect import Comparison
 from constrictor.comparison.compare import compare
+from constrictor.comparison.row import Comparison
 from constrictor.compression.pruning.importance import importance_of
 from constrictor.compression.sample import draw_sample
 from constrictor.data.examples import read_examples, unlabelled, write_examples

@@ -199,7 +199,7 @@ def test_killed_with_projections_and_schedules_equals_undisturbed(
 
 
 def test_copying_brings_the_insides_nearer(lesson, wide_teacher, tiny_model, tiny_task, tmp_path, monkeypatch):
-    monkeypatch.setattr("constrictor.training.callbacks.Validation.best", property(lambda self: self.history[-1]))
+    monkeypatch.setattr("constrictor.training.validation.Validation.best", property(lambda self: self.history[-1]))
     insides = {"attention": {"loss": "mse", "weight": 10.0}}
 
     def distance(name: str) -> float:

@@ -24,9 +24,9 @@ from constrictor.compression.quantization.quantize import quantize
 from constrictor.data.examples import read_examples, unlabelled, write_examples
 from constrictor.data.task import prepare_task
 from constrictor.data.tokenization import Tokenizer
-from constrictor.evaluation.latency import Worker, read_texts
 from constrictor.evaluation.latency_worker import inputs_of
 from constrictor.evaluation.outputs import teacher_outputs
+from constrictor.evaluation.workers import Worker, read_texts
 from constrictor.runtimes.load import load
 from constrictor.study.sources import LocalModel
 from constrictor.study.steps.distil import Distil

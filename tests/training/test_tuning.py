@@ -27,7 +27,8 @@ from constrictor.training.distil import distil
 from constrictor.training.finetune import finetune
 from constrictor.training.lessons import Lesson
 from constrictor.training.node import Node, TaskFolder
-from constrictor.training.tuning import Start, Trainee, head_modules, target_modules
+from constrictor.training.targets import head_modules, target_modules
+from constrictor.training.tuning import Start, Trainee
 
 LABELS = ["bad", "good"]
 HEAD = ("classifier.", "bert.pooler.")

@@ -162,8 +162,8 @@ CHANGES: dict[str, tuple[Change, set[Job]]] = {
     ),
     # Code.
     "a line of the pruning": (line_added(MAGNITUDE), rebuilt("mag")),
-    "a line of the table": (line_added("constrictor/comparison/table.py"), {COMPARE}),
-    "a line of the timing": (line_added("constrictor/evaluation/latency.py"), {FAIR_BASELINE, *TIMING, COMPARE}),
+    "a line of the table": (line_added("constrictor/comparison/table_markdown.py"), {COMPARE}),
+    "a line of the timing": (line_added("constrictor/evaluation/workers.py"), {FAIR_BASELINE, *TIMING, COMPARE}),
     "a line of the search for the fair baseline": (
         line_added("constrictor/evaluation/fair_baseline.py"),
         {FAIR_BASELINE, *TIMING, COMPARE},

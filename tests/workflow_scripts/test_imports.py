@@ -60,8 +60,19 @@ folder = Path({str(tmp_path)!r})
 main(Path({str(tiny_onnx)!r}, "manifest.json"), Path({str(tiny_task)!r}, "manifest.json"),
      folder / "metrics.json", folder / "predictions.parquet", 1)
 """
-    assert modules_after(program) == {"tokenizers", "onnxruntime", "pandas"}  # the last by pyarrow, where it is there
+    assert modules_after(program) == {"tokenizers", "onnxruntime"}
     assert (tmp_path / "metrics.json").is_file()
+
+
+def test_a_subset_is_selected_without_pandas(tiny_task: Path, tmp_path: Path) -> None:
+    program = f"""
+from pathlib import Path
+from constrictor.study.corpora import Subset
+from workflow_scripts.select_subset import main
+main(Subset(of="pool", size=5), Path({str(tiny_task)!r}, "train.parquet"), [], Path({str(tmp_path)!r}, "few.parquet"))
+"""
+    assert modules_after(program) == set()
+    assert (tmp_path / "few.parquet").is_file()
 
 
 def test_an_onnx_model_is_timed_without_torch(tiny_onnx: Path) -> None:

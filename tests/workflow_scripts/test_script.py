@@ -69,6 +69,11 @@ def test_settings_are_read_from_json():
     assert json_of(Magnitude)(settings.canonical()) == settings
 
 
+def test_settings_that_do_not_fit_are_refused_with_the_key():
+    with pytest.raises(argparse.ArgumentTypeError, match=r"sparsity\n +Input should be less than 1"):
+        json_of(Magnitude)('{"stage": "prune", "method": "magnitude", "sparsity": 3}')
+
+
 def test_lessons_pair_examples_with_outputs_and_passes():
     one, two, three, four = map(Path, "abcd")
     assert [tuple(lesson) for lesson in lessons_of([one, two], [three, four], {"imdb_60k": 3, "train": 1})] == [

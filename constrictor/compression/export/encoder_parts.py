@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from constrictor.artifacts.architecture import encoder_layers
+from constrictor.artifacts.widths import Matrix, block_of
 from constrictor.errors import ConstrictorError
 
 
@@ -62,45 +63,40 @@ def take_apart(model: PreTrainedModel) -> EncoderParts:
         raise ConstrictorError(f"the structure of '{config.model_type}' is not known (known: {known})")
     if getattr(config, "is_decoder", False):
         raise ConstrictorError(f"this '{config.model_type}' is set up as a decoder")
-    layer_parts = _distilbert_layer if config.model_type == "distilbert" else _bert_layer
     return EncoderParts(
         embeddings=base.embeddings,
         projection=getattr(base, "embeddings_project", None),
-        layers=[layer_parts(layer) for layer in encoder_layers(model)],
+        layers=[_layer_parts(model, layer) for layer in encoder_layers(model)],
         head=_HEADS[config.model_type](model),
         head_size=config.hidden_size // config.num_attention_heads,
         padding=config.pad_token_id if config.model_type in _COUNTS_FROM_PADDING else None,
     )
 
 
-def _bert_layer(layer: Any) -> LayerParts:
-    attention = layer.attention
+def _layer_parts(model: PreTrainedModel, layer: Any) -> LayerParts:
+    block = block_of(model, layer)
+    query, key, value = (_linear(matrix) for matrix in block.into_heads)
+    if model.config.model_type == "distilbert":
+        norms, activation = (layer.sa_layer_norm, layer.output_layer_norm), layer.ffn.activation
+    else:
+        norms = (layer.attention.output.LayerNorm, layer.output.LayerNorm)
+        activation = layer.intermediate.intermediate_act_fn
     return LayerParts(
-        query=attention.self.query,
-        key=attention.self.key,
-        value=attention.self.value,
-        attention_output=attention.output.dense,
-        attention_norm=attention.output.LayerNorm,
-        up=layer.intermediate.dense,
-        activation=layer.intermediate.intermediate_act_fn,
-        down=layer.output.dense,
-        output_norm=layer.output.LayerNorm,
+        query=query,
+        key=key,
+        value=value,
+        attention_output=_linear(block.attention_output),
+        attention_norm=norms[0],
+        up=_linear(block.ffn_in),
+        activation=activation,
+        down=_linear(block.ffn_out),
+        output_norm=norms[1],
     )
 
 
-def _distilbert_layer(layer: Any) -> LayerParts:
-    attention, ffn = layer.attention, layer.ffn
-    return LayerParts(
-        query=attention.q_lin,
-        key=attention.k_lin,
-        value=attention.v_lin,
-        attention_output=attention.out_lin,
-        attention_norm=layer.sa_layer_norm,
-        up=ffn.lin1,
-        activation=ffn.activation,
-        down=ffn.lin2,
-        output_norm=layer.output_layer_norm,
-    )
+def _linear(matrix: Matrix) -> nn.Linear:
+    assert isinstance(matrix, nn.Linear), "only GPT-2 has its matrices the other way round, and it has no head here"
+    return matrix
 
 
 def _pooled_head(model: Any) -> Callable[[Tensor], Tensor]:

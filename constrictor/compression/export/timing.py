@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-# ONNX Runtime's threads spin for some milliseconds after a call and would steal time from whoever is timed next.
-SETTLE_SECONDS = 0.03
+from constrictor.machine import SETTLE_SECONDS
+
 VISIT_SECONDS = 0.05
 
 

@@ -13,7 +13,8 @@ import torch
 from torch import nn
 from transformers import PreTrainedModel
 
-from constrictor.artifacts.architecture import Block, block_of, encoder_layers, keep_heads, keep_neurons
+from constrictor.artifacts.architecture import encoder_layers
+from constrictor.artifacts.widths import Block, block_of, keep_heads, keep_neurons
 
 BATCH, LENGTH = 8, 64
 ROUNDS, CALLS = 7, 5

@@ -16,9 +16,9 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 from transformers.pytorch_utils import Conv1D
 
-from constrictor.artifacts.architecture import Block, Matrix, blocks_of
 from constrictor.artifacts.model_inputs import inputs_of
 from constrictor.artifacts.torch_model import problem_type
+from constrictor.artifacts.widths import Block, Matrix, blocks_of
 from constrictor.compression.sample import Sample
 from constrictor.data.examples import UNLABELLED
 from constrictor.errors import ConstrictorError

@@ -7,7 +7,8 @@ from typing import Any
 
 from transformers import PreTrainedModel
 
-from constrictor.artifacts.architecture import Block, blocks_of, family_of, keep_heads, keep_neurons
+from constrictor.artifacts.architecture import family_of
+from constrictor.artifacts.widths import Block, blocks_of, keep_heads, keep_neurons
 from constrictor.compression.pruning.budget import Part, keep_alike, keep_budget, keep_share, most_important
 from constrictor.compression.pruning.cost_table import measure_costs
 from constrictor.compression.pruning.importance import Importance, importance_of

@@ -10,14 +10,12 @@ is no better: half a point of accuracy more at 50 %, two points less at 70 %, ab
 
 from __future__ import annotations
 
-from functools import partial
-
 import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from constrictor.artifacts.architecture import encoder_linears
-from constrictor.artifacts.model_inputs import inputs_of
+from constrictor.compression.layer_inputs import watch_inputs
 from constrictor.compression.pruning.masks import pattern_masks, row_masks
 from constrictor.compression.pruning.method import Pruned, keep_zeros
 from constrictor.compression.sample import Sample
@@ -40,11 +38,8 @@ def prune_by_wanda(model: PreTrainedModel, settings: Wanda, sample: Sample | Non
     return keep_zeros(linears, row_masks(scores, settings.sparsity))
 
 
-@torch.inference_mode()
 def input_norms(model: PreTrainedModel, linears: dict[str, nn.Linear], sample: Sample) -> dict[str, Tensor]:
     """L2 norm of each input of some layers, over all tokens of the calibration examples but the padding.
-
-    Sums of squares are gathered batch by batch while the model runs, so no activations are kept.
 
     Args:
         model: the model; it is left in evaluation mode.
@@ -55,16 +50,9 @@ def input_norms(model: PreTrainedModel, linears: dict[str, nn.Linear], sample: S
         ``(inputs,)`` norms by the layer's name.
     """
     squares = {name: torch.zeros(module.in_features, dtype=torch.float64) for name, module in linears.items()}
-    is_token = torch.empty(0)
 
-    def add(name: str, module: nn.Module, inputs: tuple[Tensor]) -> None:
-        squares[name] += inputs[0][is_token].square().sum(0, dtype=torch.float64)
+    def add(name: str, x: Tensor) -> None:
+        squares[name] += x.square().sum(0, dtype=torch.float64)
 
-    hooks = [module.register_forward_pre_hook(partial(add, name)) for name, module in linears.items()]
-    model.eval()
-    for batch in sample.batches():
-        is_token = batch["attention_mask"].bool()
-        model(**inputs_of(model, batch))
-    for hook in hooks:
-        hook.remove()
+    watch_inputs(model, linears, sample, add)
     return {name: total.sqrt().float() for name, total in squares.items()}

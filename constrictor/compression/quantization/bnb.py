@@ -20,6 +20,7 @@ from constrictor.artifacts.manifest import EncoderShape
 from constrictor.compression.quantization.modules import linears_of, replace, skeleton
 from constrictor.errors import ConstrictorError
 from constrictor.study.steps.quantize import BitsAndBytes
+from constrictor.training.device import has_native_bf16
 
 WEIGHTS = "model.safetensors"
 THRESHOLD = 6.0  # inputs beyond it are multiplied in 16 bits (LLM.int8(), section 3.2)
@@ -138,8 +139,7 @@ def _4bit(linear: nn.Linear, settings: BitsAndBytes) -> nn.Module:
 
 
 def _4bit_layer(outputs: int, inputs: int, bias: Tensor | None) -> Any:
-    fast = torch.cuda.is_available() and torch.cuda.is_bf16_supported(including_emulation=False)
-    compute = torch.bfloat16 if fast else torch.float32
+    compute = torch.bfloat16 if torch.cuda.is_available() and has_native_bf16() else torch.float32
     layer = _library().nn.Linear4bit(inputs, outputs, bias is not None, compute_dtype=compute, device="meta")
     return _with_bias(layer, bias)
 

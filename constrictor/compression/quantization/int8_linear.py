@@ -32,6 +32,12 @@ def quantize_symmetric(weight: Tensor, per_channel: bool) -> tuple[Tensor, Tenso
     return values, scales.float()
 
 
+def int8_parts(linear: nn.Linear, per_channel: bool) -> tuple[Tensor, Tensor, Tensor | None]:
+    """The weights of a linear layer in int8, their scales, and its bias in float32."""
+    weight, scale = quantize_symmetric(linear.weight.detach().float(), per_channel)
+    return weight, scale, None if linear.bias is None else linear.bias.detach().float()
+
+
 class Int8Linear(nn.Module):
     """``y = x W^T + b`` with int8 weights; its state is plain tensors, so safetensors can hold it."""
 
@@ -52,8 +58,7 @@ class Int8Linear(nn.Module):
     @classmethod
     def from_linear(cls, linear: nn.Linear, per_channel: bool) -> Int8Linear:
         """Quantize a linear layer."""
-        weight, scale = quantize_symmetric(linear.weight.detach().float(), per_channel)
-        return cls(weight, scale, None if linear.bias is None else linear.bias.detach().float())
+        return cls(*int8_parts(linear, per_channel))
 
     def _pack(self) -> Any:
         if len(self.scale) == 1:

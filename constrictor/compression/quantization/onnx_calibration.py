@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
+import numpy as np
+import onnxruntime
 from onnx import ModelProto, TensorProto, helper
 
 from constrictor.artifacts.onnx_file import save_onnx
 from constrictor.artifacts.onnx_model import open_session
-from constrictor.compression.quantization.onnx_method import fitting_batches
 from constrictor.compression.quantization.ranges import RANGES, Observed, looks
-from constrictor.data.batching import inputs_by_name
+from constrictor.data.batching import Batch, Encoded, batches_by_length, inputs_by_name, pad
 
 if TYPE_CHECKING:
     from constrictor.compression.quantization.work import Work
@@ -48,3 +50,28 @@ def calibrate(model: ModelProto, tensors: list[str], work: Work) -> dict[str, tu
                 # Nobody reads what is computed at padded positions.
                 look(seen[name], values[batch["attention_mask"] == 1] if values.ndim == 3 else values)
     return {name: choose(observed) for name, observed in seen.items()}
+
+
+def fitting_batches(
+    session: onnxruntime.InferenceSession, encoded: Encoded, pad_id: int, batch_size: int = 8
+) -> Iterator[Batch]:
+    """Batches of similar length, in the fixed shape of the model's inputs where they have one.
+
+    A last batch that is too small for a fixed shape repeats its rows; what is too long is cut.
+    """
+    rows, length = session.get_inputs()[0].shape
+    size = rows if isinstance(rows, int) else min(batch_size, len(encoded))
+    for chosen in batches_by_length(encoded, size):
+        batch = pad([encoded[row] for row in chosen], pad_id)
+        if isinstance(rows, int):
+            batch = {name: np.resize(values, (size, values.shape[1])) for name, values in batch.items()}
+        if isinstance(length, int):
+            batch = {
+                name: np.pad(
+                    values[:, :length],
+                    ((0, 0), (0, max(0, length - values.shape[1]))),
+                    constant_values=pad_id if name == "input_ids" else 0,
+                )
+                for name, values in batch.items()
+            }
+        yield batch

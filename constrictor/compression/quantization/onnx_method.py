@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +17,7 @@ from constrictor.artifacts.onnx_file import load_onnx, save_onnx
 from constrictor.artifacts.onnx_model import open_session, run_session
 from constrictor.artifacts.tokenizer_files import copy_tokenizer
 from constrictor.compression.quantization.onnx_graph import float_matrices, float_tables
-from constrictor.data.batching import Batch, Encoded, batches_by_length, pad
+from constrictor.data.batching import pad
 from constrictor.data.tokenization import Tokenizer
 from constrictor.errors import ConstrictorError
 
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
 # Operators that hold several numbers in a byte, and which of their inputs are packed so.
 _PACKED = {"MatMulNBits": (1, 3), "GatherBlockQuantized": (0, 3)}
-
 
 HEAD = "the classification head: it is small, and every answer depends on it"
 
@@ -94,14 +93,12 @@ def try_out(file: Path, tokenizer: Tokenizer, classes: int) -> np.ndarray:
     what = f"{file.name} does not run in ONNX Runtime {onnxruntime.__version__} on this machine"
     texts = tokenizer.encode(["yes", "a few words more, so that one of the two is padded"])
     try:
-        session = open_session(file)
-        batch = next(fitting_batches(session, texts, tokenizer.pad_id))
-        logits = run_session(session, batch)
+        logits = run_session(open_session(file), pad(texts, tokenizer.pad_id))
     except Exception as error:  # the runtime raises exceptions of its own
         raise ConstrictorError(
             f"{what}, and nothing was written. Quantize by another method, or install a newer onnxruntime. It says: {error}"
         ) from None
-    if logits.shape != (len(batch["input_ids"]), classes) or not np.isfinite(logits).all():
+    if logits.shape != (len(texts), classes) or not np.isfinite(logits).all():
         raise ConstrictorError(f"{what} as it should, and nothing was written: its logits are {logits.tolist()}.")
     return logits
 
@@ -119,31 +116,6 @@ def refuse_difference(before: np.ndarray, after: np.ndarray, rewritten: Rewritte
             f"in {rewritten.precision} a logit moves by {difference:.2g}, and {rewritten.max_difference:g} is allowed: some "
             "number of the model lies outside the range of the format. Nothing was written. Quantize by another method."
         )
-
-
-def fitting_batches(
-    session: onnxruntime.InferenceSession, encoded: Encoded, pad_id: int, batch_size: int = 8
-) -> Iterator[Batch]:
-    """Batches of similar length, in the fixed shape of the model's inputs where they have one.
-
-    A last batch that is too small for a fixed shape repeats its rows; what is too long is cut.
-    """
-    rows, length = session.get_inputs()[0].shape
-    size = rows if isinstance(rows, int) else batch_size
-    for chosen in batches_by_length(encoded, size):
-        batch = pad([encoded[row] for row in chosen], pad_id)
-        if isinstance(rows, int):
-            batch = {name: np.resize(values, (size, values.shape[1])) for name, values in batch.items()}
-        if isinstance(length, int):
-            batch = {
-                name: np.pad(
-                    values[:, :length],
-                    ((0, 0), (0, max(0, length - values.shape[1]))),
-                    constant_values=pad_id if name == "input_ids" else 0,
-                )
-                for name, values in batch.items()
-            }
-        yield batch
 
 
 def stored_numbers(model: ModelProto, reasons: dict[str, str]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from constrictor.compression.quantization.int8_linear import Int8Linear, quantize_symmetric
+from constrictor.compression.quantization.int8_linear import Int8Linear, int8_parts
 from constrictor.errors import ConstrictorError
 
 
@@ -47,9 +47,8 @@ class StaticInt8Linear(Int8Linear):
     @classmethod
     def calibrated(cls, linear: nn.Linear, per_channel: bool, low: float, high: float) -> StaticInt8Linear:
         """Quantize a linear layer whose inputs lie between two numbers."""
-        weight, scale = quantize_symmetric(linear.weight.detach().float(), per_channel)
-        bias = None if linear.bias is None else linear.bias.detach().float()
-        return cls(weight, scale, bias, torch.tensor([low, high], dtype=torch.float32))
+        limits = torch.tensor([low, high], dtype=torch.float32)
+        return cls(*int8_parts(linear, per_channel), limits)
 
     def _pack(self) -> tuple[float, int, Any]:
         low, high = self.limits.tolist()

@@ -25,7 +25,7 @@ def quantize_dynamic(model: PreTrainedModel, settings: Dynamic) -> None:
     """Quantize the linear layers and, if the settings say so, the embedding tables of a model, in place."""
     replace(model, linears_of(model), lambda name, linear: Int8Linear.from_linear(linear, settings.per_channel))
     if settings.embeddings:
-        replace(model, named(model, nn.Embedding), lambda name, table: Int8Embedding.from_embedding(table))
+        _quantize_tables(model)
 
 
 def quantize_static(model: PreTrainedModel, settings: Static, sample: Sample) -> None:
@@ -42,7 +42,11 @@ def quantize_static(model: PreTrainedModel, settings: Static, sample: Sample) ->
         lambda name, linear: StaticInt8Linear.calibrated(linear, settings.per_channel, *ranges[name]),
     )
     if settings.embeddings:
-        replace(model, named(model, nn.Embedding), lambda name, table: Int8Embedding.from_embedding(table))
+        _quantize_tables(model)
+
+
+def _quantize_tables(model: PreTrainedModel) -> None:
+    replace(model, named(model, nn.Embedding), lambda name, table: Int8Embedding.from_embedding(table))
 
 
 def load_int8(folder: Path, shape: EncoderShape | None = None) -> PreTrainedModel:

@@ -28,12 +28,12 @@ class Work:
         parent: the artifact to quantize.
         before: its manifest.
         staging: folder to write the new artifact's files to.
+        node: where to work.
         calibration: examples to look at, for the methods that look at some.
         lessons: what a quantization-aware training reads.
         soft_targets: how teacher and labels are mixed in it.
         teacher: artifact of the teacher, where that training copies its insides.
         task: the prepared task, for the methods that calibrate or train.
-        node: where to work.
     """
 
     settings: Any

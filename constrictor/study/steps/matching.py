@@ -6,7 +6,6 @@ from typing import Annotated, Literal
 
 from pydantic import Discriminator, Field, Tag
 
-from constrictor.errors import ConstrictorError
 from constrictor.study.settings import MAPPING, PLAIN, Settings, plain_or_mapping
 
 LayerMap = Annotated[
@@ -70,30 +69,3 @@ class Matching(Settings):
     def layer_maps(self) -> list[str | dict[int, int]]:
         """Which layers learn from which, of what is copied."""
         return [part.layers for part in (self.hidden, self.attention) if part is not None]
-
-
-def layer_pairs(layers: str | dict[int, int], student: int, teacher: int) -> list[tuple[int, int]]:
-    """Pairs of a student's and a teacher's layer, counted from 0.
-
-    Args:
-        layers: ``uniform``, ``last`` or a mapping.
-        student: number of the student's layers.
-        teacher: number of the teacher's layers.
-
-    Raises:
-        ConstrictorError: if a mapping names a layer that does not exist.
-
-    >>> layer_pairs("uniform", 3, 6)
-    [(0, 1), (1, 3), (2, 5)]
-    """
-    if layers == "last":
-        return [(student - 1, teacher - 1)]
-    if isinstance(layers, str):
-        return [(layer, -(-(layer + 1) * teacher // student) - 1) for layer in range(student)]
-    for owner, named, available in (("student", layers.keys(), student), ("teacher", layers.values(), teacher)):
-        wrong = [layer for layer in named if not 0 <= layer < available]
-        if wrong:
-            raise ConstrictorError(
-                f"'layers' names the {owner}'s layer {wrong[0]}: it has {available} layers, counted 0 to {available - 1}."
-            )
-    return sorted(layers.items())

@@ -6,9 +6,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
+from constrictor.study.settings import Share
 from constrictor.study.steps.recovery import Calibration, Recovery
 
-Sparsity = Annotated[float, Field(gt=0, lt=1)]
 PATTERN = r"^[1-9][0-9]?:[1-9][0-9]?$"
 
 
@@ -30,7 +30,7 @@ class Prune(Recovery):
 class _Masking(Prune):
     """Zeros single weights; matrices keep their shapes."""
 
-    sparsity: Sparsity | None = Field(
+    sparsity: Share | None = Field(
         None, description="Share of the encoder's linear weights that become zero; this or `pattern`."
     )
     pattern: Pattern | None = Field(
@@ -87,7 +87,7 @@ class Movement(Prune):
     """
 
     method: Literal["movement"] = Field(description="How the importance of a weight is judged.")
-    sparsity: Sparsity = Field(description="Share of the encoder's linear weights that become zero.")
+    sparsity: Share = Field(description="Share of the encoder's linear weights that become zero.")
     score_lr: float = Field(
         10.0,
         gt=0,
@@ -107,8 +107,8 @@ class Structured(Calibration, Prune):
     method: Literal["structured"] = Field(description="The method.")
     heads: float | None = Field(None, ge=0, lt=1, description="Share of the attention heads to remove.")
     ffn: float | None = Field(None, ge=0, lt=1, description="Share of the feed-forward neurons to remove.")
-    sparsity: Sparsity | None = Field(None, description="Share of the encoder's linear weights to remove.")
-    latency: Sparsity | None = Field(
+    sparsity: Share | None = Field(None, description="Share of the encoder's linear weights to remove.")
+    latency: Share | None = Field(
         None,
         description="Share of the encoder's time to save, by a table of costs that is measured on the machine of the job.",
     )

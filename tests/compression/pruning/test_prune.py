@@ -75,7 +75,7 @@ def test_more_calibration_examples_than_there_are_is_refused(tiny_teacher, tiny_
 
 @pytest.mark.parametrize("distilled", [False, True])
 def test_zeros_stay_through_recovery_while_the_rest_moves(tiny_teacher, tiny_task, tmp_path, distilled, monkeypatch):
-    monkeypatch.setattr("constrictor.training.callbacks.Validation.best", property(lambda self: self.history[-1]))
+    monkeypatch.setattr("constrictor.training.validation.Validation.best", property(lambda self: self.history[-1]))
     lessons, soft_targets = None, None
     if distilled:
         lessons = [Lesson(tiny_task / "train.parquet", tmp_path / "outputs.parquet")]
@@ -92,7 +92,7 @@ def test_zeros_stay_through_recovery_while_the_rest_moves(tiny_teacher, tiny_tas
 
 
 def test_wandas_zeros_stay_through_recovery(tiny_teacher, tiny_task, tmp_path, monkeypatch):
-    monkeypatch.setattr("constrictor.training.callbacks.Validation.best", property(lambda self: self.history[-1]))
+    monkeypatch.setattr("constrictor.training.validation.Validation.best", property(lambda self: self.history[-1]))
     common = {"method": Wanda, "sparsity": 0.5, "calibration_size": 32}
     _prune(tiny_teacher, tiny_task, tmp_path / "bare", **common)
     manifest = _prune(tiny_teacher, tiny_task, tmp_path / "recovered", finetune_epochs=1, **common)

@@ -20,16 +20,10 @@ from transformers import (
     XLMRobertaConfig,
 )
 
-from constrictor.artifacts.architecture import (
-    blocks_of,
-    encoder_layers,
-    inputs_of,
-    keep_heads,
-    keep_layers,
-    keep_neurons,
-)
+from constrictor.artifacts.architecture import encoder_layers, keep_layers
 from constrictor.artifacts.manifest import read_manifest
 from constrictor.artifacts.torch_model import forward, load_classifier
+from constrictor.artifacts.widths import blocks_of, input_width, keep_heads, keep_neurons
 from constrictor.compression.export.export import export
 from constrictor.compression.pruning import structured
 from constrictor.compression.pruning.budget import Part, keep_alike, keep_budget, keep_share, most_important
@@ -513,11 +507,11 @@ def test_a_budget_over_a_model_whose_heads_stay_cuts_neurons_alone(name):
 @pytest.mark.parametrize("name", CONFIGS)
 def test_costs_are_measured_for_every_family(name):
     model = _model(name)
-    before = [inputs_of(block.ffn_out) for block in blocks_of(model)]
+    before = [input_width(block.ffn_out) for block in blocks_of(model)]
     table = measure_costs(model, blocks_of(model)[0])
     assert min(table.head_ms, table.neuron_ms, table.layer_ms) > 0
     assert max(table.ffn) == blocks_of(model)[0].neurons
-    assert before == [inputs_of(block.ffn_out) for block in blocks_of(model)]
+    assert before == [input_width(block.ffn_out) for block in blocks_of(model)]
 
 
 def test_too_few_calibration_examples_are_refused(tiny_teacher, tiny_task, tmp_path):

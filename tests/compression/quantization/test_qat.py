@@ -19,7 +19,7 @@ from constrictor.evaluation.outputs import teacher_outputs
 from constrictor.runtimes.load import load
 from constrictor.study.steps.distil import SoftTargets
 from constrictor.study.steps.quantize import Dynamic, QuantizationAware
-from constrictor.training import callbacks
+from constrictor.training import callbacks, validation
 from constrictor.training.lessons import Lesson
 from constrictor.training.node import Node, TaskFolder
 
@@ -118,7 +118,7 @@ def _qat(parent, task, lesson, folder, **settings):
 
 
 def test_weights_lie_on_the_grid_and_int8_changes_them_no_more(tiny_teacher, tiny_task, lesson, tmp_path, monkeypatch):
-    monkeypatch.setattr(callbacks.Validation, "best", property(lambda self: self.history[-1]))
+    monkeypatch.setattr(validation.Validation, "best", property(lambda self: self.history[-1]))
     manifest = _qat(tiny_teacher, tiny_task, lesson, tmp_path / "qat")
     assert (manifest.format, manifest.precision, manifest.details["recovered"]) == ("torch", "fp32", True)
     before, after = (load_file(folder / "model.safetensors") for folder in (tiny_teacher, tmp_path / "qat/model"))
@@ -140,7 +140,7 @@ def test_weights_lie_on_the_grid_and_int8_changes_them_no_more(tiny_teacher, tin
 
 
 def test_resumed_training_equals_undisturbed(tiny_teacher, tiny_task, lesson, tmp_path, monkeypatch):
-    monkeypatch.setattr(callbacks.Validation, "best", property(lambda self: self.history[-1]))
+    monkeypatch.setattr(validation.Validation, "best", property(lambda self: self.history[-1]))
     whole = _qat(tiny_teacher, tiny_task, lesson, tmp_path / "whole")
     monkeypatch.setattr(callbacks, "SECONDS_BETWEEN_CHECKPOINTS", 0)
     forward, calls = FakeInt8Linear.forward, []

@@ -1,0 +1,72 @@
+"""Our Parquet files: written whole or not at all, with labels of any kind as a column."""
+
+from __future__ import annotations
+
+import sys
+from importlib.abc import MetaPathFinder
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from constrictor.artifacts.reading import refuse_missing
+from constrictor.artifacts.writing import atomic_file
+from constrictor.errors import ConstrictorError
+
+
+class _WithoutPandas(MetaPathFinder):
+    """Lets the import of pandas fail while the block lasts."""
+
+    def find_spec(self, name: str, path: object = None, target: object = None) -> None:
+        """Find nothing, and refuse pandas."""
+        if name == "pandas":
+            raise ModuleNotFoundError(name)
+
+    def __enter__(self) -> None:
+        sys.meta_path.insert(0, self)
+
+    def __exit__(self, *error: object) -> None:
+        sys.meta_path.remove(self)
+
+
+# With its first array Arrow imports pandas, to know its types if it meets them: a third of a second, more than the rest of
+# a small job. It looks once; what really needs pandas (`to_pandas`, `from_pandas`) imports it all the same.
+with _WithoutPandas():
+    pa.array([])
+
+
+def write_table(file: Path, table: pa.Table) -> None:
+    """Write a table, whole or not at all."""
+    with atomic_file(file) as staging:
+        pq.write_table(table, staging, compression="zstd")
+
+
+def read_table(file: Path, *columns: str) -> pa.Table:
+    """Read a table that has at least these columns.
+
+    Raises:
+        ConstrictorError: if the file is missing, is not a whole Parquet file, or lacks a column.
+    """
+    refuse_missing(file)
+    try:
+        table = pq.read_table(file)
+    except (pa.ArrowException, OSError) as error:
+        raise ConstrictorError(f"{file} cannot be read: {error}. Delete it and run snakemake again.") from None
+    if lost := [name for name in columns if name not in table.column_names]:
+        raise ConstrictorError(f"{file} has no column '{lost[0]}'. Delete it and run snakemake again.")
+    return table
+
+
+def label_column(labels: np.ndarray) -> pa.Array:
+    """Labels of any kind as a column: numbers, or lists of one length."""
+    flat = pa.array(labels.ravel())
+    return flat if labels.ndim == 1 else pa.FixedSizeListArray.from_arrays(flat, labels.shape[1])
+
+
+def labels_in(table: pa.Table) -> np.ndarray:
+    """What :func:`label_column` made a column of."""
+    column = table["label"].combine_chunks()
+    if pa.types.is_fixed_size_list(column.type):
+        return column.flatten().to_numpy().reshape(len(table), -1).copy()
+    return column.to_numpy(zero_copy_only=False).copy()
