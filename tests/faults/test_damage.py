@@ -33,12 +33,12 @@ from constrictor.evaluation.evaluate import evaluate
 from constrictor.evaluation.fair_baseline import find_fair_baseline
 from constrictor.evaluation.latency import measure_latency
 from constrictor.evaluation.outputs import teacher_outputs
+from constrictor.study.report import Latency
 from constrictor.study.steps.distil import Distil
 from constrictor.study.steps.export import Export
 from constrictor.study.steps.finetune import Finetune
 from constrictor.study.steps.prune import Magnitude
 from constrictor.study.steps.quantize import Dynamic
-from constrictor.study.study import Latency
 from constrictor.training.distil import distil
 from constrictor.training.finetune import finetune
 from constrictor.training.node import Node, TaskFolder

@@ -6,7 +6,8 @@ import torch
 from scipy.stats import linregress
 from transformers import BertConfig, BertForSequenceClassification
 
-from constrictor.artifacts.architecture import block_of, blocks_of, inputs_of, keep_neurons
+from constrictor.artifacts.model_inputs import inputs_of
+from constrictor.artifacts.widths import block_of, blocks_of, keep_neurons
 from constrictor.compression.pruning import cost_table
 from constrictor.compression.pruning.cost_table import measure_costs
 
