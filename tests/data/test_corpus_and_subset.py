@@ -87,6 +87,17 @@ def test_texts_near_a_held_out_text_are_left_out_and_counted():
         select_subset(Subset(of="p", size=3, held_out_ngram=4), pool, held_out)
 
 
+def test_those_passed_over_before_the_subset_was_full_are_counted():
+    pool = unlabelled(["a", "b", "c", "d"], ["one two three", "four five six", "two three four", "seven eight nine"])
+    found = set()
+    for seed in range(30):
+        chosen, overlapping = select_subset(Subset(of="p", size=1, seed=seed, held_out_ngram=2), pool, ["two three"])
+        drawn = [pool.ids[row] for row in np.random.default_rng(seed).permutation(4)]
+        assert overlapping == drawn.index(chosen.ids[0])
+        found.add(overlapping)
+    assert found == {0, 1, 2}
+
+
 def test_examples_come_back_from_disk(tmp_path):
     examples = Examples(["a", "b"], ["", "\u0986\u09ae\u09bf \U0001f600\n"], np.array([1, UNLABELLED]))
     write_examples(tmp_path / "deep" / "x.parquet", examples)

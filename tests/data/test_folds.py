@@ -106,6 +106,15 @@ def test_classes_with_fewer_examples_than_folds_are_named_with_their_counts(tmp_
     assert len(cut_folds(_folding(3), task)) == 3
 
 
+def test_a_class_of_one_example_suits_no_number_of_folds(monkeypatch, tmp_path):
+    task = _task(tmp_path, {"a": 20, "b": 20})
+    labels = np.repeat([0, 1], [39, 1])
+    parts = {"train": labels[:30], "validation": labels[30:35], "test": labels[35:]}
+    monkeypatch.setattr("constrictor.data.folds.read_examples", lambda file: _labelled(parts[file.stem], file.stem))
+    with pytest.raises(ConstrictorError, match=r"every class, and 'b' has 1\. Leave such classes out with 'filter'\."):
+        cut_folds(_folding(), task)
+
+
 def test_a_label_that_occurs_in_one_fold_only_is_named(tmp_path, monkeypatch):
     task = _task(tmp_path, {"a": 20, "b": 20})
     labels = np.zeros((40, 2))
@@ -115,6 +124,9 @@ def test_a_label_that_occurs_in_one_fold_only_is_named(tmp_path, monkeypatch):
         "constrictor.data.folds.read_examples", lambda file: _labelled(labels[rows[file.stem]], file.stem)
     )
     with pytest.raises(ConstrictorError, match=r"the label 'b' has 1 examples, in one fold of 5 at most.*Leave it out"):
+        cut_folds(_folding(), task)
+    labels[11, 1] = 1  # two examples are in two folds, which is too few to examine the others on
+    with pytest.raises(ConstrictorError, match="has no example of the class 'b'"):
         cut_folds(_folding(), task)
 
 

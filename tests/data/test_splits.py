@@ -74,6 +74,12 @@ def test_every_class_is_in_every_split_however_rare_it_is(counts, seed):
         assert len(np.unique(labels[rows])) == len(counts) + 1
 
 
+def test_a_sample_of_two_has_both_classes_where_both_can_spare_one():
+    labels = np.repeat([0, 1], [20, 2])
+    assert sorted(labels[stratified_sample(labels, 2, 0, leave=1)]) == [0, 1]
+    assert labels[stratified_sample(labels, 2, 0, leave=2)].tolist() == [0, 0]
+
+
 @given(st.lists(st.integers(3, 40), min_size=2, max_size=5), SEEDS)
 def test_training_keeps_every_class_too(counts, seed):
     labels = np.repeat(np.arange(len(counts)), counts)
