@@ -57,8 +57,9 @@ def plot_quality_latency(rows: Sequence[Row], metric: str, margin: float, file: 
         figure = Figure(figsize=(8.5, 5.2), layout="constrained")
         axes = figure.add_subplot()
         axes.errorbar(
-            latencies, qualities, yerr=_error_bars([row.test for row in timed]), fmt="none", ecolor="#cbd3da", lw=1.2
-        )
+            latencies, qualities, yerr=_error_bars([row.test for row in timed]),
+            fmt="none", ecolor="#cbd3da", lw=1.2, zorder=0.9,
+        )  # fmt: skip
         front = pareto_front(latencies, qualities)
         axes.step(
             [latencies[index] for index in front], [qualities[index] for index in front],
@@ -122,6 +123,7 @@ def _label_points(axes: Axes, x: Sequence[float], y: Sequence[float], labels: Se
             (x[index] * (right / left) ** 0.015, level),
             fontsize=9,
             va="center",
+            bbox={"facecolor": "white", "alpha": 0.7, "lw": 0, "pad": 0.5},  # lines pass below the names
             arrowprops={"arrowstyle": "-", "color": QUIET, "lw": 0.5} if level != y[index] else None,
         )
 
