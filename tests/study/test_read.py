@@ -272,24 +272,6 @@ def test_null_takes_away_what_an_extended_study_has(study_file, tmp_path):
     assert list(study.recipes) == ["baseline", "cpu"]
 
 
-@pytest.mark.parametrize(
-    ("base", "text", "message"),
-    [
-        (
-            "nowhere.yaml",
-            "",
-            "the study .*nowhere.yaml cannot be read: No such file or directory. The path is relative to",
-        ),
-        ("base.yaml", "steps: [", "the study .*base.yaml is no YAML: while parsing"),
-        ("base.yaml", "a list", "the study .*base.yaml holds no keys"),
-        ("base.yaml", "extends: study.yaml", "the study .*base.yaml extends itself"),
-    ],
-)
-def test_a_study_that_cannot_be_extended_is_named(study_file, tmp_path, base, text, message):
-    (tmp_path / "base.yaml").write_text(text, encoding="utf-8")
-    assert re.search(rf"study\.yaml:\d+: extends: {message}", _mistakes(study_file, {"extends": base}))
-
-
 def test_null_where_nothing_was_is_a_mistake(study_file):
     assert "recipes.more: found nothing" in _mistakes(study_file, {"recipes.more": None})
 

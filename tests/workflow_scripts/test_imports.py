@@ -14,7 +14,7 @@ AT_START = {
     "cut_folds": set(),
     "download_dataset": set(),
     "download_extra_test": set(),
-    "download_model": set(),
+    "download_model": {"tokenizers"},
     "evaluate": {"tokenizers"},
     "explain": set(),
     "export": {"tokenizers", "onnxruntime"},
