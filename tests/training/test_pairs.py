@@ -168,8 +168,8 @@ CUT = {"stage": "prune", "finetune_epochs": 0}
 @pytest.mark.parametrize(
     "step",
     [
-        Structured(**CUT, **CALIBRATION, method="structured", heads=0.25, score="activation"),
-        Structured(**CUT, **CALIBRATION, method="structured", heads=0.25, score="taylor"),
+        Structured(**CUT, **CALIBRATION, method="structured", heads=0.25, multiple_of=8, score="activation"),
+        Structured(**CUT, **CALIBRATION, method="structured", heads=0.25, multiple_of=8, score="taylor"),
         Wanda(**CUT, **CALIBRATION, method="wanda", sparsity=0.5),
     ],
     ids=["activation", "taylor", "wanda"],

@@ -106,11 +106,11 @@ def test_model_that_the_exporter_cannot_write_is_a_message(tmp_path):
 
 
 def test_fixed_shape_answers_batches_of_any_size_and_cuts_longer_texts(tiny_teacher, tiny_task, tmp_path):
-    manifest = export(Export(stage="export", shape=(4, 6)), tiny_teacher, tiny_task, tmp_path / "model", "onnx")
-    assert manifest.max_length == 6
+    manifest = export(Export(stage="export", shape=(4, 8)), tiny_teacher, tiny_task, tmp_path / "model", "onnx")
+    assert manifest.max_length == 8
     assert manifest.details["parity"]["max_difference"] < 1e-4
     graph = onnx.load(tmp_path / "model" / "model.onnx").graph
-    assert [[side.dim_value for side in entry.type.tensor_type.shape.dim] for entry in graph.input] == [[4, 6]] * 2
+    assert [[side.dim_value for side in entry.type.tensor_type.shape.dim] for entry in graph.input] == [[4, 8]] * 2
     texts = [
         "a film",
         "the film was great",
@@ -119,7 +119,7 @@ def test_fixed_shape_answers_batches_of_any_size_and_cuts_longer_texts(tiny_teac
         "indeed",
     ]
     encoded = [
-        [*ids[:5].tolist(), ids[-1]] if len(ids) > 6 else ids for ids in load(tiny_teacher).tokenizer.encode(texts)
+        [*ids[:7].tolist(), ids[-1]] if len(ids) > 8 else ids for ids in load(tiny_teacher).tokenizer.encode(texts)
     ]
     model = load_classifier(tiny_teacher, ["bad", "good"], 32)
     expected = [

@@ -6,8 +6,7 @@ import torch
 from scipy.stats import linregress
 from transformers import BertConfig, BertForSequenceClassification
 
-from constrictor.artifacts.model_inputs import inputs_of
-from constrictor.artifacts.widths import block_of, blocks_of, keep_neurons
+from constrictor.artifacts.widths import block_of, blocks_of, input_width, keep_neurons
 from constrictor.compression.pruning import cost_table
 from constrictor.compression.pruning.cost_table import measure_costs
 
@@ -58,8 +57,8 @@ def model() -> BertForSequenceClassification:
 
 def test_a_copy_of_the_first_layer_is_narrowed(model):
     layer = cost_table._narrowed(model, keep_neurons, 6)
-    assert inputs_of(block_of(model, layer).ffn_out) == 6
-    assert inputs_of(blocks_of(model)[0].ffn_out) == 24
+    assert input_width(block_of(model, layer).ffn_out) == 6
+    assert input_width(blocks_of(model)[0].ffn_out) == 24
 
 
 def test_costs_are_slopes_of_what_was_measured_on_narrowed_layers(model, monkeypatch):
