@@ -49,7 +49,7 @@ def one_of(names):
 def lineages_of(stage):
     """Wildcard constraint: all lineages that end with a step of a stage."""
     names = plan.steps(stage)
-    return r"(?:[^/]+/)*(?:" + one_of(names) + ")" if names else "(?!)"
+    return rf"(?:[^/]+/)*(?:{one_of(names)})" if names else "(?!)"
 
 
 def step_settings(wildcards):
