@@ -67,6 +67,7 @@ def dry_run(arguments: Sequence[str]) -> DryRun:
 
     Raises:
         ConstrictorError: with what Snakemake said, if it cannot plan.
+        SystemExit: with the mistakes of the study, if it has some.
     """
     listener, screen = _Listener(), io.StringIO()
     records = logging.getLogger("snakemake")  # the parent of Snakemake's own logger, whose handlers it replaces
@@ -79,8 +80,8 @@ def dry_run(arguments: Sequence[str]) -> DryRun:
                 read_yaml(file)  # Snakemake would not say where it is no YAML
             planned = args_to_api(options, parser)
     except SystemExit as end:
-        if isinstance(end.code, str):  # a mistake in the study
-            raise ConstrictorError(end.code.removeprefix("Error: ")) from None
+        if isinstance(end.code, str):  # a mistake in the study, told as it is to end with
+            raise
         planned = False  # a wrong argument
     finally:
         records.removeHandler(listener)

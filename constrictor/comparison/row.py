@@ -106,7 +106,8 @@ class Row:
         """Why the model is over its step's gate; empty if it is not."""
         if self.gate is None or self.against_parent is None or self.against_parent.value >= -self.gate:
             return ""
-        return f"rejected: {-100 * self.against_parent.value:.2f} below its parent, gate {100 * self.gate:g}"
+        lost = -100 * self.against_parent.value
+        return f"rejected: {lost:.2f} points below its parent, more than the gate's {100 * self.gate:g}"
 
     def timed_at(self, batch: int, length: int | str) -> dict[str, Any] | None:
         """What was measured at a shape, on the first number of threads that the study names; None if nothing was."""

@@ -172,14 +172,15 @@ def _quality_legend(row: Row, settings: Comparison, task: TaskManifest) -> str:
 def _cost_legend(measured: dict[str, Any], replicates: Sequence[str]) -> str:
     machine = measured["processor"]
     instructions = ", ".join(machine["instructions"]) or "no low-precision instructions"
-    threads = measured["shapes"][0]["threads"]
+    count = measured["shapes"][0]["threads"]
+    threads = "1 thread" if count == 1 else f"{count} threads"
     own_lengths = any(shape["length"] == "task" for shape in measured["shapes"])
     of_which = f" of {replicates[0]}" if len(replicates) > 1 else ""
     meaning = "; *task*: validation texts as they are" if own_lengths else ""
     return (
         f"Cost: full batches (batch×tokens{meaning}) on the file that would be shipped{of_which}, each model in a process "
         "of its own, in turn with its baselines; medians of "
-        f"{measured['rounds']} rounds, {threads} threads of {machine['name']} ({instructions}). Torch models compute as "
+        f"{measured['rounds']} rounds, {threads} of {machine['name']} ({instructions}). Torch models compute as "
         f"the baseline was found fastest: {measured['torch_variant']}. The baseline timed against itself shows the noise. "
         "Peak memory and cold start (process start to first answer) are those of the whole process."
     )

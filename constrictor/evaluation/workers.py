@@ -16,7 +16,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from constrictor.data.examples import Text, read_examples
+from constrictor.data.batching import Text
+from constrictor.data.examples import read_examples
 from constrictor.errors import ConstrictorError
 from constrictor.machine import SETTLE_SECONDS
 from constrictor.runtimes.load import Variant
@@ -112,7 +113,8 @@ def shapes_to_time(settings: Latency, max_length: int) -> list[Shape]:
     lengths = [length for length in settings.lengths if length == "task" or length <= max_length]
     if not lengths:
         raise ConstrictorError(
-            f"all lengths in 'report.latency' are above the task's max_length of {max_length} tokens."
+            f"all lengths in 'report.latency' are above the task's max_length of {max_length} tokens. "
+            "Name one that fits, or 'task' for the texts as they are."
         )
     return [(batch, length) for batch in settings.batch_sizes for length in lengths]
 

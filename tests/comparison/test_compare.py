@@ -221,7 +221,7 @@ def test_a_root_has_no_parent_to_differ_from(table):
 def test_a_model_over_its_gate_stays_in_the_report_as_rejected(report, table):
     lost = np.mean(_scores("teacher/kd", "macro_f1")) - np.mean(_scores("teacher/kd/mag", "macro_f1"))
     assert lost > 0.01
-    reason = f"rejected: {100 * lost:.2f} below its parent, gate 1"
+    reason = f"rejected: {100 * lost:.2f} points below its parent, more than the gate's 1"
     assert table["teacher/kd/mag"]["rejected"] == reason
     assert table["teacher/kd"]["rejected"] == ""
     quality = _markdown_tables((report / "table.md").read_text(encoding="utf-8"))[0]
@@ -233,7 +233,7 @@ def test_a_rejected_model_that_ends_no_recipe_is_named_below_the_table(results):
     gated = SETTINGS.model_copy(update={"gates": {"teacher/kd": 0.001}})
     text = table_markdown(collect(gated, TASK, results), gated, TASK, "reviews")
     lost = 100 * (np.mean(_scores("teacher", "macro_f1")) - np.mean(_scores("teacher/kd", "macro_f1")))
-    assert f"- `teacher/kd` rejected: {lost:.2f} below its parent, gate 0.1" in text.splitlines()
+    assert f"- `teacher/kd` rejected: {lost:.2f} points below its parent, more than the gate's 0.1" in text.splitlines()
     assert text.count("rejected") == 1
 
 
@@ -438,12 +438,13 @@ def test_alone_and_on_fixed_lengths_less_is_said(results, tmp_path):
     shutil.copytree(results, tmp_path / "reviews")
     for file in (tmp_path / "reviews").rglob("latency.json"):
         found = json.loads(file.read_text(encoding="utf-8"))
-        found["shapes"] = [shape for shape in found["shapes"] if shape["length"] == 32]
+        found["shapes"] = [{**shape, "threads": 1} for shape in found["shapes"] if shape["length"] == 32]
         file.write_text(json.dumps(found), encoding="utf-8")
     settings = SETTINGS.model_copy(update={"replicates": ["seed1"], "control": None})
     text = table_markdown(collect(settings, TASK, tmp_path / "reviews"), settings, TASK, "reviews")
     assert "120 test examples, one replicate." in text
     assert "that would be shipped, each model" in text
+    assert "rounds, 1 thread of A processor" in text
     assert "*task*" not in text
     assert "against control" not in text
 

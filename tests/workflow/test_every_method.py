@@ -126,7 +126,7 @@ def test_a_gate_rejects_its_model_and_the_rest_goes_on(
     every_method: Workbench, table: dict[str, dict[str, str]]
 ) -> None:
     assert {lineage for lineage, row in table.items() if row["rejected"]} == {"teacher/movement/ruined"}
-    assert table["teacher/movement/ruined"]["rejected"].endswith("below its parent, gate 10")
+    assert table["teacher/movement/ruined"]["rejected"].endswith("points below its parent, more than the gate's 10")
     assert table["teacher/movement/ruined/bf16"]["p50_ms_b8_stask_t1"]
     assert "- `teacher/movement/ruined` rejected: " in every_method.path(f"{REPORT}/table.md").read_text(
         encoding="utf-8"
