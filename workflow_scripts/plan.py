@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 
 from constrictor.errors import ended_plainly
-from constrictor.planning.chain import Link, longest_chain
+from constrictor.planning.critical_path import Link, critical_path
 from constrictor.planning.estimate import Estimator, measured_cost
 from constrictor.planning.job import finished_jobs
 from constrictor.planning.promises import kept_promise, promises_file, read_promises, write_promises
@@ -33,7 +33,7 @@ def main(arguments: list[str]) -> None:
         Link(found.seconds, announced.reads, announced.writes)
         for announced, (_, _, found) in zip(planned.jobs, to_run, strict=True)
     ]
-    print(plan_text(study, to_run, done, longest_chain(links)))
+    print(plan_text(study, to_run, done, critical_path(links)))
     if to_run:
         write_promises(file, promises, [(job, found) for job, _, found in to_run])
 

@@ -140,7 +140,7 @@ def _values(task: RegressionTask, frame: pd.DataFrame) -> Labels:
     try:
         values = frame[column].to_numpy(dtype=str).astype(np.float32)
     except ValueError:
-        wrong = next(row for _, row in frame.iterrows() if not _is_number(row[column]))
+        wrong = next(row for _, row in frame.iterrows() if not _is_float(row[column]))
         raise ConstrictorError(
             f"the column '{column}' holds '{wrong[column]}' (row {wrong['id']}, counted from 0), and a regression task "
             "needs numbers, with a decimal point. For names, use 'kind: classification'."
@@ -199,7 +199,7 @@ def _sorted(found: list[str]) -> list[str]:
         return sorted(found)
 
 
-def _is_number(text: str) -> bool:
+def _is_float(text: str) -> bool:
     try:
         float(text)
     except ValueError:

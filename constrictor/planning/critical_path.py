@@ -14,10 +14,10 @@ class Link(NamedTuple):
     writes: Sequence[str]
 
 
-def longest_chain(links: Iterable[Link]) -> float:
+def critical_path(links: Iterable[Link]) -> float:
     """Seconds of the longest chain of jobs of which each waits for the one before.
 
-    >>> longest_chain([Link(5, ["b"], ["c"]), Link(3, ["a"], ["b"]), Link(7, ["a"], ["d"])])
+    >>> critical_path([Link(5, ["b"], ["c"]), Link(3, ["a"], ["b"]), Link(7, ["a"], ["d"])])
     8
     """
     writers = {file: link for link in links for file in link.writes}

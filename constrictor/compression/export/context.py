@@ -19,7 +19,7 @@ Changes = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Work:
+class ExportContext:
     """What a writer works with.
 
     Attributes:

@@ -8,9 +8,9 @@ from pathlib import Path
 from constrictor.artifacts.manifest import Manifest, read_manifest
 from constrictor.artifacts.tokenizer_files import copy_tokenizer
 from constrictor.artifacts.writing import artifact_folder, seal
+from constrictor.compression.export.context import Changes, ExportContext
 from constrictor.compression.export.openvino import write_openvino
 from constrictor.compression.export.ort import write_ort
-from constrictor.compression.export.work import Changes, Work
 from constrictor.data.examples import read_examples
 from constrictor.study.steps.export import Export
 
@@ -34,16 +34,20 @@ def export(settings: Export, parent: Path, task: Path, target: Path, step: str) 
     before = read_manifest(parent)
     texts = read_examples(task / "validation.parquet").texts[:TEXTS_COMPARED]
     with artifact_folder(target) as staging:
-        work = Work(settings, parent, before, texts, staging)
-        changes = _WRITERS[settings.format](work)
+        context = ExportContext(settings, parent, before, texts, staging)
+        changes = _WRITERS[settings.format](context)
         copy_tokenizer(parent, staging)
         return seal(staging, before.descend(step, settings, format=settings.format, **changes))
 
 
-def _write_onnx(work: Work) -> Changes:
+def _write_onnx(context: ExportContext) -> Changes:
     from constrictor.compression.export.from_torch import write_onnx  # the other formats need no torch
 
-    return write_onnx(work)
+    return write_onnx(context)
 
 
-_WRITERS: dict[str, Callable[[Work], Changes]] = {"onnx": _write_onnx, "ort": write_ort, "openvino": write_openvino}
+_WRITERS: dict[str, Callable[[ExportContext], Changes]] = {
+    "onnx": _write_onnx,
+    "ort": write_ort,
+    "openvino": write_openvino,
+}

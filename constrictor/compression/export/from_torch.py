@@ -9,32 +9,32 @@ from typing import Any
 from constrictor.artifacts.manifest import installed_versions
 from constrictor.artifacts.onnx_model import open_session, run_session
 from constrictor.artifacts.torch_model import forward, load_classifier
+from constrictor.compression.export.context import Changes, ExportContext
 from constrictor.compression.export.onnx import PlainClassifier, export_onnx, reads_types
 from constrictor.compression.export.optimize import export_fastest
 from constrictor.compression.export.parity import compare_logits, refuse_difference
-from constrictor.compression.export.work import Changes, Work
 from constrictor.data.batching import predict_logits
 from constrictor.errors import ConstrictorError
 
 
-def write_onnx(work: Work) -> Changes:
+def write_onnx(context: ExportContext) -> Changes:
     """Write `model.onnx` from a float32 torch artifact.
 
     Raises:
         ConstrictorError: if the model cannot be opened or exported, or the two say different things.
     """
-    settings, labels = work.settings, work.before.trained_for()[0]
-    max_length = _longest_input(work)
-    model, texts, pad_id = load_classifier(work.parent, labels, max_length), *work.encode(max_length)
+    settings, labels = context.settings, context.before.trained_for()[0]
+    max_length = _longest_input(context)
+    model, texts, pad_id = load_classifier(context.parent, labels, max_length), *context.encode(max_length)
     reference = predict_logits(partial(forward, model), texts, pad_id)
 
     def parity(file: Path) -> dict[str, Any]:
         return compare_logits(reference, predict_logits(partial(run_session, open_session(file)), texts, pad_id))
 
     if settings.optimize:
-        details = export_fastest(model, settings, work.staging, max_length, texts, parity)
+        details = export_fastest(model, settings, context.staging, max_length, texts, parity)
     else:
-        file = work.staging / "model.onnx"
+        file = context.staging / "model.onnx"
         typed = reads_types(model, texts)
         export_onnx(PlainClassifier(model), file, settings.opset, max_length, settings.shape, typed=typed)
         details = {"parity": parity(file)}
@@ -46,9 +46,9 @@ def write_onnx(work: Work) -> Changes:
     }
 
 
-def _longest_input(work: Work) -> int:
+def _longest_input(context: ExportContext) -> int:
     """Longest input in tokens of the exported model; a fixed shape may lower it."""
-    max_length, shape = work.before.trained_for()[1], work.settings.shape
+    max_length, shape = context.before.trained_for()[1], context.settings.shape
     if shape is None:
         return max_length
     if shape[1] > max_length:

@@ -11,15 +11,15 @@ import numpy as np
 from constrictor.artifacts.manifest import installed_versions
 from constrictor.artifacts.onnx_model import open_session, run_session
 from constrictor.artifacts.openvino_model import import_openvino, open_openvino, real_precision, run_openvino
+from constrictor.compression.export.context import Changes, ExportContext
 from constrictor.compression.export.parity import compare_logits, refuse_difference
-from constrictor.compression.export.work import Changes, Work
 from constrictor.errors import ConstrictorError
 
 # bf16 keeps 8 bits of a number, so single logits move; their mean may move by this share of the logits' spread.
 MAX_SHIFT_BF16 = 0.05
 
 
-def write_openvino(work: Work) -> Changes:
+def write_openvino(context: ExportContext) -> Changes:
     """Write `model.xml` and `model.bin` from a float32 ONNX artifact.
 
     The weights stay in float32. The precision is a hint at run time; the manifest names the one that this processor
@@ -29,10 +29,10 @@ def write_openvino(work: Work) -> Changes:
         ConstrictorError: if the package is missing, OpenVINO cannot read the model, or the two say different things.
     """
     openvino = import_openvino()
-    source, target = work.parent / "model.onnx", work.staging / "model.xml"
-    if work.before.precision != "fp32":
+    source, target = context.parent / "model.onnx", context.staging / "model.xml"
+    if context.before.precision != "fp32":
         raise ConstrictorError(
-            f"{source} is {work.before.precision}, which OpenVINO runs slowly. Export its float32 parent instead."
+            f"{source} is {context.before.precision}, which OpenVINO runs slowly. Export its float32 parent instead."
         )
     try:
         model = openvino.Core().read_model(source)
@@ -43,17 +43,17 @@ def write_openvino(work: Work) -> Changes:
         openvino.save_model(model, target, compress_to_fp16=False)
     except RuntimeError as error:
         raise ConstrictorError(f"{source} cannot be read by OpenVINO: {error}") from None
-    compiled = open_openvino(target, work.settings.precision)
+    compiled = open_openvino(target, context.settings.precision)
     precision = real_precision(compiled)
-    reference = work.logits(partial(run_session, open_session(source)))
-    parity = compare_logits(reference, work.logits(partial(run_openvino, compiled)))
+    reference = context.logits(partial(run_session, open_session(source)))
+    parity = compare_logits(reference, context.logits(partial(run_openvino, compiled)))
     if precision == "fp32":
-        refuse_difference(parity, work.settings.max_difference, target)
+        refuse_difference(parity, context.settings.max_difference, target)
     else:
         refuse_shift(parity, float(np.std(reference)), target)
     return {
         "precision": precision,
-        "details": {"parity": parity, "precision_asked": work.settings.precision},
+        "details": {"parity": parity, "precision_asked": context.settings.precision},
         "versions": installed_versions("openvino", "onnxruntime"),
     }
 

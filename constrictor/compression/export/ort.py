@@ -8,11 +8,11 @@ import onnxruntime
 
 from constrictor.artifacts.manifest import installed_versions
 from constrictor.artifacts.onnx_model import open_session, run_session, session_options, start_session
+from constrictor.compression.export.context import Changes, ExportContext
 from constrictor.compression.export.parity import compare_logits, refuse_difference
-from constrictor.compression.export.work import Changes, Work
 
 
-def write_ort(work: Work) -> Changes:
+def write_ort(context: ExportContext) -> Changes:
     """Write `model.ort` from an ONNX artifact of any precision.
 
     ONNX Runtime puts the parts of the file in another order in each run, so two exports differ by bytes and not by content.
@@ -21,14 +21,15 @@ def write_ort(work: Work) -> Changes:
         ConstrictorError: if the model cannot be opened or is too large for the format (2 GB), or the two say different
             things.
     """
-    source, target = work.parent / "model.onnx", work.staging / "model.ort"
+    source, target = context.parent / "model.onnx", context.staging / "model.ort"
     options = session_options()
     # Above this level, layouts are chosen that only processors like this one can read.
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_EXTENDED
     options.optimized_model_filepath = str(target)  # its ending decides the format
     start_session(source, options)
     parity = compare_logits(
-        work.logits(partial(run_session, open_session(source))), work.logits(partial(run_session, open_session(target)))
+        context.logits(partial(run_session, open_session(source))),
+        context.logits(partial(run_session, open_session(target))),
     )
-    refuse_difference(parity, work.settings.max_difference, target)
+    refuse_difference(parity, context.settings.max_difference, target)
     return {"details": {"parity": parity}, "versions": installed_versions("onnxruntime")}

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Work:
+class QuantizationContext:
     """What a method of quantization works with.
 
     Attributes:

@@ -17,10 +17,10 @@ from constrictor.compression.quantization.ranges import RANGES, Observed, looks
 from constrictor.data.batching import Batch, Encoded, batches_by_length, inputs_by_name, pad
 
 if TYPE_CHECKING:
-    from constrictor.compression.quantization.work import Work
+    from constrictor.compression.quantization.context import QuantizationContext
 
 
-def calibrate(model: ModelProto, tensors: list[str], work: Work) -> dict[str, tuple[float, float]]:
+def calibrate(model: ModelProto, tensors: list[str], context: QuantizationContext) -> dict[str, tuple[float, float]]:
     """Ranges of inner tensors on the calibration examples.
 
     Only one batch's activations are in memory at a time.
@@ -28,21 +28,21 @@ def calibrate(model: ModelProto, tensors: list[str], work: Work) -> dict[str, tu
     Args:
         model: the float32 model.
         tensors: names of the tensors.
-        work: what says where the examples lie and how a range is chosen.
+        context: what says where the examples lie and how a range is chosen.
 
     Raises:
         ConstrictorError: if there are fewer examples than the step wants to look at.
     """
-    sample = work.sample()
+    sample = context.sample()
     watched = ModelProto()
     watched.CopyFrom(model)
     watched.graph.output.extend(helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in tensors)
-    with TemporaryDirectory(dir=work.staging) as folder:
+    with TemporaryDirectory(dir=context.staging) as folder:
         file = Path(folder) / "calibration.onnx"
         save_onnx(watched, file)
         session = open_session(file)
     seen = {name: Observed() for name in tensors}
-    choose = RANGES[work.settings.ranges]
+    choose = RANGES[context.settings.ranges]
     for look in looks(choose):
         for batch in fitting_batches(session, sample.encoded, sample.pad_id):
             inputs = inputs_by_name(batch, [part.name for part in session.get_inputs()])

@@ -21,13 +21,13 @@ from constrictor.compression.quantization.onnx_method import Rewritten, refused_
 from constrictor.machine import has_int8_dot_product
 
 if TYPE_CHECKING:
-    from constrictor.compression.quantization.work import Work
+    from constrictor.compression.quantization.context import QuantizationContext
 
 
-def dynamic(model: ModelProto, work: Work) -> Rewritten:
+def dynamic(model: ModelProto, context: QuantizationContext) -> Rewritten:
     """Round matrices and, if the step wants it, embedding tables to 8 bits."""
-    tables = work.settings.embeddings
-    quantized = to_int8(model, per_channel=work.settings.per_channel, tables=tables, scratch=work.staging)
+    tables = context.settings.embeddings
+    quantized = to_int8(model, per_channel=context.settings.per_channel, tables=tables, scratch=context.staging)
     reasons = {} if tables else refused_tables(quantized)
     return Rewritten(quantized, "int8", reasons, {"reduced_range": not has_int8_dot_product()})
 

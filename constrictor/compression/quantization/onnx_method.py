@@ -22,7 +22,7 @@ from constrictor.data.tokenization import Tokenizer
 from constrictor.errors import ConstrictorError
 
 if TYPE_CHECKING:
-    from constrictor.compression.quantization.work import Changes, Work
+    from constrictor.compression.quantization.context import Changes, QuantizationContext
 
 # Operators that hold several numbers in a byte, and which of their inputs are packed so.
 _PACKED = {"MatMulNBits": (1, 3), "GatherBlockQuantized": (0, 3)}
@@ -54,19 +54,19 @@ class Rewritten:
     max_difference: float | None = None
 
 
-def on_onnx(method: Callable[[ModelProto, Work], Rewritten]) -> Callable[[Work], Changes]:
+def on_onnx(method: Callable[[ModelProto, QuantizationContext], Rewritten]) -> Callable[[QuantizationContext], Changes]:
     """Make a method of the stage from a function that rewrites a model: its result is accepted only if it runs."""
 
-    def quantize(work: Work) -> Changes:
-        labels = work.before.trained_for()[0]
-        source, target = (folder / "model.onnx" for folder in (work.parent, work.staging))
-        rewritten = method(load_onnx(source), work)
+    def quantize(context: QuantizationContext) -> Changes:
+        labels = context.before.trained_for()[0]
+        source, target = (folder / "model.onnx" for folder in (context.parent, context.staging))
+        rewritten = method(load_onnx(source), context)
         save_onnx(rewritten.model, target)
-        tokenizer = work.tokenizer()
+        tokenizer = context.tokenizer()
         after = try_out(target, tokenizer, len(labels))
         if rewritten.max_difference is not None:
             refuse_difference(try_out(source, tokenizer, len(labels)), after, rewritten)
-        copy_tokenizer(work.parent, work.staging)
+        copy_tokenizer(context.parent, context.staging)
         return {
             "precision": rewritten.precision,
             "details": {**stored_numbers(rewritten.model, rewritten.reasons), **rewritten.details},

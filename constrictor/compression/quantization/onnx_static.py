@@ -26,16 +26,16 @@ from constrictor.compression.quantization.onnx_method import HEAD, Rewritten, re
 from constrictor.machine import has_int8_dot_product
 
 if TYPE_CHECKING:
-    from constrictor.compression.quantization.work import Work
+    from constrictor.compression.quantization.context import QuantizationContext
 
 
-def static(model: ModelProto, work: Work) -> Rewritten:
+def static(model: ModelProto, context: QuantizationContext) -> Rewritten:
     """Round matrices, what is multiplied with them, and embedding tables to 8 bits."""
-    settings = work.settings
+    settings = context.settings
     split_gemms(model)
     # The head is small, and every answer depends on it.
     *matrices, head = float_matrices(model)
-    ranges = calibrate(model, sorted({matrix.node.input[0] for matrix in matrices}), work)
+    ranges = calibrate(model, sorted({matrix.node.input[0] for matrix in matrices}), context)
     # Without VNNI, two int8 products can overflow the 16 bits that they are added up in; 7 bits cannot.
     largest = 127 if has_int8_dot_product() else 63
     new: dict[str, list[NodeProto]] = {}

@@ -21,7 +21,7 @@ from constrictor.compression.quantization.onnx_graph import (
 from constrictor.compression.quantization.onnx_method import HEAD, Rewritten, refused_tables
 
 if TYPE_CHECKING:
-    from constrictor.compression.quantization.work import Work
+    from constrictor.compression.quantization.context import QuantizationContext
 
 # Inside the product, the runtime may round activations to int8, block by block. Against float32 activations that is on the
 # MiniLM teacher, one core: 8 bits x0.45 -> x1.62 (1 x 32 tokens), x0.92 -> x1.20 (32 x 128) the speed of float32; 4 bits
@@ -29,19 +29,19 @@ if TYPE_CHECKING:
 INT8_PRODUCTS = 4
 
 
-def weight_only(model: ModelProto, work: Work) -> Rewritten:
+def weight_only(model: ModelProto, context: QuantizationContext) -> Rewritten:
     """Round matrices and embedding tables block by block; activations stay in float32 between the products."""
-    bits, block = work.settings.bits, work.settings.block
+    bits, block = context.settings.bits, context.settings.block
     split_gemms(model)
     use_contrib_operators(model)
     matrices, tables = float_matrices(model), float_tables(model)
     new: dict[str, list[NodeProto]] = {}
     reasons = {matrices[-1].name: HEAD}
-    if work.settings.matrices:
+    if context.settings.matrices:
         new |= {matrix.node.output[0]: [matmul_blocks(model, matrix, bits, block)] for matrix in matrices[:-1]}
     else:
         reasons = {matrix.name: "the step says 'matrices: false'" for matrix in matrices}
-    if work.settings.embeddings:
+    if context.settings.embeddings:
         for table in tables:
             if table.values.shape[1] * bits % 8:
                 reasons[table.name] = "its rows do not fill whole bytes"
@@ -51,7 +51,7 @@ def weight_only(model: ModelProto, work: Work) -> Rewritten:
     else:
         reasons |= refused_tables(model)
     replace_nodes(model, lambda node: new.get(node.output[0], [node]))
-    return Rewritten(model, f"int{bits}" if work.settings.matrices else f"int{bits} embeddings", reasons)
+    return Rewritten(model, f"int{bits}" if context.settings.matrices else f"int{bits} embeddings", reasons)
 
 
 def matmul_blocks(model: ModelProto, matrix: Weight, bits: int, block: int) -> NodeProto:

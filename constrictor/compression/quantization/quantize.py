@@ -8,7 +8,7 @@ from typing import Any
 
 from constrictor.artifacts.manifest import Manifest, read_manifest
 from constrictor.artifacts.writing import artifact_folder, seal
-from constrictor.compression.quantization.work import Changes, Work
+from constrictor.compression.quantization.context import Changes, QuantizationContext
 from constrictor.machine import slow_here
 from constrictor.progress import announce
 from constrictor.study.steps.quantize import AnyQuantize
@@ -22,15 +22,16 @@ def quantize(settings: AnyQuantize, parent: Path, node: Node, **further: Any) ->
         settings: the step.
         parent: the artifact's folder, in float32.
         node: where to work.
-        further: `calibration`, `lessons`, `soft_targets`, `teacher` and `task`, for the methods that need them (:class:`Work`).
+        further: `calibration`, `lessons`, `soft_targets`, `teacher` and `task`, for the methods that need them
+            (:class:`QuantizationContext`).
 
     Raises:
         ConstrictorError: if the parent is damaged, the machine cannot do what is asked, or the disk is full.
     """
     before = read_manifest(parent)
     with artifact_folder(node.model) as staging:
-        work = Work(settings, parent, before, staging, node, **further)
-        after = before.descend(node.step, settings, **_methods_for(before.format)[settings.method](work))
+        context = QuantizationContext(settings, parent, before, staging, node, **further)
+        after = before.descend(node.step, settings, **_methods_for(before.format)[settings.method](context))
         if slow := slow_here(after.precision, after.format):
             announce(f"{node.step} is slow on this machine: {slow}")
             after.details["slow_here"] = slow
@@ -39,7 +40,7 @@ def quantize(settings: AnyQuantize, parent: Path, node: Node, **further: Any) ->
     return sealed
 
 
-def _methods_for(format: str) -> dict[str, Callable[[Work], Changes]]:
+def _methods_for(format: str) -> dict[str, Callable[[QuantizationContext], Changes]]:
     """The methods that know a format, by name. Imported only now: an ONNX model is quantized without torch."""
     if format == "onnx":
         from constrictor.compression.quantization import onnx_half, onnx_int8, onnx_static, onnx_weight_only

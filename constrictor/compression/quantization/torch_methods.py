@@ -9,42 +9,42 @@ from constrictor.artifacts.manifest import installed_versions
 from constrictor.artifacts.torch_model import count_parameters, save_classifier
 from constrictor.compression.quantization.bnb import WEIGHTS as BNB_WEIGHTS
 from constrictor.compression.quantization.bnb import quantize_bnb
+from constrictor.compression.quantization.context import Changes, QuantizationContext
 from constrictor.compression.quantization.modules import precisions, save_quantized
 from constrictor.compression.quantization.qat import fold, simulate_int8
 from constrictor.compression.quantization.torch_int8 import WEIGHTS as INT8_WEIGHTS
 from constrictor.compression.quantization.torch_int8 import quantize_dynamic, quantize_static
-from constrictor.compression.quantization.work import Changes, Work
 from constrictor.training.lessons import learn
 
 
-def half(work: Work) -> Changes:
+def half(context: QuantizationContext) -> Changes:
     """Store the weights in 16 bits."""
-    model = work.model()
-    model.to({"fp16": torch.float16, "bf16": torch.bfloat16}[work.settings.method])  # type: ignore[arg-type]
-    save_classifier(model, work.parent, work.staging)
+    model = context.model()
+    model.to({"fp16": torch.float16, "bf16": torch.bfloat16}[context.settings.method])  # type: ignore[arg-type]
+    save_classifier(model, context.parent, context.staging)
     return {
-        "precision": work.settings.method,
+        "precision": context.settings.method,
         "details": precisions(model),
         "versions": installed_versions("torch", "transformers"),
     }
 
 
-def dynamic(work: Work) -> Changes:
+def dynamic(context: QuantizationContext) -> Changes:
     """Int8 weights, activations quantized as they come."""
-    model = work.model()
-    quantize_dynamic(model, work.settings)
-    return _saved_int8(model, work)
+    model = context.model()
+    quantize_dynamic(model, context.settings)
+    return _saved_int8(model, context)
 
 
-def static(work: Work) -> Changes:
+def static(context: QuantizationContext) -> Changes:
     """Int8 weights and activations with ranges from calibration examples."""
-    model = work.model()
-    quantize_static(model, work.settings, work.sample())
-    return _saved_int8(model, work)
+    model = context.model()
+    quantize_static(model, context.settings, context.sample())
+    return _saved_int8(model, context)
 
 
-def _saved_int8(model: PreTrainedModel, work: Work) -> Changes:
-    save_quantized(model, work.parent, work.staging / INT8_WEIGHTS)
+def _saved_int8(model: PreTrainedModel, context: QuantizationContext) -> Changes:
+    save_quantized(model, context.parent, context.staging / INT8_WEIGHTS)
     return {
         "precision": "int8",
         "format": "torch-int8",
@@ -53,36 +53,36 @@ def _saved_int8(model: PreTrainedModel, work: Work) -> Changes:
     }
 
 
-def bitsandbytes(work: Work) -> Changes:
+def bitsandbytes(context: QuantizationContext) -> Changes:
     """Weights in a format of bitsandbytes."""
-    model = work.model()
-    kept = quantize_bnb(model, work.settings)
-    save_quantized(model, work.parent, work.staging / BNB_WEIGHTS)
+    model = context.model()
+    kept = quantize_bnb(model, context.settings)
+    save_quantized(model, context.parent, context.staging / BNB_WEIGHTS)
     versions = installed_versions("bitsandbytes", "torch", "transformers")
     details = precisions(model, kept)
-    return {"precision": work.settings.method, "format": "bitsandbytes", "details": details, "versions": versions}
+    return {"precision": context.settings.method, "format": "bitsandbytes", "details": details, "versions": versions}
 
 
-def quantization_aware(work: Work) -> Changes:
+def quantization_aware(context: QuantizationContext) -> Changes:
     """Train with int8 rounding in the forward pass, and leave float32 weights on the int8 grid."""
-    assert work.task is not None, "the rule hands the task to every method that trains"
-    model = work.model()
+    assert context.task is not None, "the rule hands the task to every method that trains"
+    model = context.model()
     layers = simulate_int8(model)
     trained = learn(
         model,
-        work.settings,
-        tokenizer=work.tokenizer(),
-        lessons=work.lessons,
-        soft_targets=work.soft_targets,
-        start=work.parent,
-        task=work.task,
-        node=work.node,
-        epochs=work.settings.finetune_epochs,
+        context.settings,
+        tokenizer=context.tokenizer(),
+        lessons=context.lessons,
+        soft_targets=context.soft_targets,
+        start=context.parent,
+        task=context.task,
+        node=context.node,
+        epochs=context.settings.finetune_epochs,
         competes_from=0,
-        teacher=work.teacher,
+        teacher=context.teacher,
     )
     fold(model)
-    save_classifier(model, work.parent, work.staging)
-    work.node.write_training(trained)
+    save_classifier(model, context.parent, context.staging)
+    context.node.write_training(trained)
     details = {"on_the_int8_grid": len(layers), "recovered": trained.best_epoch > 0, **precisions(model)}
     return {"details": details, **count_parameters(model), "versions": installed_versions("torch", "transformers")}

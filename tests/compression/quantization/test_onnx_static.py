@@ -7,10 +7,10 @@ from onnx import numpy_helper
 
 from constrictor.artifacts.onnx_file import load_onnx, save_onnx
 from constrictor.compression.quantization import onnx_calibration, onnx_static
+from constrictor.compression.quantization.context import QuantizationContext
 from constrictor.compression.quantization.int8_linear import quantize_symmetric
 from constrictor.compression.quantization.onnx_graph import split_gemms
 from constrictor.compression.quantization.onnx_static import activation_scale, round_matrix, static
-from constrictor.compression.quantization.work import Work
 from constrictor.data.calibration import draw_examples
 from constrictor.data.tokenization import Tokenizer
 from constrictor.errors import ConstrictorError
@@ -23,10 +23,10 @@ def _settings(**changes) -> Static:
 
 
 @pytest.fixture
-def work(tiny_onnx, tiny_task, tmp_path):
+def context(tiny_onnx, tiny_task, tmp_path):
     """What the method is handed, for the tiny ONNX model and its training texts."""
     before = SimpleNamespace(trained_for=lambda: (["bad", "good"], 32), truncation="head")
-    return lambda **changes: Work(
+    return lambda **changes: QuantizationContext(
         _settings(**changes), tiny_onnx, before, tmp_path, None, calibration=tiny_task / "train.parquet"
     )
 
@@ -40,15 +40,15 @@ def test_matrix_is_rounded_as_torch_linears_are(per_channel):
     np.testing.assert_allclose(scales.ravel(), expected_scales.numpy(), rtol=1e-6)
 
 
-def test_ranges_are_the_extremes_of_what_the_runtime_computes(tiny_onnx, tiny_task, work, outputs):
+def test_ranges_are_the_extremes_of_what_the_runtime_computes(tiny_onnx, tiny_task, context, outputs):
     model = load_onnx(tiny_onnx / "model.onnx")
     split_gemms(model)
     name = next(node.input[0] for node in model.graph.node if node.op_type == "MatMul")
-    found = onnx_calibration.calibrate(model, [name], work())[name]
+    found = onnx_calibration.calibrate(model, [name], context())[name]
     drawn = draw_examples(_settings(), tiny_task / "train.parquet")
     values = [
         outputs(model, [name], input_ids=ids[None], attention_mask=np.ones_like(ids[None]))[0]
-        for ids in Tokenizer(tiny_onnx, 32).encode(drawn.texts)
+        for ids in map(np.int64, Tokenizer(tiny_onnx, 32).encode(drawn.texts))
     ]
     extremes = min(part.min() for part in values), max(part.max() for part in values)
     assert found == pytest.approx(extremes, abs=1e-5)  # padding does not count
@@ -61,7 +61,9 @@ def test_model_computes_with_weights_and_activations_rounded_by_hand(
 ):
     monkeypatch.setattr(onnx_static, "has_int8_dot_product", lambda: dot_product)
     spans = {"masked": (-2.0, 3.0), "mean": (-4.0, 6.0)}
-    monkeypatch.setattr(onnx_static, "calibrate", lambda model, tensors, work: {name: spans[name] for name in tensors})
+    monkeypatch.setattr(
+        onnx_static, "calibrate", lambda model, tensors, context: {name: spans[name] for name in tensors}
+    )
     model = graph()
     before = arrays(model)
     done = static(model, SimpleNamespace(settings=_settings(per_channel=per_channel)))
@@ -84,11 +86,11 @@ def test_model_computes_with_weights_and_activations_rounded_by_hand(
     assert list(done.details["ranges"]) == ["masked", "mean"]  # in one order, whatever the hashes of names
 
 
-def test_attention_and_head_stay_in_float_and_the_rest_is_fused_to_int8(tiny_onnx, work, tmp_path):
+def test_attention_and_head_stay_in_float_and_the_rest_is_fused_to_int8(tiny_onnx, context, tmp_path):
     import onnx
     import onnxruntime
 
-    done = static(load_onnx(tiny_onnx / "model.onnx"), work())
+    done = static(load_onnx(tiny_onnx / "model.onnx"), context())
     save_onnx(done.model, tmp_path / "model.onnx")
     options = onnxruntime.SessionOptions()
     options.optimized_model_filepath = str(tmp_path / "fused.onnx")
@@ -113,14 +115,14 @@ def test_predictions_agree_with_the_parent(tiny_onnx, tiny_task, texts, quantize
 
 
 def test_embeddings_stay_in_float_where_the_step_says_so(graph, monkeypatch):
-    monkeypatch.setattr(onnx_static, "calibrate", lambda model, tensors, work: dict.fromkeys(tensors, (-1.0, 1.0)))
+    monkeypatch.setattr(onnx_static, "calibrate", lambda model, tensors, context: dict.fromkeys(tensors, (-1.0, 1.0)))
     done = static(graph(), SimpleNamespace(settings=_settings(embeddings=False)))
     assert done.reasons["table"] == "the step says 'embeddings: false'"
     assert "table" in {tensor.name for tensor in done.model.graph.initializer}
 
 
 def test_size_on_disk_is_a_byte_a_weight(graph, monkeypatch, tmp_path):
-    monkeypatch.setattr(onnx_static, "calibrate", lambda model, tensors, work: dict.fromkeys(tensors, (-1.0, 1.0)))
+    monkeypatch.setattr(onnx_static, "calibrate", lambda model, tensors, context: dict.fromkeys(tensors, (-1.0, 1.0)))
     done = static(graph(rows=4000, width=256, hidden=512), SimpleNamespace(settings=_settings()))
     save_onnx(done.model, tmp_path / "model.onnx")
     expected = 4000 * 256 + 256 * 512 + 512 * 512 + 2 * 512 * 5 + 3 * 512 * 4
