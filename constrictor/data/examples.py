@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,10 +10,13 @@ import numpy as np
 import pyarrow as pa
 
 from constrictor.data.batching import Text
-from constrictor.data.parquet import label_column, labels_in, read_table, write_table
+from constrictor.data.parquet import label_column, labels_in, read_chunks, read_table, write_table
 
 UNLABELLED = -100
 """The label of an example that has none: the value that torch's cross-entropy ignores."""
+
+_COLUMNS = ("id", "text", "label")
+_ROWS_AT_ONCE = 16_384
 
 
 @dataclass(frozen=True)
@@ -60,7 +64,19 @@ def read_examples(file: Path) -> Examples:
     Raises:
         ConstrictorError: if the file is missing or is not a whole Parquet file.
     """
-    table = read_table(file, "id", "text", "label")
+    return _examples(read_table(file, *_COLUMNS))
+
+
+def examples_in_chunks(file: Path) -> Iterator[Examples]:
+    """The same examples, some thousands at a time, so that memory does not grow with the file.
+
+    Raises:
+        ConstrictorError: if the file is missing or is not a whole Parquet file.
+    """
+    return map(_examples, read_chunks(file, _ROWS_AT_ONCE, *_COLUMNS))
+
+
+def _examples(table: pa.Table) -> Examples:
     texts = [table[name].to_pylist() for name in ("text", "pair") if name in table.column_names]
     texts = texts[0] if len(texts) == 1 else list(zip(*texts, strict=True))
     return Examples(table["id"].to_pylist(), texts, labels_in(table))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 import numpy as np
 
@@ -10,7 +10,7 @@ from constrictor.data.batching import Text
 from constrictor.data.tokenization import Tokenizer
 
 
-def length_summary(tokenizer: Tokenizer, texts: Sequence[Text]) -> dict[str, float | str]:
+def length_summary(tokenizer: Tokenizer, texts: Iterable[Text]) -> dict[str, float | str]:
     """Lengths in tokens before cutting, special tokens included.
 
     Returns:

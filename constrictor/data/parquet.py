@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.abc import MetaPathFinder
 from pathlib import Path
 
@@ -48,14 +50,31 @@ def read_table(file: Path, *columns: str) -> pa.Table:
     Raises:
         ConstrictorError: if the file is missing, is not a whole Parquet file, or lacks a column.
     """
+    with _opened(file, columns) as opened:
+        return opened.read()
+
+
+def read_chunks(file: Path, rows: int, *columns: str) -> Iterator[pa.Table]:
+    """The same table, so many rows at a time.
+
+    Raises:
+        ConstrictorError: as :func:`read_table` does.
+    """
+    with _opened(file, columns) as opened:
+        for batch in opened.iter_batches(rows):
+            yield pa.Table.from_batches([batch])
+
+
+@contextmanager
+def _opened(file: Path, columns: tuple[str, ...]) -> Iterator[pq.ParquetFile]:
     refuse_missing(file)
     try:
-        table = pq.read_table(file)
+        with pq.ParquetFile(file) as opened:
+            if lost := [name for name in columns if name not in opened.schema_arrow.names]:
+                raise ConstrictorError(f"{file} has no column '{lost[0]}'. Delete it and run snakemake again.")
+            yield opened
     except (pa.ArrowException, OSError) as error:
         raise ConstrictorError(f"{file} cannot be read: {error}. Delete it and run snakemake again.") from None
-    if lost := [name for name in columns if name not in table.column_names]:
-        raise ConstrictorError(f"{file} has no column '{lost[0]}'. Delete it and run snakemake again.")
-    return table
 
 
 def label_column(labels: np.ndarray) -> pa.Array:

@@ -7,7 +7,8 @@ torch nor transformers.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -56,20 +57,21 @@ class Tokenizer:
             for text, encoding in zip(texts, self._encodings(texts), strict=True)
         ]
 
-    def _encodings(self, texts: Sequence[Text]) -> Iterator[tokenizers.Encoding]:
-        for start in range(0, len(texts), _TEXTS_AT_ONCE):
-            yield from self._tokenizer.encode_batch_fast(list(texts[start : start + _TEXTS_AT_ONCE]))
+    def _encodings(self, texts: Iterable[Text]) -> Iterator[tokenizers.Encoding]:
+        left = iter(texts)
+        while some := list(islice(left, _TEXTS_AT_ONCE)):
+            yield from self._tokenizer.encode_batch_fast(some)
 
     def _tokens(self, encoding: tokenizers.Encoding, *, single: bool) -> np.ndarray:
-        ids = np.array(encoding.ids, dtype=np.int64)
+        ids = np.array(encoding.ids, dtype=np.int32)
         tokens = ids if single else np.stack([ids, encoding.type_ids], axis=1)
         if len(ids) <= self.max_length:
             return tokens
         return tokens[places_kept(encoding.sequence_ids, self.max_length, self.truncation)]
 
-    def lengths(self, texts: Sequence[Text]) -> np.ndarray:
+    def lengths(self, texts: Iterable[Text]) -> np.ndarray:
         """Tokens of each text before it is cut, special tokens included: ``(texts,)`` int64."""
-        return np.array([len(encoding) for encoding in self._encodings(texts)], dtype=np.int64)
+        return np.fromiter((len(encoding) for encoding in self._encodings(texts)), dtype=np.int64)
 
     @property
     def size(self) -> int:

@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from constrictor.artifacts.writing import write_json
-from constrictor.data.examples import read_examples
+from constrictor.data.examples import examples_in_chunks
 from constrictor.data.lengths import length_summary
-from constrictor.data.outputs import Outputs, write_predictions
+from constrictor.data.outputs import write_predictions
 from constrictor.data.task_manifest import read_task
+from constrictor.evaluation.answers import answers_of
 from constrictor.metrics.problem import problem_of
 from constrictor.progress import announce
 from constrictor.runtimes.load import load
@@ -47,14 +48,13 @@ def evaluate(
     further = extra_tests or {}
     measured, predictions = {}, {}
     for name, file in {**{split: task / f"{split}.parquet" for split in HELD_OUT}, **further}.items():
-        examples = read_examples(file)
-        logits = runtime.logits_of(examples.texts, BATCH_SIZE)
-        predictions[name] = Outputs(examples.ids, examples.labels, logits)
+        ids, labels, logits = predictions[name] = answers_of(runtime, file, BATCH_SIZE)
+        texts = (text for chunk in examples_in_chunks(file) for text in chunk.texts)
         measured[name] = {
-            **problem.evaluate(logits, examples.labels),
-            "examples": len(examples),
-            "lengths": length_summary(runtime.tokenizer, examples.texts),
-            **problem.details(examples.labels, problem.answers(logits)),
+            **problem.evaluate(logits, labels),
+            "examples": len(ids),
+            "lengths": length_summary(runtime.tokenizer, texts),
+            **problem.details(labels, problem.answers(logits)),
         }
     found |= {split: measured[split] for split in HELD_OUT}
     if further:

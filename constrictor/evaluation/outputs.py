@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from constrictor.data.examples import read_examples
-from constrictor.data.outputs import Outputs, write_outputs
+from constrictor.data.outputs import write_outputs
+from constrictor.evaluation.answers import answers_of
 from constrictor.progress import Stopwatch, announce, spell_seconds
 from constrictor.runtimes.load import load
 
@@ -26,7 +26,6 @@ def teacher_outputs(teacher: Path, examples_file: Path, target: Path, threads: i
         ConstrictorError: if the artifact or the file is damaged, or the disk is full.
     """
     stopwatch = Stopwatch()
-    examples = read_examples(examples_file)
-    logits = load(teacher, threads=threads, bf16=True).logits_of(examples.texts)
-    write_outputs(target, Outputs(examples.ids, examples.labels, logits))
-    announce(f"{len(examples)} examples labelled in {spell_seconds(stopwatch.seconds)}")
+    outputs = answers_of(load(teacher, threads=threads, bf16=True), examples_file)
+    write_outputs(target, outputs)
+    announce(f"{len(outputs.ids)} examples labelled in {spell_seconds(stopwatch.seconds)}")

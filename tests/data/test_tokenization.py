@@ -75,7 +75,7 @@ def test_head_tail_keeps_a_quarter_from_the_head_and_the_rest_from_the_end(minil
             quarter = max_length // 4
             body = body[:quarter] + body[-(max_length - 2 - quarter) :]
         assert ids.tolist() == [101, *body, 102]
-        assert ids.dtype == np.int64
+        assert ids.dtype == np.int32
 
 
 def test_head_tail_of_512_tokens_is_that_of_the_paper(minilm):
