@@ -104,7 +104,7 @@ def _speed_columns(measured: dict[str, Any]) -> list[Column]:
         (f"p50 / p95 at {_spell(first)}", _at(first, lambda found: "{p50_ms:.2f} / {p95_ms:.2f} ms".format(**found))),
         *_speedups(first),
         (f"texts/s at {_spell(last)}", _at(last, lambda found: "{examples_per_second:.0f}".format(**found))),
-        *_speedups(last),
+        *(_speedups(last) if last is not first else []),
     ]
 
 

@@ -377,14 +377,34 @@ def test_markdown_shows_speed_on_the_first_number_of_threads_at_the_first_and_th
     }
 
 
-@pytest.mark.parametrize(("lengths", "label"), [([32, "task"], "32 tokens"), (["task"], "the task's texts")])
-def test_the_picture_says_at_which_shape(results, tmp_path, lengths, label):
-    root = tmp_path / "reviews"
+def _timed_only_at(results: Path, folder: Path, lengths: list[int | str], batches: tuple[int, ...] = (1, 8)) -> Path:
+    """A copy of the results that has only some shapes."""
+    root = folder / "reviews"
     shutil.copytree(results, root)
     for file in root.rglob("latency.json"):
         found = json.loads(file.read_text(encoding="utf-8"))
-        found["shapes"] = [shape for shape in found["shapes"] if shape["length"] in lengths]
+        found["shapes"] = [
+            shape for shape in found["shapes"] if shape["length"] in lengths and shape["batch"] in batches
+        ]
         file.write_text(json.dumps(found), encoding="utf-8")
+    return root
+
+
+def test_a_single_shape_has_its_columns_once(results, tmp_path):
+    text = table_markdown(
+        collect(SETTINGS, TASK, _timed_only_at(results, tmp_path, [32], (1,))), SETTINGS, TASK, "reviews"
+    )
+    titles = [cell.strip() for cell in text[text.index("| recipe", text.index("Quality")) :].splitlines()[0].split("|")]
+    assert [title for title in titles if "1×32" in title] == [
+        "p50 / p95 at 1×32",
+        "× torch fp32 at 1×32",
+        "texts/s at 1×32",
+    ]
+
+
+@pytest.mark.parametrize(("lengths", "label"), [([32, "task"], "32 tokens"), (["task"], "the task's texts")])
+def test_the_picture_says_at_which_shape(results, tmp_path, lengths, label):
+    root = _timed_only_at(results, tmp_path, lengths)
     # Text as text, so that it can be read back.
     with mpl.rc_context({"svg.fonttype": "none"}):
         plot_quality_latency(collect(SETTINGS, TASK, root), "macro_f1", 0.05, tmp_path / "picture.svg")

@@ -127,6 +127,7 @@ def test_glue_has_all_its_tasks_and_locally_the_one_that_is_there():
         ({"steps.mag.pattern": "2 of 4"}, "steps.mag.pattern", r"found '2 of 4': it has to be kept:group, as 2:4\."),
         ({"replicates": {"seeds": []}}, "replicates.seeds", r"found \[\]: it needs 1 or more entries\."),
         ({"replicates": {"seeds": [1, 1]}}, "replicates.seeds", r"found \[1, 1\]: 1 stands twice in it; name each once\."),
+        ({"report.latency": {"threads": [1, 0, 1]}}, "report.latency.threads", r"found .*: 1 stands twice in it"),
         ({"trackers": ["wandb", "wandb"]}, "trackers", r"found .*: 'wandb' stands twice in it"),
         ({"tasks.reviews.filter": {"a": None}}, "tasks.reviews.filter.a", r"found nothing: it has to be text .* or a number or"),
         ({"tasks.reviews.labels": [True, "b"]}, "tasks.reviews.labels.0", r"found True: YAML reads this class as true\."),
