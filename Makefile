@@ -15,7 +15,7 @@ help:
 	@echo "make debug    the same study on a tenth of the data, one epoch a training (some two minutes)"
 	@echo "make test-all   all tests, with a study in which every method occurs (some five minutes more)"
 	@echo "make test-fast  unit tests only"
-	@echo "make test-slurm  the small study through a SLURM that is started on this machine (root; five to eight minutes)"
+	@echo "make test-slurm  the small study through a SLURM that is started on this machine (root; four to six minutes)"
 	@echo "make test-faults  kills, full disks, damaged files and the like (quarter of an hour; as root all of them); writes docs/reliability.md"
 	@echo "make plan     what a run would do, why, and at what cost; after a run, what was planned and what it took"
 	@echo "make explain FILE=results/…  where a file came from, and how to make it again"
