@@ -6,7 +6,7 @@ import pytest
 from scipy.special import log_softmax
 from sklearn.metrics import accuracy_score, f1_score, matthews_corrcoef, recall_score
 
-from constrictor.data.examples import read_examples
+from constrictor.data.examples import Examples, read_examples, write_examples
 from constrictor.data.outputs import read_predictions
 from constrictor.evaluation.evaluate import evaluate
 from constrictor.runtimes.load import load
@@ -63,3 +63,13 @@ def test_further_test_sets_are_measured_apart(tiny_teacher, tiny_task, evaluated
     assert found["other"].ids == examples.ids
     assert further["other"]["examples"] == len(examples)
     assert further["other"]["accuracy"] == accuracy_score(examples.labels, found["other"].logits.argmax(1))
+
+
+def test_lengths_are_those_of_each_test_set(tiny_teacher, tiny_task, tmp_path):
+    examples = Examples(["a", "b"], ["a bad film", "a good " + "film " * 20], np.array([0, 1]))
+    write_examples(tmp_path / "long.parquet", examples)
+    files = {"long": tmp_path / "long.parquet"}
+    evaluate(tiny_teacher, tiny_task, tmp_path / "m.json", tmp_path / "p.parquet", extra_tests=files)
+    metrics = json.loads((tmp_path / "m.json").read_text(encoding="utf-8"))
+    assert metrics["extra_tests"]["long"]["lengths"]["max"] == 24
+    assert metrics["test"]["lengths"]["max"] < 24

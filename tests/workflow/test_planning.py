@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 import shlex
 import subprocess
 from collections import Counter
 from pathlib import Path
 
+import pytest
 from expected import EVERYTHING, rebuilt
-from workbench import NODES, Workbench
+from inputs import write_inputs
+from workbench import NODES, STUDY, Workbench
 
-PLANNED = """
+FOLDS = Path(__file__).with_name("folds.yaml")
+
+ASKED = """
 import json, logging
-from pathlib import Path
-from constrictor.planning.job import work_of
-from constrictor.study.plan import Plan
-from constrictor.study.read import load_study
-from constrictor.study.resources import needs
-from constrictor.study.workload import Workload
 from workflow_scripts._dry_run import dry_run
 
 asked = {}
@@ -27,9 +26,19 @@ listener = logging.Handler()
 listener.emit = lambda record: asked.setdefault(str(getattr(record, "benchmark", "")), getattr(record, "resources", None))
 logging.getLogger("snakemake").addHandler(listener)
 run = dry_run(["--configfile", "study.yaml", "--cores", "2"])
+memory = {str(announced.job.benchmark): asked[str(announced.job.benchmark)].mem_mb for announced in run.jobs}
+"""
+PLANNED = f"""{ASKED}
+from pathlib import Path
+from constrictor.planning.job import work_of
+from constrictor.study.plan import Plan
+from constrictor.study.read import load_study
+from constrictor.study.resources import needs
+from constrictor.study.workload import Workload
+
 workload = Workload(Plan(load_study("study.yaml")), Path("data/small_study"), run.has_gpus)
 print(json.dumps([
-    [rule, named, str(table), asked[str(table)].mem_mb, needs(work_of(workload, job)).mem_mb]
+    [rule, named, str(table), memory[str(table)], needs(work_of(workload, job)).mem_mb]
     for job in (announced.job for announced in run.jobs) for rule, named, table in [job]
 ]))
 """
@@ -67,6 +76,25 @@ def test_a_new_study_plans_every_job_once_and_asks_for_what_is_estimated(fresh: 
     assert code == 0, screen
     found = json.loads(screen.splitlines()[-1])
     assert sorted(map(json.dumps, found)) == sorted(json.dumps(job[:3]) for job in planned)
+
+
+@pytest.mark.parametrize("study", [STUDY, FOLDS], ids=["one split", "folds"])
+def test_what_a_job_was_seen_to_need_goes_before_the_estimate(study: Path, tmp_path: Path) -> None:
+    bench = Workbench.with_workflow(tmp_path / "bench", study)
+    write_inputs(bench.path("inputs"))
+    tables = _memory_asked(bench)
+    peaks = {table: 20_000 + 10 * number for number, table in enumerate(tables)}
+    for table, peak in peaks.items():
+        bench.path(table).parent.mkdir(parents=True, exist_ok=True)
+        bench.path(table).write_text(f"s\tmax_rss\n9\t{peak}\n", encoding="utf-8")
+    assert _memory_asked(bench) == {table: math.ceil(1.3 * peak + 300) for table, peak in peaks.items()}
+
+
+def _memory_asked(bench: Workbench) -> dict[str, int]:
+    """Megabytes that each job asks for, by its benchmark table."""
+    code, screen = bench.python("-c", f"{ASKED}\nprint(json.dumps(memory))")
+    assert code == 0, screen
+    return dict(json.loads(screen.splitlines()[-1]))
 
 
 def test_a_plan_is_held_against_what_the_run_took(fresh: Workbench, finished: Workbench, tmp_path: Path) -> None:
