@@ -12,7 +12,7 @@ BIN    := $(VENV)/bin
 help:
 	@grep -E '^# make' Makefile | cut -c3-
 	@echo "make setup    the virtual environment alone"
-	@echo "make debug    the same study on a tenth of the data, one epoch a training (some two minutes)"
+	@echo "make debug    the same study on a tenth of the data, one epoch a training (some five minutes)"
 	@echo "make test-all   all tests, with a study in which every method occurs (some five minutes more)"
 	@echo "make test-fast  unit tests only"
 	@echo "make test-slurm  the small study through a SLURM that is started on this machine (root; four to six minutes)"
