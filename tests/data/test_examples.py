@@ -3,6 +3,7 @@ import pytest
 
 from constrictor.data import examples as module
 from constrictor.data.examples import Examples, examples_in_chunks, read_examples, write_examples
+from constrictor.data.outputs import Outputs, write_outputs
 from constrictor.errors import ConstrictorError
 
 
@@ -43,8 +44,6 @@ def test_a_file_that_is_no_longer_whole_is_refused(written, read, damage, messag
 
 
 def test_a_table_of_something_else_is_refused(tmp_path):
-    from constrictor.data.outputs import Outputs, write_outputs
-
     file = tmp_path / "o.parquet"
     write_outputs(file, Outputs(["1"], np.array([0]), np.zeros((1, 2))))
     with pytest.raises(ConstrictorError, match="has no column 'text'"):
