@@ -1,14 +1,14 @@
 # Constrictor: makes transformer models small and fast, and proves it. README.md says how to use it.
 from snakemake.utils import min_version
 
-from constrictor.errors import ended_plainly
+from constrictor.errors import exit_on_user_error
 from constrictor.study.yaml_file import read_yaml
 
 min_version("9.13")
 
 
 if not workflow.overwrite_configfiles:
-    with ended_plainly():
+    with exit_on_user_error():
         read_yaml("config.yaml")  # Snakemake would not say where it is no YAML
 
     configfile: "config.yaml"
@@ -37,7 +37,7 @@ include: "rules/report.smk"
 
 onstart:
     check_folders()
-    for file in date_back(places_read()):
+    for file in clamp_future_mtimes(places_read()):
         print(f"Note: {file} was dated ahead of this machine's clock, and is dated now.", file=sys.stderr)
     for lineage, reason in plan.slow_here.items():
         print(f"Note: {lineage} will be slow if it is run on this machine: {reason}", file=sys.stderr)

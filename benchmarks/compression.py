@@ -16,10 +16,10 @@ from pathlib import Path
 
 import numpy as np
 
-from constrictor.artifacts.manifest import Manifest
 from constrictor.comparison.bootstrap import Answers, Interval, paired_difference
 from constrictor.data.outputs import read_predictions
-from constrictor.metrics.classification import Classification
+from constrictor.models.manifest import Manifest
+from constrictor.tasks.classification.metrics import Classification
 
 RESAMPLES = 10_000
 WEIGHTS = {".onnx", ".safetensors", ".ort", ".bin", ".data"}

@@ -70,10 +70,10 @@ class Clock:
 
 def run_variant(variant: str, seconds: float) -> float:
     """Train for some seconds in this process and return the examples a second."""
-    from constrictor.artifacts.architecture import keep_layers
-    from constrictor.artifacts.torch_model import load_classifier
     from constrictor.data.examples import read_examples
     from constrictor.data.tokenization import Tokenizer
+    from constrictor.models.architecture import keep_layers
+    from constrictor.models.torch_model import load_classifier
 
     examples = read_examples(TASK / "train.parquet")
     tokenizer = Tokenizer(MODEL, 128)
@@ -186,7 +186,7 @@ def _distilling_trainer() -> type:
     from torch.nn.functional import kl_div, log_softmax, softmax
     from transformers import Trainer
 
-    from constrictor.artifacts.torch_model import load_classifier
+    from constrictor.models.torch_model import load_classifier
 
     teacher = load_classifier(MODEL, ["0", "1"], 128, seed=1).eval()
 

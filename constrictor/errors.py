@@ -30,7 +30,7 @@ class StudyMistake(ConstrictorError):
 
 
 @contextmanager
-def ended_plainly() -> Iterator[None]:
+def exit_on_user_error() -> Iterator[None]:
     """End the process with a user's mistake alone, and code 1; no traceback, no word of ours around it."""
     try:
         yield

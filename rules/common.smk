@@ -5,9 +5,9 @@ import shlex
 import sys
 from pathlib import Path
 
-from constrictor.artifacts.writing import refuse_file_for
-from constrictor.errors import ended_plainly
-from constrictor.study.code_digest import code_digest
+from constrictor.files.writing import refuse_file_for
+from constrictor.errors import exit_on_user_error
+from constrictor.scheduling.code_digest import code_digest
 from constrictor.study.plan import Plan
 from constrictor.study.read import read_study
 from constrictor.study.settings import canonical_json
@@ -21,7 +21,7 @@ gc.set_threshold(100_000, 50, 50)
 SHELL_PREFIX = f"set -euo pipefail; PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH; "
 shell.prefix(SHELL_PREFIX)
 
-with ended_plainly():
+with exit_on_user_error():
     study = read_study(config, workflow.configfiles)
 plan = Plan(study)
 if study.trackers:
@@ -30,7 +30,7 @@ if study.trackers:
 DATA = f"data/{study.name}"
 RESULTS = f"results/{study.name}"
 REPORTS = f"reports/{study.name}"
-with ended_plainly():  # planning lists these folders
+with exit_on_user_error():  # planning lists these folders
     for folder in (DATA, RESULTS, REPORTS):
         refuse_file_for(Path(folder))
 NODE = f"{RESULTS}/{{task}}/{{replicate}}/{{lineage}}"  # a model's address is its lineage

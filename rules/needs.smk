@@ -1,7 +1,7 @@
 # What each job asks of the machine or the queue: threads, memory, time and GPU.
-from constrictor.gpu_lease import visible_gpus
-from constrictor.study.resources import Work, measured, needs
-from constrictor.study.workload import Workload
+from constrictor.scheduling.gpu_lease import visible_gpus
+from constrictor.scheduling.resources import Work, measured, needs
+from constrictor.scheduling.workload import Workload
 
 # A profile says how many GPUs jobs may have at a time (`resources: gpu=8`); where none does, it is those of this machine.
 if "gpu" not in workflow.global_resources:

@@ -1,8 +1,8 @@
 # Where jobs read and write: the user's own files, and the workflow's folders.
 from snakemake.exceptions import WorkflowError
 
-from constrictor.artifacts.writing import refuse_unwritable
-from constrictor.clock import date_back
+from constrictor.files.writing import refuse_unwritable
+from constrictor.files.clocks import clamp_future_mtimes
 from constrictor.errors import ConstrictorError
 from constrictor.study.sources import LocalFile, LocalModel
 from constrictor.study.splits import SPLITS

@@ -61,7 +61,7 @@ def tiny_checkpoint(tmp_path_factory: pytest.TempPathFactory, sentences: list[tu
 @pytest.fixture(scope="session")
 def tiny_model(tmp_path_factory: pytest.TempPathFactory, tiny_checkpoint: Path) -> Path:
     """The tiny checkpoint as a fetched artifact."""
-    from constrictor.artifacts.source import fetch_model
+    from constrictor.models.source import fetch_model
     from constrictor.study.sources import LocalModel
 
     folder = tmp_path_factory.mktemp("tiny_model") / "model"
@@ -72,10 +72,10 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory, tiny_checkpoint: Path) 
 @pytest.fixture(scope="session")
 def tiny_task(tmp_path_factory: pytest.TempPathFactory, sentences: list[tuple[str, str]]) -> Path:
     """A prepared task of 120 learnable sentences: 72 to train on, 24 each for validation and test."""
-    from constrictor.data.task import prepare_task
     from constrictor.study.sources import LocalFile
     from constrictor.study.splits import Split
     from constrictor.study.tasks import ClassificationTask
+    from constrictor.tasks.prepare import prepare_task
 
     folder = tmp_path_factory.mktemp("tiny_task")
     source = folder / "source.csv"
@@ -117,9 +117,9 @@ def untrained_bert(tiny_model: Path) -> Callable[..., None]:
     import torch
     from transformers import BertConfig, BertForSequenceClassification
 
-    from constrictor.artifacts.manifest import Manifest
-    from constrictor.artifacts.torch_model import count_parameters, save_classifier
-    from constrictor.artifacts.writing import artifact_folder, seal
+    from constrictor.models.artifact import artifact_folder, seal
+    from constrictor.models.manifest import Manifest
+    from constrictor.models.torch_model import count_parameters, save_classifier
 
     def write(folder: Path, **sizes: float) -> None:
         torch.manual_seed(0)

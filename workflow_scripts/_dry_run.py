@@ -14,8 +14,8 @@ from snakemake.cli import args_to_api, parse_args, parse_config
 from snakemake_interface_logger_plugins.common import LogEvent
 
 from constrictor.errors import ConstrictorError
-from constrictor.gpu_lease import visible_gpus
-from constrictor.planning.job import Job
+from constrictor.scheduling.gpu_lease import visible_gpus
+from constrictor.scheduling.jobs import Job
 from constrictor.study.yaml_file import read_yaml
 
 

@@ -11,10 +11,10 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from constrictor.errors import ConstrictorError
-from constrictor.gpu_lease import lease_gpu
+from constrictor.files.reading import read_object
 from constrictor.machine import GPU_FORMATS, spell_machine
 from constrictor.progress import configure_logging, log
-from constrictor.study.json_files import read_object
+from constrictor.scheduling.gpu_lease import lease_gpu
 
 
 def json_of(kind: Any) -> Callable[[str], Any]:

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from constrictor.data.folds import cut_folds
 from constrictor.progress import announce
 from constrictor.study.replicate import Folding
+from constrictor.tasks.folds import cut_folds
 from workflow_scripts._script import json_of, parser, run
 
 

@@ -3,10 +3,10 @@
 from pathlib import Path
 
 from constrictor.data.corpus import prepare_corpus
-from constrictor.data.task import prepare_task
 from constrictor.progress import announce
 from constrictor.study.corpora import Corpus
 from constrictor.study.tasks import AnyTask
+from constrictor.tasks.prepare import prepare_task
 from workflow_scripts._script import json_of, parser, run
 
 

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from constrictor.data.extra_tests import prepare_extra_test
 from constrictor.progress import announce
 from constrictor.study.tasks import AnyTask
+from constrictor.tasks.extra_test_sets import prepare_extra_test
 from workflow_scripts._script import json_of, parser, run
 
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from constrictor.artifacts.source import fetch_model
+from constrictor.models.source import fetch_model
 from constrictor.progress import announce
 from constrictor.study.sources import ModelSource
 from workflow_scripts._script import json_of, parser, run

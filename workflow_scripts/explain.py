@@ -4,8 +4,8 @@ import argparse
 import os
 from pathlib import Path
 
-from constrictor.errors import ended_plainly
-from constrictor.planning.explain import explain
+from constrictor.errors import exit_on_user_error
+from constrictor.scheduling.explain import explain
 
 
 def main(file: Path) -> None:
@@ -16,5 +16,5 @@ def main(file: Path) -> None:
 if __name__ == "__main__":
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("file", type=Path, help="an output, as results/quickstart/…/metrics.json")
-    with ended_plainly():
+    with exit_on_user_error():
         main(**vars(arguments.parse_args()))

@@ -3,8 +3,8 @@
 import json
 from pathlib import Path
 
-from constrictor.artifacts.reading import read_parsed
 from constrictor.evaluation.latency import measure_latency
+from constrictor.files.reading import read_parsed
 from constrictor.study.report import Latency
 from workflow_scripts._script import json_of, parser, run
 

@@ -3,15 +3,15 @@
 import sys
 from pathlib import Path
 
-from constrictor.errors import ended_plainly
-from constrictor.planning.critical_path import Link, critical_path
-from constrictor.planning.estimate import Estimator, measured_cost
-from constrictor.planning.job import finished_jobs
-from constrictor.planning.promises import kept_promise, promises_file, read_promises, write_promises
-from constrictor.planning.summary import plan_text
+from constrictor.errors import exit_on_user_error
+from constrictor.scheduling.critical_path import Link, critical_path
+from constrictor.scheduling.estimate import Estimator, measured_cost
+from constrictor.scheduling.jobs import finished_jobs
+from constrictor.scheduling.recorded_estimates import kept_promise, promises_file, read_promises, write_promises
+from constrictor.scheduling.summary import plan_text
+from constrictor.scheduling.workload import Workload
 from constrictor.study.plan import Plan
 from constrictor.study.read import load_study
-from constrictor.study.workload import Workload
 from workflow_scripts._dry_run import dry_run
 
 
@@ -39,5 +39,5 @@ def main(arguments: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    with ended_plainly():
+    with exit_on_user_error():
         main(sys.argv[1:])

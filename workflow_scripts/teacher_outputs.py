@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from constrictor.evaluation.outputs import teacher_outputs
+from constrictor.evaluation.teacher_outputs import teacher_outputs
 from workflow_scripts._script import moves_to_gpu, parser, run
 
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from constrictor.metrics.measure import Measure
+from constrictor.tasks.measure import Measure
 
 _CHUNK = 10_000_000  # numbers in memory at a time
 

@@ -9,17 +9,17 @@ from pathlib import Path
 
 import numpy as np
 
-from constrictor.artifacts.manifest import Manifest
-from constrictor.artifacts.reading import read_parsed
 from constrictor.comparison.bootstrap import Answers, Interval, interval, paired_difference
 from constrictor.comparison.efficiency import last_training, training_seconds
 from constrictor.comparison.row import Comparison, Row
 from constrictor.data.outputs import Outputs, read_predictions
-from constrictor.data.task_manifest import TaskManifest
-from constrictor.metrics.measure import Problem
-from constrictor.metrics.problem import problem_of
+from constrictor.files.reading import read_parsed
+from constrictor.models.manifest import Manifest
 from constrictor.study.lineage import ancestry, parent_of, steps_of
 from constrictor.study.replicate import Replicate
+from constrictor.tasks.manifest import TaskManifest
+from constrictor.tasks.measure import Problem
+from constrictor.tasks.registry import problem_of
 
 
 def collect(settings: Comparison, task: TaskManifest, results: Path) -> list[Row]:

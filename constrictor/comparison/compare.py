@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from constrictor.artifacts.writing import write_text
 from constrictor.comparison.collect import collect
 from constrictor.comparison.plots import plot_quality_latency, plot_stages
 from constrictor.comparison.records import write_records
 from constrictor.comparison.row import Comparison
 from constrictor.comparison.table_csv import table_csv
 from constrictor.comparison.table_markdown import table_markdown
-from constrictor.data.task_manifest import read_task
+from constrictor.files.writing import write_text
+from constrictor.tasks.manifest import read_task
 
 
 def compare(settings: Comparison, task_manifest: Path, results: Path, target: Path) -> None:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from constrictor.artifacts.reading import read_parsed
+from constrictor.files.reading import read_parsed
 from constrictor.study.lineage import ancestry
 
 

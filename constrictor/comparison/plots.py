@@ -11,10 +11,10 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from constrictor.artifacts.writing import atomic_file
 from constrictor.comparison.bootstrap import Interval
 from constrictor.comparison.pareto import pareto_front
 from constrictor.comparison.row import Row
+from constrictor.files.writing import atomic_file
 from constrictor.study.lineage import steps_of
 
 INK, QUIET, ACCENT, FRONT = "#1b2733", "#8a97a3", "#2b6cb0", "#c05621"

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from constrictor.artifacts.manifest import Manifest
-from constrictor.artifacts.reading import read_parsed
-from constrictor.artifacts.writing import write_text
 from constrictor.comparison.row import Row
+from constrictor.files.reading import read_parsed
+from constrictor.files.writing import write_text
+from constrictor.models.manifest import Manifest
 from constrictor.study.lineage import ancestry
 from constrictor.study.splits import HELD_OUT
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from constrictor.artifacts.manifest import Manifest
 from constrictor.comparison.bootstrap import Interval
 from constrictor.comparison.efficiency import Training, per_million_parameters, per_training_minute
+from constrictor.models.manifest import Manifest
 from constrictor.study.settings import Settings
 
 MASKING = frozenset({"magnitude", "wanda", "movement"})

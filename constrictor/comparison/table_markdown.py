@@ -7,7 +7,7 @@ from typing import Any
 
 from constrictor.comparison.bootstrap import Interval
 from constrictor.comparison.row import Comparison, Row
-from constrictor.data.task_manifest import TaskManifest
+from constrictor.tasks.manifest import TaskManifest
 
 
 def table_markdown(rows: Sequence[Row], settings: Comparison, task: TaskManifest, name: str) -> str:

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from constrictor.artifacts.model_inputs import inputs_of
 from constrictor.compression.sample import Sample
+from constrictor.models.model_inputs import inputs_of
 
 
 @torch.inference_mode()

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from constrictor.artifacts.writing import write_text
 from constrictor.data.batching import Text
 from constrictor.data.duplicates import same_text_key
-from constrictor.data.examples import unlabelled, write_examples
+from constrictor.data.examples import fingerprint, unlabelled, write_examples
 from constrictor.data.normalise import normaliser
 from constrictor.data.sources import read_source
-from constrictor.data.task import fingerprint
 from constrictor.data.text import sentences_of
 from constrictor.errors import ConstrictorError
+from constrictor.files.writing import write_text
 from constrictor.study.corpora import Corpus
 from constrictor.study.settings import Settings
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from constrictor.data.batching import Text
-from constrictor.data.parquet import label_column, labels_in, read_chunks, read_table, write_table
+from constrictor.files.parquet import read_chunks, read_table, write_table
 
 UNLABELLED = -100
 """The label of an example that has none: the value that torch's cross-entropy ignores."""
@@ -80,3 +82,25 @@ def _examples(table: pa.Table) -> Examples:
     texts = [table[name].to_pylist() for name in ("text", "pair") if name in table.column_names]
     texts = texts[0] if len(texts) == 1 else list(zip(*texts, strict=True))
     return Examples(table["id"].to_pylist(), texts, labels_in(table))
+
+
+def fingerprint(examples: Examples) -> str:
+    """SHA-256 of the ids, texts and labels in their order."""
+    digest = hashlib.sha256()
+    for row in zip(examples.ids, examples.texts, examples.labels.tolist(), strict=True):
+        digest.update(json.dumps(row, ensure_ascii=False).encode())
+    return digest.hexdigest()
+
+
+def label_column(labels: np.ndarray) -> pa.Array:
+    """Labels of any kind as a column: numbers, or lists of one length."""
+    flat = pa.array(labels.ravel())
+    return flat if labels.ndim == 1 else pa.FixedSizeListArray.from_arrays(flat, labels.shape[1])
+
+
+def labels_in(table: pa.Table) -> np.ndarray:
+    """What :func:`label_column` made a column of."""
+    column = table["label"].combine_chunks()
+    if pa.types.is_fixed_size_list(column.type):
+        return column.flatten().to_numpy().reshape(len(table), -1).copy()
+    return column.to_numpy(zero_copy_only=False).copy()

@@ -7,9 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from constrictor.artifacts.hub import Snapshot, fetch
-from constrictor.artifacts.hub_errors import Repository, explain
 from constrictor.errors import ConstrictorError, nearest
+from constrictor.files.hub import Snapshot, fetch
+from constrictor.files.hub_errors import Repository, explain
 from constrictor.progress import log
 from constrictor.study.sources import HubDataset
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from functools import partial
 
 from constrictor.errors import ConstrictorError
-from constrictor.study.reading import Normalise
+from constrictor.study.text_processing import Normalise
 
 _MENTION = re.compile(r"(?<!\S)@\S+")
 _LINK = re.compile(r"(?<!\S)http\S*")

@@ -8,7 +8,8 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from constrictor.data.parquet import label_column, labels_in, read_table, write_table
+from constrictor.data.examples import label_column, labels_in
+from constrictor.files.parquet import read_table, write_table
 
 _COLUMNS = ("id", "label", "logits")
 

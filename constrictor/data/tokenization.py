@@ -16,7 +16,7 @@ import tokenizers
 
 from constrictor.data.batching import Encoded, Text
 from constrictor.errors import ConstrictorError
-from constrictor.study.reading import Truncation
+from constrictor.study.text_processing import Truncation
 
 TOKENIZER = "tokenizer.json"
 _TEXTS_AT_ONCE = 2048  # the library holds every token of what it is given as a string of its own

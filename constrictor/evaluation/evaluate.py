@@ -6,16 +6,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from constrictor.artifacts.writing import write_json
 from constrictor.data.examples import examples_in_chunks
 from constrictor.data.lengths import length_summary
 from constrictor.data.outputs import write_predictions
-from constrictor.data.task_manifest import read_task
-from constrictor.evaluation.answers import answers_of
-from constrictor.metrics.problem import problem_of
+from constrictor.evaluation.predict import answers_of
+from constrictor.files.writing import write_json
 from constrictor.progress import announce
 from constrictor.runtimes.load import load
 from constrictor.study.splits import HELD_OUT
+from constrictor.tasks.manifest import read_task
+from constrictor.tasks.registry import problem_of
 
 BATCH_SIZE = 32
 

@@ -9,9 +9,9 @@ from typing import get_args
 
 import numpy as np
 
-from constrictor.artifacts.manifest import read_manifest
-from constrictor.artifacts.writing import write_json
 from constrictor.evaluation.workers import Worker, read_texts, shapes_to_time, take_turns
+from constrictor.files.writing import write_json
+from constrictor.models.manifest import read_manifest
 from constrictor.progress import announce
 from constrictor.runtimes.load import Variant
 from constrictor.study.report import Latency

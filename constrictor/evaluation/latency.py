@@ -13,11 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from constrictor.artifacts.manifest import read_manifest
-from constrictor.artifacts.writing import write_json
 from constrictor.data.batching import Text
 from constrictor.evaluation.workers import Shape, Times, Worker, read_texts, shapes_to_time, take_turns
+from constrictor.files.writing import write_json
 from constrictor.machine import processor
+from constrictor.models.manifest import read_manifest
 from constrictor.progress import announce
 from constrictor.runtimes.load import Variant
 from constrictor.study.report import Latency

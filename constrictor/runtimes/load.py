@@ -10,10 +10,10 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from constrictor.artifacts.manifest import Manifest, read_manifest
 from constrictor.data.batching import Batch, Text, predict_logits
 from constrictor.data.tokenization import Tokenizer
 from constrictor.errors import ConstrictorError
+from constrictor.models.manifest import Manifest, read_manifest
 from constrictor.progress import log
 
 
@@ -87,8 +87,9 @@ def _use_threads(options: Options) -> None:
 def _open_torch(folder: Path, manifest: Manifest, options: Options) -> Callable[[Batch], np.ndarray]:
     import torch
 
-    from constrictor.artifacts.torch_model import forward, load_classifier
-    from constrictor.training.device import has_native_bf16
+    from constrictor.models.device import has_native_bf16
+    from constrictor.models.torch_model import load_classifier
+    from constrictor.runtimes.torch import forward
 
     _use_threads(options)
     dtypes = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
@@ -108,29 +109,29 @@ def _open_torch(folder: Path, manifest: Manifest, options: Options) -> Callable[
 
 
 def _open_torch_int8(folder: Path, manifest: Manifest, options: Options) -> Callable[[Batch], np.ndarray]:
-    from constrictor.artifacts.torch_model import forward
-    from constrictor.compression.quantization.torch_int8 import load_int8
+    from constrictor.models.quantized.int8_model import load_int8
+    from constrictor.runtimes.torch import forward
 
     _use_threads(options)
     return partial(forward, load_int8(folder, manifest.shape))
 
 
 def _open_bitsandbytes(folder: Path, manifest: Manifest, options: Options) -> Callable[[Batch], np.ndarray]:
-    from constrictor.artifacts.torch_model import forward
-    from constrictor.compression.quantization.bnb import load_bnb
+    from constrictor.models.quantized.bitsandbytes import load_bnb
+    from constrictor.runtimes.torch import forward
 
     _use_threads(options)
     return partial(forward, load_bnb(folder, manifest.shape))
 
 
 def _open_onnx(folder: Path, manifest: Manifest, options: Options) -> Callable[[Batch], np.ndarray]:
-    from constrictor.artifacts.onnx_model import open_session, run_session
+    from constrictor.runtimes.onnx import open_session, run_session
 
     return partial(run_session, open_session(folder / f"model.{manifest.format}", options.threads))
 
 
 def _open_openvino(folder: Path, manifest: Manifest, options: Options) -> Callable[[Batch], np.ndarray]:
-    from constrictor.artifacts.openvino_model import open_openvino, real_precision, run_openvino
+    from constrictor.runtimes.openvino import open_openvino, real_precision, run_openvino
 
     compiled = open_openvino(folder / "model.xml", manifest.precision, options.threads)
     if (precision := real_precision(compiled)) != manifest.precision:

@@ -10,8 +10,8 @@ from constrictor.study.lineage import ancestry, last_step, steps_of
 from constrictor.study.local_sources import local_layer_count
 from constrictor.study.steps.distil import Distil, StudentModel
 from constrictor.study.steps.export import Export
+from constrictor.study.steps.feature_distillation import Matching
 from constrictor.study.steps.finetune import Finetune
-from constrictor.study.steps.matching import Matching
 from constrictor.study.steps.prune import Layers, Prune, Vocabulary
 from constrictor.study.steps.quantize import (
     BitsAndBytes,
@@ -24,7 +24,7 @@ from constrictor.study.steps.quantize import (
 )
 from constrictor.study.steps.recovery import Recovery
 from constrictor.study.study import Study
-from constrictor.study.teaching import recovery_teacher
+from constrictor.study.teachers import recovery_teacher
 
 
 class Shape(NamedTuple):

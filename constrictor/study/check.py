@@ -16,7 +16,7 @@ from constrictor.study.steps.finetune import Finetune
 from constrictor.study.steps.prune import Structured
 from constrictor.study.steps.recovery import Calibration
 from constrictor.study.study import Study
-from constrictor.study.teaching import co_teacher_problems
+from constrictor.study.teachers import co_teacher_problems
 
 Problem = tuple[tuple[str | int, ...], str]
 

@@ -6,9 +6,9 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from constrictor.study.reading import Normalise
 from constrictor.study.settings import Settings
 from constrictor.study.sources import DataSource, Filter
+from constrictor.study.text_processing import Normalise
 
 
 class Sentences(Settings):

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from constrictor.errors import ConstrictorError
-from constrictor.study.json_files import read_object
+from constrictor.files.reading import read_object
 from constrictor.study.sources import HubModel, LocalFile, LocalModel, PackageFile, PackageModel
 
 _LAYER_KEYS = ("num_hidden_layers", "n_layers", "n_layer", "num_layers")

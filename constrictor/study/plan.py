@@ -15,7 +15,7 @@ from constrictor.study.steps.export import Export
 from constrictor.study.steps.finetune import Finetune
 from constrictor.study.steps.recovery import Recovery
 from constrictor.study.study import AnyStep, Study
-from constrictor.study.teaching import co_teachers, last_distillation, recovery_teacher
+from constrictor.study.teachers import co_teachers, last_distillation, recovery_teacher
 
 
 class Teaching(NamedTuple):

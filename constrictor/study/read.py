@@ -14,12 +14,12 @@ import yaml
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from constrictor.errors import ConstrictorError, StudyMistake, ended_plainly
+from constrictor.errors import ConstrictorError, StudyMistake, exit_on_user_error
 from constrictor.study.check import problems
+from constrictor.study.error_messages import Place, key_path, say
 from constrictor.study.grid import expand_grids, variants_of_recipes
 from constrictor.study.overlay import laid_over, two_sources, with_base, with_one_source
 from constrictor.study.study import Study
-from constrictor.study.wording import Place, key_path, say
 from constrictor.study.yaml_file import read_yaml
 
 
@@ -117,5 +117,5 @@ def _entry(node: yaml.MappingNode, name: str) -> tuple[yaml.Node, yaml.Node] | N
 
 
 if __name__ == "__main__":
-    with ended_plainly():
+    with exit_on_user_error():
         print(load_study(*sys.argv[1:]).name)

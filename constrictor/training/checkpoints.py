@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from constrictor.artifacts.manifest import hash_files
-from constrictor.artifacts.writing import atomic_file, write_text
 from constrictor.errors import ConstrictorError
+from constrictor.files.writing import atomic_file, write_text
+from constrictor.models.manifest import hash_files
 from constrictor.progress import log
 
 _SEAL = "complete"

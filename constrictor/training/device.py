@@ -9,6 +9,7 @@ import torch
 from transformers import PreTrainedModel
 
 from constrictor.errors import ConstrictorError
+from constrictor.models.device import has_native_bf16
 from constrictor.study.steps.step import Precision
 
 _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4  # parameters of glibc's mallopt
@@ -34,13 +35,6 @@ class Arithmetic(NamedTuple):
 def this_device() -> Device:
     """The device that the trainer will choose."""
     return Device(has_native_bf16(), torch.cuda.get_device_capability() if torch.cuda.is_available() else None)
-
-
-def has_native_bf16() -> bool:
-    """Whether the device multiplies bf16 matrices in hardware, so that bf16 is faster than float32 and not slower."""
-    if torch.cuda.is_available():
-        return torch.cuda.is_bf16_supported(including_emulation=False)
-    return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
 
 
 def arithmetic(precision: Precision, device: Device) -> Arithmetic:

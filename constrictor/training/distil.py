@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from constrictor.artifacts.manifest import Manifest, read_manifest
+from constrictor.models.manifest import Manifest, read_manifest
 from constrictor.study.steps.distil import Distil, StudentLayers
 from constrictor.training.lessons import Lesson, learn
 from constrictor.training.node import Node, TaskFolder
-from constrictor.training.tuning import Start, Trainee
+from constrictor.training.tuning import Start, TrainableModel
 
 
 def distil(
@@ -32,9 +32,9 @@ def distil(
     before = read_manifest(teacher)
     read_manifest(student)  # refuses one that is damaged
     layers = settings.student.layers if isinstance(settings.student, StudentLayers) else None
-    trainee = Trainee(Start.of(student, task.manifest, node.seed, layers), settings)
+    trainable = TrainableModel(Start.of(student, task.manifest, node.seed, layers), settings)
     trained = learn(
-        trainee.model,
+        trainable.model,
         settings,
         tokenizer=task.tokenizer(student),
         lessons=lessons,
@@ -45,4 +45,4 @@ def distil(
         epochs=settings.epochs,
         teacher=teacher,
     )
-    return trainee.save(before, settings, trained, node)
+    return trainable.save(before, settings, trained, node)

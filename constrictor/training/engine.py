@@ -16,10 +16,10 @@ import numpy as np
 import torch
 from transformers import PreTrainedModel, PrinterCallback, TrainerCallback
 
-from constrictor.artifacts.exclusive import alone_in
-from constrictor.artifacts.writing import disk_errors_named, empty_folder, write_text
 from constrictor.data.batching import Encoded
 from constrictor.errors import ConstrictorError
+from constrictor.files.exclusive_lock import exclusive_lock
+from constrictor.files.writing import empty_folder, named_disk_errors, write_text
 from constrictor.progress import log
 from constrictor.study.settings import canonical_json
 from constrictor.study.steps.step import Optimisation
@@ -191,9 +191,9 @@ def train(
     training = _Training(
         model, data, loss, validate, settings, epochs, seed, metric, checkpoints, competes_from, after_step
     )
-    with disk_errors_named(checkpoints):
+    with named_disk_errors(checkpoints):
         checkpoints.mkdir(parents=True, exist_ok=True)
-        with alone_in(checkpoints):
+        with exclusive_lock(checkpoints):
             _claim(checkpoints, identity)
             validation, progress = training.run_within_memory()
             load_state(model, validation.best_weights)

@@ -6,11 +6,11 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from constrictor.artifacts.architecture import encoder_layers, family_of
-from constrictor.artifacts.widths import Block, blocks_of
 from constrictor.errors import ConstrictorError
+from constrictor.models.architecture import encoder_layers, family_of
+from constrictor.models.widths import Block, blocks_of
 from constrictor.study.layers import layer_pairs
-from constrictor.study.steps.matching import Attention, Hidden
+from constrictor.study.steps.feature_distillation import Attention, Hidden
 from constrictor.training.feature_losses import hidden_loss, relation_loss, relation_scores
 
 Insides = dict[str, Tensor]

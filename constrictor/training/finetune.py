@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from constrictor.artifacts.manifest import Manifest, read_manifest
+from constrictor.models.manifest import Manifest, read_manifest
 from constrictor.study.steps.finetune import Finetune
 from constrictor.training.lessons import Lesson, learn
 from constrictor.training.node import Node, TaskFolder
-from constrictor.training.tuning import Start, Trainee
+from constrictor.training.tuning import Start, TrainableModel
 
 
 def finetune(settings: Finetune, start: Path, task: TaskFolder, node: Node) -> Manifest:
@@ -24,9 +24,9 @@ def finetune(settings: Finetune, start: Path, task: TaskFolder, node: Node) -> M
         ConstrictorError: if the model does not fit the task, an adapter does not fit the model, or the disk is full.
     """
     before = read_manifest(start)
-    trainee = Trainee(Start.of(start, task.manifest, node.seed, settings.layers, settings.new_head), settings)
+    trainable = TrainableModel(Start.of(start, task.manifest, node.seed, settings.layers, settings.new_head), settings)
     trained = learn(
-        trainee.model,
+        trainable.model,
         settings,
         tokenizer=task.tokenizer(start),
         lessons=[Lesson(task.folder / "train.parquet")],
@@ -36,4 +36,4 @@ def finetune(settings: Finetune, start: Path, task: TaskFolder, node: Node) -> M
         node=node,
         epochs=settings.epochs,
     )
-    return trainee.save(before, settings, trained, node)
+    return trainable.save(before, settings, trained, node)

@@ -15,17 +15,19 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from constrictor.artifacts.manifest import Manifest, installed_versions, sha256_of
-from constrictor.artifacts.tokenizer_files import copy_tokenizer, replace_tokenizer
-from constrictor.artifacts.writing import artifact_folder, seal, write_json
 from constrictor.data.batching import predict_logits
 from constrictor.data.examples import UNLABELLED, read_examples
 from constrictor.data.lengths import length_summary, spell_cut
-from constrictor.data.task_manifest import TaskManifest, read_task
 from constrictor.data.tokenization import Tokenizer
-from constrictor.metrics.problem import problem_of
+from constrictor.files.hashes import sha256_of
+from constrictor.files.writing import write_json
+from constrictor.models.artifact import artifact_folder, seal
+from constrictor.models.manifest import Manifest, installed_versions
+from constrictor.models.tokenizer_files import copy_tokenizer, replace_tokenizer
 from constrictor.progress import announce, log, spell_seconds
 from constrictor.study.settings import Settings
+from constrictor.tasks.manifest import TaskManifest, read_task
+from constrictor.tasks.registry import problem_of
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -84,9 +86,9 @@ class Node:
             tokenizer: content of ``tokenizer.json`` where it is not that folder's any more.
             kept: the adapter that is written in the model's place.
         """
-        from constrictor.artifacts.adapter import save_adapter
-        from constrictor.artifacts.torch_model import count_parameters, save_classifier
-        from constrictor.artifacts.widths import note_shape
+        from constrictor.models.adapter import save_adapter
+        from constrictor.models.torch_model import count_parameters, save_classifier
+        from constrictor.models.widths import note_shape
 
         self.write_training(trained)
         shape = note_shape(model)  # may write into the configuration, so it goes before the saving
@@ -168,8 +170,8 @@ class TaskFolder:
 
     def validator(self, tokenizer: Tokenizer, metric: str) -> Callable[[PreTrainedModel], dict[str, float]]:
         """A function that gives a live model's loss and metric on the validation examples."""
-        from constrictor.artifacts.torch_model import forward
-        from constrictor.training.device import has_native_bf16
+        from constrictor.models.device import has_native_bf16
+        from constrictor.runtimes.torch import forward
 
         examples = read_examples(self.folder / "validation.parquet")
         encoded = tokenizer.encode(examples.texts)

@@ -10,15 +10,15 @@ from pathlib import Path
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from constrictor.artifacts.manifest import read_manifest
-from constrictor.artifacts.torch_model import load_classifier
 from constrictor.data.tokenization import Tokenizer
 from constrictor.errors import ConstrictorError
+from constrictor.models.manifest import read_manifest
+from constrictor.models.torch_model import load_classifier
 from constrictor.study.steps.distil import SoftTargets
 from constrictor.study.steps.step import Optimisation
 from constrictor.training.device import arithmetic, this_device
+from constrictor.training.feature_distillation import matching
 from constrictor.training.losses import LABEL_LOSSES, LOGIT_LOSSES, distillation_loss, label_loss
-from constrictor.training.matching import matching
 from constrictor.training.node import Node, TaskFolder
 from constrictor.training.schedules import value_at
 from constrictor.training.trainer import Loss

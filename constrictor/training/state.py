@@ -7,7 +7,7 @@ from pathlib import Path
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from constrictor.artifacts.writing import atomic_file
+from constrictor.files.writing import atomic_file
 
 
 def live_state(model: nn.Module) -> dict[str, Tensor]:

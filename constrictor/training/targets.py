@@ -8,8 +8,8 @@ from torch import nn
 from transformers import PreTrainedModel
 from transformers.pytorch_utils import Conv1D
 
-from constrictor.artifacts.architecture import encoder_layers, family_of
 from constrictor.errors import ConstrictorError, nearest
+from constrictor.models.architecture import encoder_layers, family_of
 
 PARTS = ("query", "key", "value", "attention_output", "ffn_in", "ffn_out")
 

@@ -11,7 +11,7 @@ from torch import Tensor
 from transformers import PreTrainedModel, Trainer, TrainingArguments
 from transformers.utils import SAFE_WEIGHTS_NAME
 
-from constrictor.artifacts.model_inputs import inputs_of
+from constrictor.models.model_inputs import inputs_of
 from constrictor.study.steps.step import Optimisation
 from constrictor.training.batches import LengthBuckets
 from constrictor.training.device import arithmetic, this_device

@@ -12,14 +12,15 @@ from torch import Tensor
 from transformers import PreTrainedModel
 from transformers.pytorch_utils import Conv1D
 
-from constrictor.artifacts.adapter import base_digest, fold, round_to_nf4
-from constrictor.artifacts.architecture import encoder_linears, keep_layers
-from constrictor.artifacts.manifest import AdapterRecord, Manifest, read_manifest
-from constrictor.artifacts.torch_model import load_classifier
-from constrictor.data.task_manifest import TaskManifest
-from constrictor.study.reading import Truncation
+from constrictor.models.adapter import base_digest, fold
+from constrictor.models.architecture import encoder_linears, keep_layers
+from constrictor.models.manifest import AdapterRecord, Manifest, read_manifest
+from constrictor.models.quantized.nf4 import round_to_nf4
+from constrictor.models.torch_model import load_classifier
 from constrictor.study.settings import Settings
 from constrictor.study.steps.adapter import Adapter, Tuning
+from constrictor.study.text_processing import Truncation
+from constrictor.tasks.manifest import TaskManifest
 from constrictor.training.targets import head_modules, target_modules
 
 if TYPE_CHECKING:
@@ -99,7 +100,7 @@ class Kept:
         )
 
 
-class Trainee:
+class TrainableModel:
     """A model to train, of which some weights may be frozen.
 
     Attributes:
@@ -168,7 +169,7 @@ def _put_in(settings: Adapter, model: PreTrainedModel, seed: int) -> tuple[list[
     targets = target_modules(model, settings.targets)
     nf4: list[str] = []
     if settings.base == "nf4":
-        from constrictor.compression.quantization.bnb import quantize_base
+        from constrictor.models.quantized.bitsandbytes import quantize_base
 
         nf4 = quantize_base(model, encoder_linears(model))
     config = LoraConfig(

@@ -11,8 +11,8 @@ from typing import Any
 
 from transformers import PreTrainedModel, TrainerCallback
 
-from constrictor.artifacts.writing import write_text
 from constrictor.errors import ConstrictorError
+from constrictor.files.writing import write_text
 from constrictor.progress import announce, log
 from constrictor.training.checkpoints import checkpoint_at, link
 from constrictor.training.state import save_state

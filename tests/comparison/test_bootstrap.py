@@ -5,9 +5,9 @@ from sklearn.metrics import f1_score
 
 from constrictor.comparison import bootstrap
 from constrictor.comparison.bootstrap import Answers, interval, paired_difference
-from constrictor.metrics.classification import Classification
-from constrictor.metrics.measure import Measure
-from constrictor.metrics.regression import Regression
+from constrictor.tasks.classification.metrics import Classification
+from constrictor.tasks.measure import Measure
+from constrictor.tasks.regression.metrics import Regression
 
 MEASURES = Classification(["a", "b", "c"]).measures
 accuracy, macro_f1, mcc = (MEASURES[name] for name in ("accuracy", "macro_f1", "mcc"))

@@ -12,7 +12,6 @@ import pytest
 from scipy.special import softmax
 from sklearn import metrics as reference
 
-from constrictor.artifacts.manifest import AdapterRecord, FileEntry, Manifest, StepRecord
 from constrictor.comparison.bootstrap import Interval
 from constrictor.comparison.collect import collect
 from constrictor.comparison.compare import compare
@@ -21,8 +20,9 @@ from constrictor.comparison.row import Comparison, Row
 from constrictor.comparison.table_csv import table_csv
 from constrictor.comparison.table_markdown import table_markdown
 from constrictor.data.outputs import Outputs, write_predictions
-from constrictor.data.task_manifest import TaskManifest
 from constrictor.errors import ConstrictorError
+from constrictor.models.manifest import AdapterRecord, FileEntry, Manifest, StepRecord
+from constrictor.tasks.manifest import TaskManifest
 
 EXAMPLES = {"validation": 40, "test": 120}
 SHARES = {"teacher": 0.9, "teacher/kd": 0.85, "teacher/kd/mag": 0.8, "small": 0.6}

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from sklearn.metrics import f1_score
 
-from constrictor.artifacts.manifest import FileEntry, Manifest, StepRecord
 from constrictor.comparison.compare import compare
 from constrictor.comparison.row import Comparison
 from constrictor.data.outputs import Outputs, write_predictions
-from constrictor.data.task_manifest import TaskManifest
+from constrictor.models.manifest import FileEntry, Manifest, StepRecord
+from constrictor.tasks.manifest import TaskManifest
 
 SIZES = (30, 31, 29)
 CHANCES = {"teacher": 0.9, "small": 0.7}

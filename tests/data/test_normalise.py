@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from constrictor.data.normalise import normaliser
 from constrictor.errors import ConstrictorError
-from constrictor.study.reading import Normalise
+from constrictor.study.text_processing import Normalise
 
 TRICKY = st.text(
     alphabet=st.one_of(

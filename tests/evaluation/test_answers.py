@@ -2,7 +2,7 @@ import numpy as np
 
 from constrictor.data import examples as module
 from constrictor.data.examples import read_examples
-from constrictor.evaluation.answers import answers_of
+from constrictor.evaluation.predict import answers_of
 from constrictor.runtimes.load import load
 
 

@@ -5,13 +5,13 @@ import signal
 import numpy as np
 import pytest
 
-from constrictor.artifacts.manifest import read_manifest
 from constrictor.data.tokenization import Tokenizer
 from constrictor.errors import ConstrictorError
 from constrictor.evaluation import latency
 from constrictor.evaluation.latency import measure_latency, round_ratios
 from constrictor.evaluation.latency_worker import full_batch, inputs_of
 from constrictor.evaluation.workers import Worker
+from constrictor.models.manifest import read_manifest
 from constrictor.study.report import Latency
 
 SETTINGS = Latency(batch_sizes=[1, 4], lengths=[8, 32, 128], rounds=3, seconds=0.01)

@@ -32,7 +32,7 @@ from constrictor.errors import ConstrictorError
 from constrictor.evaluation.evaluate import evaluate
 from constrictor.evaluation.fair_baseline import find_fair_baseline
 from constrictor.evaluation.latency import measure_latency
-from constrictor.evaluation.outputs import teacher_outputs
+from constrictor.evaluation.teacher_outputs import teacher_outputs
 from constrictor.study.report import Latency
 from constrictor.study.steps.distil import Distil
 from constrictor.study.steps.export import Export

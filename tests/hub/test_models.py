@@ -10,7 +10,7 @@ from hub_server import Hub
 from hub_user import TOKEN, User
 from safetensors.numpy import save
 
-from constrictor.artifacts.manifest import read_manifest
+from constrictor.models.manifest import read_manifest
 
 NEEDED = ["config.json", "model.safetensors", "tokenizer.json"]
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from constrictor.artifacts.source import fetch_model
-from constrictor.artifacts.torch_model import load_classifier
 from constrictor.errors import ConstrictorError
+from constrictor.models.source import fetch_model
+from constrictor.models.torch_model import load_classifier
 from constrictor.study.sources import LocalModel
 
 AUTO_MAP = {name: f"code.{name}" for name in ("AutoConfig", "AutoModel", "AutoModelForSequenceClassification")}

@@ -13,9 +13,9 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
-from constrictor.artifacts.source import fetch_model
 from constrictor.data.sources import read_source
 from constrictor.errors import ConstrictorError
+from constrictor.models.source import fetch_model
 from constrictor.study.sources import LocalFile, LocalModel
 from constrictor.study.steps.finetune import Finetune
 from constrictor.training import callbacks

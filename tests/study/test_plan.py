@@ -158,7 +158,7 @@ def test_gates_are_told_to_the_comparison_and_to_no_step(changed):
 def test_planning_imports_nothing_heavy():
     program = f"""
 import sys
-from constrictor.study.code_digest import code_digest
+from constrictor.scheduling.code_digest import code_digest
 from constrictor.study.plan import Plan
 from constrictor.study.read import load_study
 plan = Plan(load_study({str(ROOT / "config.yaml")!r}))

@@ -9,11 +9,11 @@ from little import damage
 from transformers import BertForSequenceClassification
 from transformers.models.bert.modeling_bert import BertIntermediate
 
-from constrictor.artifacts.exclusive import alone_in
-from constrictor.artifacts.torch_model import load_classifier
 from constrictor.data.examples import read_examples
 from constrictor.data.tokenization import Tokenizer
 from constrictor.errors import ConstrictorError
+from constrictor.files.exclusive_lock import exclusive_lock
+from constrictor.models.torch_model import load_classifier
 from constrictor.study.steps.step import Optimisation
 from constrictor.training import callbacks, engine, trackers
 from constrictor.training.checkpoints import mark_whole, newest_checkpoint
@@ -375,7 +375,7 @@ def test_summary_counts_examples_per_second():
 def test_a_second_training_in_the_same_folder_is_refused_and_disturbs_nothing(run):
     run.checkpoints.mkdir(parents=True)
     (run.checkpoints / "of the first").touch()
-    with alone_in(run.checkpoints), pytest.raises(ConstrictorError, match=r"is at work in .*checkpoints"):
+    with exclusive_lock(run.checkpoints), pytest.raises(ConstrictorError, match=r"is at work in .*checkpoints"):
         run()
     assert [file.name for file in run.checkpoints.iterdir()] == ["of the first"]
 

@@ -13,14 +13,14 @@ from constrictor.compression.pruning.importance import importance_of
 from constrictor.compression.sample import draw_sample
 from constrictor.data.examples import read_examples, unlabelled, write_examples
 from constrictor.data.outputs import read_predictions
-from constrictor.data.task import prepare_task
 from constrictor.data.tokenization import Tokenizer
 from constrictor.evaluation.evaluate import evaluate
-from constrictor.evaluation.outputs import teacher_outputs
+from constrictor.evaluation.teacher_outputs import teacher_outputs
 from constrictor.study.steps.distil import Distil
 from constrictor.study.steps.finetune import Finetune
 from constrictor.study.steps.prune import Structured
 from constrictor.study.tasks import MultilabelTask, RegressionTask
+from constrictor.tasks.prepare import prepare_task
 from constrictor.training.distil import distil
 from constrictor.training.finetune import finetune
 from constrictor.training.lessons import Lesson

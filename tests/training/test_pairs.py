@@ -15,18 +15,17 @@ from transformers import (
     PreTrainedTokenizerFast,
 )
 
-from constrictor.artifacts.onnx_file import load_onnx
-from constrictor.artifacts.source import fetch_model
 from constrictor.compression.export import optimize
 from constrictor.compression.export.export import export
 from constrictor.compression.pruning.prune import prune
 from constrictor.compression.quantization.quantize import quantize
 from constrictor.data.examples import read_examples, unlabelled, write_examples
-from constrictor.data.task import prepare_task
 from constrictor.data.tokenization import Tokenizer
 from constrictor.evaluation.latency_worker import inputs_of
-from constrictor.evaluation.outputs import teacher_outputs
+from constrictor.evaluation.teacher_outputs import teacher_outputs
 from constrictor.evaluation.workers import Worker, read_texts
+from constrictor.models.onnx_file import load_onnx
+from constrictor.models.source import fetch_model
 from constrictor.runtimes.load import load
 from constrictor.study.sources import LocalModel
 from constrictor.study.steps.distil import Distil
@@ -35,6 +34,7 @@ from constrictor.study.steps.finetune import Finetune
 from constrictor.study.steps.prune import Structured, Vocabulary, Wanda
 from constrictor.study.steps.quantize import Dynamic, Static, WeightOnly
 from constrictor.study.tasks import ClassificationTask
+from constrictor.tasks.prepare import prepare_task
 from constrictor.training.distil import distil
 from constrictor.training.finetune import finetune
 from constrictor.training.lessons import Lesson

@@ -7,15 +7,15 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from constrictor.artifacts.architecture import keep_layers
-from constrictor.artifacts.manifest import read_manifest
-from constrictor.artifacts.source import fetch_model
-from constrictor.artifacts.torch_model import load_classifier
 from constrictor.data.examples import read_examples
 from constrictor.data.outputs import Outputs, read_outputs, write_outputs
 from constrictor.data.tokenization import Tokenizer
 from constrictor.errors import ConstrictorError
-from constrictor.evaluation.outputs import teacher_outputs
+from constrictor.evaluation.teacher_outputs import teacher_outputs
+from constrictor.models.architecture import keep_layers
+from constrictor.models.manifest import read_manifest
+from constrictor.models.source import fetch_model
+from constrictor.models.torch_model import load_classifier
 from constrictor.study.sources import LocalModel
 from constrictor.study.steps.distil import Distil
 from constrictor.study.steps.finetune import Finetune

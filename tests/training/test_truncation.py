@@ -4,14 +4,13 @@ import logging
 import pytest
 from pydantic import TypeAdapter
 
-from constrictor.artifacts.manifest import read_manifest
 from constrictor.compression.export.export import export
 from constrictor.compression.pruning.prune import prune
 from constrictor.compression.quantization.quantize import quantize
-from constrictor.data.task import prepare_task
 from constrictor.data.tokenization import Tokenizer
 from constrictor.evaluation.evaluate import evaluate
-from constrictor.evaluation.outputs import teacher_outputs
+from constrictor.evaluation.teacher_outputs import teacher_outputs
+from constrictor.models.manifest import read_manifest
 from constrictor.runtimes.load import load
 from constrictor.study.steps.distil import Distil
 from constrictor.study.steps.export import Export
@@ -19,6 +18,7 @@ from constrictor.study.steps.finetune import Finetune
 from constrictor.study.steps.prune import Wanda
 from constrictor.study.steps.quantize import AnyQuantize
 from constrictor.study.tasks import ClassificationTask
+from constrictor.tasks.prepare import prepare_task
 from constrictor.training.distil import distil
 from constrictor.training.finetune import finetune
 from constrictor.training.lessons import Lesson

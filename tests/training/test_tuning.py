@@ -11,13 +11,13 @@ from pydantic import ValidationError
 from safetensors.torch import load_file
 from transformers import AutoModelForSequenceClassification
 
-from constrictor.artifacts.adapter import fold
-from constrictor.artifacts.manifest import read_manifest
-from constrictor.artifacts.torch_model import load_classifier
-from constrictor.compression.quantization.bnb import quantize_base
 from constrictor.data.tokenization import Tokenizer
 from constrictor.errors import ConstrictorError
-from constrictor.evaluation.outputs import teacher_outputs
+from constrictor.evaluation.teacher_outputs import teacher_outputs
+from constrictor.models.adapter import fold
+from constrictor.models.manifest import read_manifest
+from constrictor.models.quantized.bitsandbytes import quantize_base
+from constrictor.models.torch_model import load_classifier
 from constrictor.runtimes.load import load
 from constrictor.study.steps.adapter import Adapter, Tuning
 from constrictor.study.steps.distil import Distil
@@ -28,7 +28,7 @@ from constrictor.training.finetune import finetune
 from constrictor.training.lessons import Lesson
 from constrictor.training.node import Node, TaskFolder
 from constrictor.training.targets import head_modules, target_modules
-from constrictor.training.tuning import Start, Trainee
+from constrictor.training.tuning import Start, TrainableModel
 
 LABELS = ["bad", "good"]
 HEAD = ("classifier.", "bert.pooler.")
@@ -241,15 +241,17 @@ def test_quantized_base(wide_teacher, tiny_task, tmp_path, ask):
 
 
 def test_live_model_on_a_quantized_base_is_the_one_that_is_saved(wide_teacher):
-    trainee = Trainee(Start(wide_teacher, LABELS, 32, seed=1), Tuning(adapter=Adapter(base="nf4", dropout=0.0)))
-    for name, parameter in trainee.model.named_parameters():
+    trainable = TrainableModel(
+        Start(wide_teacher, LABELS, 32, seed=1), Tuning(adapter=Adapter(base="nf4", dropout=0.0))
+    )
+    for name, parameter in trainable.model.named_parameters():
         if "lora_B" in name:
             torch.nn.init.normal_(parameter, std=0.02)
-    finished, _ = trainee.finish()
+    finished, _ = trainable.finish()
     ids = torch.tensor([[2, 5, 6, 7, 3]])
     # As it computes while training; the kernels for inference on CPUs multiply in bf16.
-    engine._set_dropout(trainee.model, 0.0)
-    live = trainee.model.train()(input_ids=ids).logits
+    engine._set_dropout(trainable.model, 0.0)
+    live = trainable.model.train()(input_ids=ids).logits
     torch.testing.assert_close(live, finished(input_ids=ids).logits, rtol=0, atol=1e-5)
 
 
@@ -282,7 +284,7 @@ def test_unknown_target_is_refused_with_the_names_that_exist(tiny_model):
     with pytest.raises(
         ConstrictorError, match=r"no matrix 'querry'.*Did you mean 'query'\? Known: attention_output, ffn"
     ):
-        Trainee(Start(tiny_model, LABELS, 32, seed=1), Tuning(adapter=Adapter(targets=["querry"])))
+        TrainableModel(Start(tiny_model, LABELS, 32, seed=1), Tuning(adapter=Adapter(targets=["querry"])))
 
 
 def test_targets_and_head_of_gpt2():
@@ -301,9 +303,9 @@ def test_head_of_bert_is_pooler_and_classifier(tiny_model):
 
 
 def test_dropout_of_the_step_leaves_that_of_the_adapter(tiny_model):
-    trainee = Trainee(Start(tiny_model, LABELS, 32, seed=1), Tuning(adapter=Adapter(dropout=0.3)))
-    engine._set_dropout(trainee.model, 0.0)
-    shares = {name: m.p for name, m in trainee.model.named_modules() if isinstance(m, torch.nn.Dropout)}
+    trainable = TrainableModel(Start(tiny_model, LABELS, 32, seed=1), Tuning(adapter=Adapter(dropout=0.3)))
+    engine._set_dropout(trainable.model, 0.0)
+    shares = {name: m.p for name, m in trainable.model.named_modules() if isinstance(m, torch.nn.Dropout)}
     assert {share for name, share in shares.items() if "lora" in name} == {0.3}
     assert {share for name, share in shares.items() if "lora" not in name} == {0.0}
 

@@ -30,11 +30,11 @@ memory = {str(announced.job.benchmark): asked[str(announced.job.benchmark)].mem_
 """
 PLANNED = f"""{ASKED}
 from pathlib import Path
-from constrictor.planning.job import work_of
+from constrictor.scheduling.jobs import work_of
 from constrictor.study.plan import Plan
 from constrictor.study.read import load_study
-from constrictor.study.resources import needs
-from constrictor.study.workload import Workload
+from constrictor.scheduling.resources import needs
+from constrictor.scheduling.workload import Workload
 
 workload = Workload(Plan(load_study("study.yaml")), Path("data/small_study"), run.has_gpus)
 print(json.dumps([
@@ -44,7 +44,7 @@ print(json.dumps([
 """
 FINISHED = """
 import json
-from constrictor.planning.job import finished_jobs
+from constrictor.scheduling.jobs import finished_jobs
 from constrictor.study.plan import Plan
 from constrictor.study.read import load_study
 print(json.dumps([[rule, named, str(table)] for rule, named, table in finished_jobs(Plan(load_study("study.yaml")))]))

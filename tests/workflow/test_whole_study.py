@@ -47,7 +47,7 @@ def test_the_first_run_succeeds_and_says_where_its_table_lies(first_run: tuple[W
 
 def test_the_code_of_the_copy_is_what_runs_and_what_is_digested(finished: Workbench) -> None:
     program = (
-        "import constrictor, workflow_scripts, constrictor.study.code_digest as digest;"
+        "import constrictor, workflow_scripts, constrictor.scheduling.code_digest as digest;"
         "print(constrictor.__file__, workflow_scripts.__file__, digest.ROOT, sep='\\n')"
     )
     found = subprocess.run(

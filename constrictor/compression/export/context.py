@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from constrictor.artifacts.manifest import Manifest
 from constrictor.data.batching import Batch, Encoded, Text, predict_logits
 from constrictor.data.tokenization import Tokenizer
+from constrictor.models.manifest import Manifest
 from constrictor.study.steps.export import Export
 
 Changes = dict[str, Any]

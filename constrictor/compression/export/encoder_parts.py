@@ -10,9 +10,9 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from constrictor.artifacts.architecture import encoder_layers
-from constrictor.artifacts.widths import Matrix, block_of
 from constrictor.errors import ConstrictorError
+from constrictor.models.architecture import encoder_layers
+from constrictor.models.widths import Matrix, block_of
 
 
 class LayerParts(NamedTuple):

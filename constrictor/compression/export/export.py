@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from constrictor.artifacts.manifest import Manifest, read_manifest
-from constrictor.artifacts.tokenizer_files import copy_tokenizer
-from constrictor.artifacts.writing import artifact_folder, seal
 from constrictor.compression.export.context import Changes, ExportContext
 from constrictor.compression.export.openvino import write_openvino
 from constrictor.compression.export.ort import write_ort
 from constrictor.data.examples import read_examples
+from constrictor.models.artifact import artifact_folder, seal
+from constrictor.models.manifest import Manifest, read_manifest
+from constrictor.models.tokenizer_files import copy_tokenizer
 from constrictor.study.steps.export import Export
 
 TEXTS_COMPARED = 256

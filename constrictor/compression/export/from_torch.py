@@ -6,15 +6,16 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from constrictor.artifacts.manifest import installed_versions
-from constrictor.artifacts.onnx_model import open_session, run_session
-from constrictor.artifacts.torch_model import forward, load_classifier
 from constrictor.compression.export.context import Changes, ExportContext
 from constrictor.compression.export.onnx import PlainClassifier, export_onnx, reads_types
 from constrictor.compression.export.optimize import export_fastest
 from constrictor.compression.export.parity import compare_logits, refuse_difference
 from constrictor.data.batching import predict_logits
 from constrictor.errors import ConstrictorError
+from constrictor.models.manifest import installed_versions
+from constrictor.models.torch_model import load_classifier
+from constrictor.runtimes.onnx import open_session, run_session
+from constrictor.runtimes.torch import forward
 
 
 def write_onnx(context: ExportContext) -> Changes:

@@ -11,10 +11,10 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from constrictor.artifacts.model_inputs import has_token_types
-from constrictor.artifacts.onnx_file import save_onnx
 from constrictor.data.batching import TYPES, Encoded
 from constrictor.errors import ConstrictorError
+from constrictor.models.model_inputs import has_token_types
+from constrictor.models.onnx_file import save_onnx
 
 
 class PlainClassifier(nn.Module):

@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from constrictor.artifacts.manifest import installed_versions
-from constrictor.artifacts.onnx_model import open_session, run_session
-from constrictor.artifacts.openvino_model import import_openvino, open_openvino, real_precision, run_openvino
 from constrictor.compression.export.context import Changes, ExportContext
 from constrictor.compression.export.parity import compare_logits, refuse_difference
 from constrictor.errors import ConstrictorError
+from constrictor.models.manifest import installed_versions
+from constrictor.runtimes.onnx import open_session, run_session
+from constrictor.runtimes.openvino import import_openvino, open_openvino, real_precision, run_openvino
 
 # bf16 keeps 8 bits of a number, so single logits move; their mean may move by this share of the logits' spread.
 MAX_SHIFT_BF16 = 0.05

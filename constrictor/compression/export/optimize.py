@@ -13,8 +13,6 @@ import numpy as np
 from torch import nn
 from transformers import PreTrainedModel
 
-from constrictor.artifacts.onnx_file import load_onnx, save_onnx
-from constrictor.artifacts.onnx_model import open_session, run_session
 from constrictor.compression.export.lean import LeanClassifier
 from constrictor.compression.export.onnx import PlainClassifier, export_onnx, reads_types
 from constrictor.compression.export.parity import refuse_difference
@@ -22,6 +20,8 @@ from constrictor.compression.export.timing import milliseconds_in_turn, speed_ra
 from constrictor.compression.quantization.onnx_int8 import to_int8
 from constrictor.data.batching import Batch, Encoded, pad
 from constrictor.errors import ConstrictorError
+from constrictor.models.onnx_file import load_onnx, save_onnx
+from constrictor.runtimes.onnx import open_session, run_session
 from constrictor.study.steps.export import Export
 
 SHAPES = ((1, 32), (32, 128))

@@ -6,10 +6,10 @@ from functools import partial
 
 import onnxruntime
 
-from constrictor.artifacts.manifest import installed_versions
-from constrictor.artifacts.onnx_model import open_session, run_session, session_options, start_session
 from constrictor.compression.export.context import Changes, ExportContext
 from constrictor.compression.export.parity import compare_logits, refuse_difference
+from constrictor.models.manifest import installed_versions
+from constrictor.runtimes.onnx import open_session, run_session, session_options, start_session
 
 
 def write_ort(context: ExportContext) -> Changes:

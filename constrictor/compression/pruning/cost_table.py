@@ -13,8 +13,8 @@ import torch
 from torch import nn
 from transformers import PreTrainedModel
 
-from constrictor.artifacts.architecture import encoder_layers
-from constrictor.artifacts.widths import Block, block_of, keep_heads, keep_neurons
+from constrictor.models.architecture import encoder_layers
+from constrictor.models.widths import Block, block_of, keep_heads, keep_neurons
 
 BATCH, LENGTH = 8, 64
 ROUNDS, CALLS = 7, 5

@@ -16,12 +16,12 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 from transformers.pytorch_utils import Conv1D
 
-from constrictor.artifacts.model_inputs import inputs_of
-from constrictor.artifacts.torch_model import problem_type
-from constrictor.artifacts.widths import Block, Matrix, blocks_of
 from constrictor.compression.sample import Sample
 from constrictor.data.examples import UNLABELLED
 from constrictor.errors import ConstrictorError
+from constrictor.models.model_inputs import inputs_of
+from constrictor.models.torch_model import problem_type
+from constrictor.models.widths import Block, Matrix, blocks_of
 from constrictor.training.losses import LABEL_LOSSES
 
 Score = Literal["taylor", "magnitude", "activation"]

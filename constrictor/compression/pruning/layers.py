@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from transformers import PreTrainedModel
 
-from constrictor.artifacts.architecture import keep_layers
 from constrictor.compression.pruning.method import Pruned
 from constrictor.compression.sample import Sample
+from constrictor.models.architecture import keep_layers
 from constrictor.study.steps.prune import Layers
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from constrictor.artifacts.architecture import encoder_linears
 from constrictor.compression.pruning.masked import Mask, mask_gradually
 from constrictor.compression.pruning.masks import pattern_masks, sparsity_masks
 from constrictor.compression.pruning.method import Pruned, keep_zeros
 from constrictor.compression.sample import Sample
+from constrictor.models.architecture import encoder_linears
 from constrictor.study.steps.prune import Magnitude
 
 

@@ -20,10 +20,10 @@ from functools import partial
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from constrictor.artifacts.architecture import encoder_linears
 from constrictor.compression.pruning.masked import Mask, mask_gradually
 from constrictor.compression.pruning.method import Pruned
 from constrictor.compression.sample import Sample
+from constrictor.models.architecture import encoder_linears
 from constrictor.study.steps.prune import Movement
 
 

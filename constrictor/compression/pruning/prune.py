@@ -7,8 +7,6 @@ from pathlib import Path
 
 import numpy as np
 
-from constrictor.artifacts.manifest import Manifest, read_manifest
-from constrictor.artifacts.torch_model import load_classifier
 from constrictor.compression.pruning.layers import prune_layers
 from constrictor.compression.pruning.magnitude import prune_by_magnitude
 from constrictor.compression.pruning.method import Method
@@ -19,6 +17,8 @@ from constrictor.compression.pruning.wanda import prune_by_wanda
 from constrictor.compression.sample import Sample, draw_sample
 from constrictor.data.examples import read_examples
 from constrictor.data.tokenization import TOKENIZER, Tokenizer
+from constrictor.models.manifest import Manifest, read_manifest
+from constrictor.models.torch_model import load_classifier
 from constrictor.study.steps.distil import SoftTargets
 from constrictor.study.steps.prune import AnyPrune, Vocabulary
 from constrictor.study.steps.recovery import Calibration

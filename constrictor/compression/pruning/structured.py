@@ -7,14 +7,14 @@ from typing import Any
 
 from transformers import PreTrainedModel
 
-from constrictor.artifacts.architecture import family_of
-from constrictor.artifacts.widths import Block, blocks_of, keep_heads, keep_neurons
 from constrictor.compression.pruning.budget import Part, keep_alike, keep_budget, keep_share, most_important
 from constrictor.compression.pruning.cost_table import measure_costs
 from constrictor.compression.pruning.importance import Importance, importance_of
 from constrictor.compression.pruning.method import Pruned
 from constrictor.compression.sample import Sample
 from constrictor.errors import ConstrictorError
+from constrictor.models.architecture import family_of
+from constrictor.models.widths import Block, blocks_of, keep_heads, keep_neurons
 from constrictor.study.steps.prune import Structured
 
 

@@ -14,11 +14,11 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from constrictor.artifacts.architecture import encoder_linears
 from constrictor.compression.layer_inputs import watch_inputs
 from constrictor.compression.pruning.masks import pattern_masks, row_masks
 from constrictor.compression.pruning.method import Pruned, keep_zeros
 from constrictor.compression.sample import Sample
+from constrictor.models.architecture import encoder_linears
 from constrictor.study.steps.prune import Wanda
 
 

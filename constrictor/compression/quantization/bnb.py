@@ -1,43 +1,24 @@
-"""Formats of bitsandbytes: LLM.int8() (Dettmers et al., 2022), NF4 and FP4 (QLoRA; Dettmers et al., 2023).
-
-Layers are replaced in a model that is open already, so that it may have any shape. A model is written before its first
-forward pass: on a CPU that pass packs 4-bit weights anew, and what is saved afterwards is damaged without an error.
-"""
+"""Quantize a torch model to a format of bitsandbytes: LLM.int8() (Dettmers et al., 2022), NF4 and FP4 (QLoRA; 2023)."""
 
 from __future__ import annotations
 
-import logging
-from pathlib import Path
-from types import ModuleType
 from typing import Any
 
-import torch
-from safetensors.torch import load_file
-from torch import Tensor, nn
 from transformers import BitsAndBytesConfig, PreTrainedModel
 
-from constrictor.artifacts.manifest import EncoderShape
-from constrictor.compression.quantization.modules import linears_of, replace, skeleton
 from constrictor.errors import ConstrictorError
-from constrictor.study.steps.quantize import BitsAndBytes
-from constrictor.training.device import has_native_bf16
-
-WEIGHTS = "model.safetensors"
-THRESHOLD = 6.0  # inputs beyond it are multiplied in 16 bits (LLM.int8(), section 3.2)
-OUTPUTS, INPUTS = 32, 64  # the 4-bit kernels for CPUs work on tiles of this size
-_HEAD = "the classification head stays as it is"
-_SHAPE = (
-    f"4-bit kernels need outputs in multiples of {OUTPUTS} and inputs in multiples of {INPUTS} "
-    "(structured pruning: 'multiple_of: 64')"
+from constrictor.models.quantized.bitsandbytes import (
+    INPUTS,
+    OUTPUTS,
+    SHAPE_RULE,
+    THRESHOLD,
+    four_bit_layer,
+    int8_layer,
 )
+from constrictor.models.quantized.modules import linears_of, replace
+from constrictor.study.steps.quantize import BitsAndBytes
 
-
-def _library() -> ModuleType:
-    # It remarks on the cast of its input in every call of every layer, and at its import on a download it can do without.
-    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
-    import bitsandbytes
-
-    return bitsandbytes
+_HEAD = "the classification head stays as it is"
 
 
 def quantize_bnb(model: PreTrainedModel, settings: BitsAndBytes) -> dict[str, str]:
@@ -55,43 +36,24 @@ def quantize_bnb(model: PreTrainedModel, settings: BitsAndBytes) -> dict[str, st
     kept = {name: _HEAD for name in linears if not name.startswith(f"{model.base_model_prefix}.")}
     if settings.method != "llm_int8":
         odd = {name for name, linear in linears.items() if linear.out_features % OUTPUTS or linear.in_features % INPUTS}
-        kept |= {name: _SHAPE for name in odd - set(kept)}
+        kept |= {name: SHAPE_RULE for name in odd - set(kept)}
     chosen = {name: linear for name, linear in linears.items() if name not in kept}
     if not chosen:
         shapes = sorted({f"{linear.in_features} x {linear.out_features}" for linear in linears.values()})
         raise ConstrictorError(
-            f"'{settings.method}' fits no layer of this model: {_SHAPE}, and its layers are {', '.join(shapes)}. "
+            f"'{settings.method}' fits no layer of this model: {SHAPE_RULE}, and its layers are {', '.join(shapes)}. "
             "Use 'method: llm_int8' or 'dynamic'."
         )
-    make = _int8 if settings.method == "llm_int8" else _4bit
-    replace(model, chosen, lambda name, linear: make(linear, settings))
+    if settings.method == "llm_int8":
+        replace(model, chosen, lambda name, linear: int8_layer(linear))
+    else:
+        replace(
+            model,
+            chosen,
+            lambda name, linear: four_bit_layer(linear, settings.method, settings.double_quantization),
+        )
     model.config.quantization_config = _configuration(settings, kept)
     return {name: kept[name] for name in linears if name in kept}
-
-
-def quantize_base(model: PreTrainedModel, linears: dict[str, nn.Linear]) -> list[str]:
-    """Replace layers of a frozen model by their NF4 form, in place, so that an adapter is trained upon it (QLoRA).
-
-    Args:
-        model: the model.
-        linears: the layers; those whose shape has no kernel stay as they are.
-
-    Returns:
-        Names of the replaced layers.
-
-    Raises:
-        ConstrictorError: if no layer can be quantized.
-    """
-    legal = {
-        name: linear
-        for name, linear in linears.items()
-        if not linear.out_features % OUTPUTS and not linear.in_features % INPUTS
-    }
-    if not legal:
-        raise ConstrictorError(f"'base: nf4' fits no layer of this model: {_SHAPE}. Use 'base: fp32'.")
-    settings = BitsAndBytes(stage="quantize", method="nf4", double_quantization=True)
-    replace(model, legal, lambda name, linear: _4bit(linear, settings))
-    return list(legal)
 
 
 def _configuration(settings: BitsAndBytes, kept: dict[str, str]) -> dict[str, Any]:
@@ -106,76 +68,3 @@ def _configuration(settings: BitsAndBytes, kept: dict[str, str]) -> dict[str, An
         bnb_4bit_use_double_quant=settings.double_quantization,
     ).to_dict()
     return found
-
-
-def _int8(linear: nn.Linear, settings: BitsAndBytes) -> nn.Module:
-    weight = _library().nn.Int8Params(linear.weight.detach(), requires_grad=False, has_fp16_weights=False).to("cpu")
-    return _int8_layer(weight.data, weight.SCB, linear.bias)
-
-
-def _int8_layer(weight: Tensor, scales: Tensor, bias: Tensor | None) -> nn.Module:
-    nn_ = _library().nn
-    layer = nn_.Linear8bitLt(
-        weight.shape[1], weight.shape[0], bias is not None, has_fp16_weights=False, threshold=THRESHOLD, device="meta"
-    )
-    layer.weight = nn_.Int8Params(weight, requires_grad=False, has_fp16_weights=False, CB=weight, SCB=scales)
-    return _with_bias(layer, bias)
-
-
-def _4bit(linear: nn.Linear, settings: BitsAndBytes) -> nn.Module:
-    layer = _4bit_layer(linear.out_features, linear.in_features, linear.bias)
-    layer.weight = (
-        _library()
-        .nn.Params4bit(
-            linear.weight.detach(),
-            requires_grad=False,
-            compress_statistics=settings.double_quantization,
-            quant_type=settings.method,
-            module=layer,
-        )
-        .to("cpu")
-    )
-    return layer
-
-
-def _4bit_layer(outputs: int, inputs: int, bias: Tensor | None) -> Any:
-    compute = torch.bfloat16 if torch.cuda.is_available() and has_native_bf16() else torch.float32
-    layer = _library().nn.Linear4bit(inputs, outputs, bias is not None, compute_dtype=compute, device="meta")
-    return _with_bias(layer, bias)
-
-
-def _with_bias(layer: Any, bias: Tensor | None) -> Any:
-    if bias is not None:
-        layer.bias = nn.Parameter(bias.detach().clone(), requires_grad=False)
-    return layer
-
-
-def load_bnb(folder: Path, shape: EncoderShape | None = None) -> PreTrainedModel:
-    """Open what was saved under :data:`WEIGHTS`; on the GPU, if there is one. The file itself tells which layers are quantized.
-
-    Args:
-        folder: the artifact's folder.
-        shape: the widths of its layers where they differ from the configuration's.
-    """
-    tensors = load_file(folder / WEIGHTS)
-    model = skeleton(folder, shape)
-    replace(model, linears_of(model), lambda name, linear: _filled(linear, name, tensors))
-    model.load_state_dict(tensors, strict=False, assign=True)
-    return model.eval().to("cuda" if torch.cuda.is_available() else "cpu")
-
-
-def _filled(linear: nn.Linear, name: str, tensors: dict[str, Tensor]) -> nn.Module:
-    """The layer in the place of an empty one. What goes into it is taken out of the tensors."""
-    own = {key.removeprefix(f"{name}."): key for key in list(tensors) if key.startswith(f"{name}.")}
-    weight, bias = tensors[own["weight"]], tensors.get(own.get("bias", ""))
-    if weight.is_floating_point():
-        return nn.Linear(weight.shape[1], weight.shape[0], bias is not None, device="meta")
-    taken = {key: tensors.pop(full) for key, full in own.items()}
-    if "SCB" in taken:
-        return _int8_layer(weight, taken["SCB"], bias)
-    state = {key: tensor for key, tensor in taken.items() if key not in ("weight", "bias")}
-    found = _library().nn.Params4bit.from_prequantized(weight, state, device="cpu")
-    outputs, inputs = found.quant_state.shape
-    layer = _4bit_layer(outputs, inputs, bias)
-    layer.weight, layer.quant_state, found.module = found, found.quant_state, layer
-    return layer

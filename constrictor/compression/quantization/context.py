@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from constrictor.artifacts.manifest import Manifest
 from constrictor.compression.sample import Sample, draw_sample
 from constrictor.data.tokenization import Tokenizer
+from constrictor.models.manifest import Manifest
 from constrictor.study.steps.distil import SoftTargets
 from constrictor.training.node import Node, TaskFolder
 
@@ -49,7 +49,7 @@ class QuantizationContext:
 
     def model(self) -> PreTrainedModel:
         """The torch model to quantize, in float32."""
-        from constrictor.artifacts.torch_model import load_classifier
+        from constrictor.models.torch_model import load_classifier
 
         return load_classifier(self.parent, *self.before.trained_for(), seed=self.node.seed)
 

@@ -11,10 +11,10 @@ import numpy as np
 import onnxruntime
 from onnx import ModelProto, TensorProto, helper
 
-from constrictor.artifacts.onnx_file import save_onnx
-from constrictor.artifacts.onnx_model import open_session
 from constrictor.compression.quantization.ranges import RANGES, Observed, looks
 from constrictor.data.batching import Batch, Encoded, batches_by_length, inputs_by_name, pad
+from constrictor.models.onnx_file import save_onnx
+from constrictor.runtimes.onnx import open_session
 
 if TYPE_CHECKING:
     from constrictor.compression.quantization.context import QuantizationContext

@@ -16,9 +16,9 @@ import onnx
 from onnx import ModelProto, TensorProto
 from onnxruntime.quantization import QuantType, quantize_dynamic
 
-from constrictor.artifacts.onnx_file import needs_external_data
 from constrictor.compression.quantization.onnx_method import Rewritten, refused_tables
 from constrictor.machine import has_int8_dot_product
+from constrictor.models.onnx_file import needs_external_data
 
 if TYPE_CHECKING:
     from constrictor.compression.quantization.context import QuantizationContext

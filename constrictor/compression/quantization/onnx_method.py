@@ -12,14 +12,14 @@ import numpy as np
 import onnxruntime
 from onnx import ModelProto, TensorProto
 
-from constrictor.artifacts.manifest import installed_versions
-from constrictor.artifacts.onnx_file import load_onnx, save_onnx
-from constrictor.artifacts.onnx_model import open_session, run_session
-from constrictor.artifacts.tokenizer_files import copy_tokenizer
 from constrictor.compression.quantization.onnx_graph import float_matrices, float_tables
 from constrictor.data.batching import pad
 from constrictor.data.tokenization import Tokenizer
 from constrictor.errors import ConstrictorError
+from constrictor.models.manifest import installed_versions
+from constrictor.models.onnx_file import load_onnx, save_onnx
+from constrictor.models.tokenizer_files import copy_tokenizer
+from constrictor.runtimes.onnx import open_session, run_session
 
 if TYPE_CHECKING:
     from constrictor.compression.quantization.context import Changes, QuantizationContext

@@ -10,10 +10,10 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from constrictor.artifacts.architecture import encoder_linears
-from constrictor.compression.quantization.int8_linear import quantize_symmetric
-from constrictor.compression.quantization.modules import named
 from constrictor.errors import ConstrictorError
+from constrictor.models.architecture import encoder_linears
+from constrictor.models.quantized.int8_linear import quantize_symmetric
+from constrictor.models.quantized.modules import named
 
 
 class FakeInt8Linear(nn.Linear):

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from constrictor.artifacts.manifest import Manifest, read_manifest
-from constrictor.artifacts.writing import artifact_folder, seal
 from constrictor.compression.quantization.context import Changes, QuantizationContext
 from constrictor.machine import slow_here
+from constrictor.models.artifact import artifact_folder, seal
+from constrictor.models.manifest import Manifest, read_manifest
 from constrictor.progress import announce
 from constrictor.study.steps.quantize import AnyQuantize
 from constrictor.training.node import Node

@@ -5,15 +5,15 @@ from __future__ import annotations
 import torch
 from transformers import PreTrainedModel
 
-from constrictor.artifacts.manifest import installed_versions
-from constrictor.artifacts.torch_model import count_parameters, save_classifier
-from constrictor.compression.quantization.bnb import WEIGHTS as BNB_WEIGHTS
 from constrictor.compression.quantization.bnb import quantize_bnb
 from constrictor.compression.quantization.context import Changes, QuantizationContext
-from constrictor.compression.quantization.modules import precisions, save_quantized
 from constrictor.compression.quantization.qat import fold, simulate_int8
-from constrictor.compression.quantization.torch_int8 import WEIGHTS as INT8_WEIGHTS
 from constrictor.compression.quantization.torch_int8 import quantize_dynamic, quantize_static
+from constrictor.models.manifest import installed_versions
+from constrictor.models.quantized.bitsandbytes import WEIGHTS as BNB_WEIGHTS
+from constrictor.models.quantized.int8_model import WEIGHTS as INT8_WEIGHTS
+from constrictor.models.quantized.modules import precisions, save_quantized
+from constrictor.models.torch_model import count_parameters, save_classifier
 from constrictor.training.lessons import learn
 
 

@@ -8,7 +8,7 @@ from pydantic import Discriminator, Field, Tag
 
 from constrictor.study.settings import Once, Settings, by_key
 from constrictor.study.steps.adapter import Tuning
-from constrictor.study.steps.matching import Matching
+from constrictor.study.steps.feature_distillation import Matching
 from constrictor.study.steps.recovery import Passes
 from constrictor.study.steps.schedules import Alpha, Temperature
 from constrictor.study.steps.step import Optimisation

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field
 
 from constrictor.study.settings import Settings
-from constrictor.study.steps.matching import Matching
+from constrictor.study.steps.feature_distillation import Matching
 from constrictor.study.steps.schedules import Alpha, Temperature
 from constrictor.study.steps.step import Optimisation
 

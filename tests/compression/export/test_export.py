@@ -5,16 +5,17 @@ import onnx
 import pytest
 import torch
 
-from constrictor.artifacts.manifest import read_manifest
-from constrictor.artifacts.onnx_file import load_onnx, save_onnx
-from constrictor.artifacts.onnx_model import open_session, run_session
-from constrictor.artifacts.torch_model import forward, load_classifier
 from constrictor.compression.export.export import export
 from constrictor.compression.export.onnx import _refuse_other_opset, export_onnx
 from constrictor.compression.export.parity import compare_logits, refuse_difference
 from constrictor.compression.quantization.onnx_int8 import to_int8
 from constrictor.errors import ConstrictorError
+from constrictor.models.manifest import read_manifest
+from constrictor.models.onnx_file import load_onnx, save_onnx
+from constrictor.models.torch_model import load_classifier
 from constrictor.runtimes.load import load
+from constrictor.runtimes.onnx import open_session, run_session
+from constrictor.runtimes.torch import forward
 from constrictor.study.steps.export import Export
 
 
@@ -135,7 +136,7 @@ def test_fixed_length_above_the_tasks_is_refused(tiny_teacher, tiny_task, tmp_pa
 
 
 def test_tensors_of_a_large_model_lie_beside_it_and_are_found(tiny_onnx, tmp_path, monkeypatch):
-    monkeypatch.setattr("constrictor.artifacts.onnx_file.LARGEST_MESSAGE", 10_000)
+    monkeypatch.setattr("constrictor.models.onnx_file.LARGEST_MESSAGE", 10_000)
     file = tmp_path / "large" / "model.onnx"
     file.parent.mkdir()
     save_onnx(onnx.load(tiny_onnx / "model.onnx"), file)

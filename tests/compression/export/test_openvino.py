@@ -5,13 +5,13 @@ import sys
 import numpy as np
 import pytest
 
-from constrictor.artifacts.manifest import read_manifest
-from constrictor.artifacts.openvino_model import import_openvino, open_openvino, real_precision
-from constrictor.artifacts.writing import seal
 from constrictor.compression.export.export import export
 from constrictor.compression.export.openvino import refuse_shift
 from constrictor.errors import ConstrictorError
+from constrictor.models.artifact import seal
+from constrictor.models.manifest import read_manifest
 from constrictor.runtimes.load import load
+from constrictor.runtimes.openvino import import_openvino, open_openvino, real_precision
 from constrictor.study.steps.export import Export
 
 TEXTS = ["the film was great", "the plot was awful from start to finish", "indeed"]
@@ -63,7 +63,7 @@ def test_threads_and_precision_are_set_when_a_model_is_opened(fp32, threads):
 
 
 def test_another_precision_than_the_manifests_is_said_on_standard_error(fp32, caplog, capsys, monkeypatch):
-    monkeypatch.setattr("constrictor.artifacts.openvino_model.real_precision", lambda compiled: "bf16")
+    monkeypatch.setattr("constrictor.runtimes.openvino.real_precision", lambda compiled: "bf16")
     load(fp32[0])
     assert "was exported for fp32; this processor runs it in bf16" in caplog.text
     assert capsys.readouterr().out == ""

@@ -2,13 +2,13 @@ import numpy as np
 import pytest
 from transformers import MPNetConfig, MPNetForSequenceClassification
 
-from constrictor.artifacts.onnx_file import load_onnx
-from constrictor.artifacts.torch_model import load_classifier
 from constrictor.compression.export import optimize
 from constrictor.compression.export.export import export
 from constrictor.compression.export.optimize import choose, export_fastest
 from constrictor.compression.quantization.onnx_int8 import to_int8
 from constrictor.errors import ConstrictorError
+from constrictor.models.onnx_file import load_onnx
+from constrictor.models.torch_model import load_classifier
 from constrictor.runtimes.load import load
 from constrictor.study.steps.export import Export
 

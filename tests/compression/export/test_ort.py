@@ -5,14 +5,14 @@ import sys
 import numpy as np
 import pytest
 
-from constrictor.artifacts.manifest import read_manifest
-from constrictor.artifacts.onnx_file import load_onnx, save_onnx
-from constrictor.artifacts.onnx_model import run_session
-from constrictor.artifacts.writing import seal
 from constrictor.compression.export.export import export
 from constrictor.compression.quantization.onnx_int8 import to_int8
 from constrictor.errors import ConstrictorError
+from constrictor.models.artifact import seal
+from constrictor.models.manifest import read_manifest
+from constrictor.models.onnx_file import load_onnx, save_onnx
 from constrictor.runtimes.load import load
+from constrictor.runtimes.onnx import run_session
 from constrictor.study.steps.export import Export
 
 ORT = Export(stage="export", format="ort")

@@ -6,9 +6,9 @@ import torch
 from scipy.stats import linregress
 from transformers import BertConfig, BertForSequenceClassification
 
-from constrictor.artifacts.widths import block_of, blocks_of, input_width, keep_neurons
 from constrictor.compression.pruning import cost_table
 from constrictor.compression.pruning.cost_table import measure_costs
+from constrictor.models.widths import block_of, blocks_of, input_width, keep_neurons
 
 
 @pytest.mark.parametrize(("units", "widths"), [(12, [3, 6, 9, 12]), (2, [1, 2]), (1, [1]), (7, [2, 4, 5, 7])])

@@ -7,12 +7,12 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from constrictor.artifacts.architecture import encoder_linears
 from constrictor.compression.pruning import prune as stage
 from constrictor.data.examples import read_examples
-from constrictor.metrics.classification import cross_entropy
+from constrictor.models.architecture import encoder_linears
 from constrictor.runtimes.load import load
 from constrictor.study.steps.prune import Magnitude, Movement
+from constrictor.tasks.classification.metrics import cross_entropy
 from constrictor.training import callbacks
 from constrictor.training.lessons import Lesson
 from constrictor.training.node import Node, TaskFolder

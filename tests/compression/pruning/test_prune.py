@@ -4,14 +4,14 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from constrictor.artifacts.architecture import encoder_linears
-from constrictor.artifacts.manifest import read_manifest
-from constrictor.artifacts.torch_model import load_classifier
 from constrictor.compression.pruning.masks import pattern_masks, sparsity_masks
 from constrictor.compression.pruning.method import sparsity_of
 from constrictor.compression.pruning.prune import prune
 from constrictor.errors import ConstrictorError
-from constrictor.evaluation.outputs import teacher_outputs
+from constrictor.evaluation.teacher_outputs import teacher_outputs
+from constrictor.models.architecture import encoder_linears
+from constrictor.models.manifest import read_manifest
+from constrictor.models.torch_model import load_classifier
 from constrictor.study.steps.distil import SoftTargets
 from constrictor.study.steps.prune import Magnitude, Wanda
 from constrictor.training.lessons import Lesson

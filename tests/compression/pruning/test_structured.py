@@ -20,10 +20,6 @@ from transformers import (
     XLMRobertaConfig,
 )
 
-from constrictor.artifacts.architecture import encoder_layers, keep_layers
-from constrictor.artifacts.manifest import read_manifest
-from constrictor.artifacts.torch_model import forward, load_classifier
-from constrictor.artifacts.widths import blocks_of, input_width, keep_heads, keep_neurons
 from constrictor.compression.export.export import export
 from constrictor.compression.pruning import structured
 from constrictor.compression.pruning.budget import Part, keep_alike, keep_budget, keep_share, most_important
@@ -39,7 +35,12 @@ from constrictor.compression.pruning.structured import prune_structured
 from constrictor.compression.sample import Sample
 from constrictor.data.examples import UNLABELLED, read_examples, unlabelled, write_examples
 from constrictor.errors import ConstrictorError
+from constrictor.models.architecture import encoder_layers, keep_layers
+from constrictor.models.manifest import read_manifest
+from constrictor.models.torch_model import load_classifier
+from constrictor.models.widths import blocks_of, input_width, keep_heads, keep_neurons
 from constrictor.runtimes.load import load
+from constrictor.runtimes.torch import forward
 from constrictor.study.steps.export import Export
 from constrictor.study.steps.prune import Structured
 from constrictor.training.node import Node, TaskFolder

@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
-from constrictor.artifacts.torch_model import load_classifier
 from constrictor.compression.pruning.prune import prune
 from constrictor.compression.pruning.vocabulary import cut_tokenizer, prune_vocabulary, tokens_to_keep
 from constrictor.compression.sample import Sample
 from constrictor.data.examples import read_examples, unlabelled, write_examples
 from constrictor.errors import ConstrictorError
+from constrictor.models.torch_model import load_classifier
 from constrictor.runtimes.load import load
 from constrictor.study.steps.prune import Vocabulary
 from constrictor.training.node import Node, TaskFolder

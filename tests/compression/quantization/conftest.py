@@ -7,10 +7,10 @@ import onnx
 import pytest
 from onnx import ModelProto, TensorProto, helper, numpy_helper
 
-from constrictor.artifacts.manifest import read_manifest
-from constrictor.artifacts.writing import seal
 from constrictor.compression.quantization.quantize import quantize
 from constrictor.data.examples import read_examples
+from constrictor.models.artifact import seal
+from constrictor.models.manifest import read_manifest
 from constrictor.study.steps.quantize import AnyQuantize
 from constrictor.training.node import Node
 

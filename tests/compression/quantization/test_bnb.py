@@ -7,13 +7,14 @@ from safetensors.torch import load_file
 from torch import nn
 from transformers import AutoModelForSequenceClassification
 
-from constrictor.artifacts.architecture import encoder_linears
-from constrictor.artifacts.manifest import read_manifest
-from constrictor.artifacts.torch_model import load_classifier
-from constrictor.compression.quantization.bnb import WEIGHTS, load_bnb, quantize_bnb
-from constrictor.compression.quantization.modules import save_quantized
+from constrictor.compression.quantization.bnb import quantize_bnb
 from constrictor.compression.quantization.quantize import quantize
 from constrictor.errors import ConstrictorError
+from constrictor.models.architecture import encoder_linears
+from constrictor.models.manifest import read_manifest
+from constrictor.models.quantized.bitsandbytes import WEIGHTS, load_bnb
+from constrictor.models.quantized.modules import save_quantized
+from constrictor.models.torch_model import load_classifier
 from constrictor.study.steps.quantize import BitsAndBytes
 from constrictor.training.node import Node
 

@@ -3,13 +3,13 @@ import pytest
 import torch
 from torch import nn
 
-from constrictor.artifacts.torch_model import load_classifier
 from constrictor.compression.quantization.calibrate import input_ranges
-from constrictor.compression.quantization.modules import named
 from constrictor.compression.quantization.ranges import BINS, RANGES, Observed
 from constrictor.compression.sample import Sample
 from constrictor.data.examples import read_examples
 from constrictor.data.tokenization import Tokenizer
+from constrictor.models.quantized.modules import named
+from constrictor.models.torch_model import load_classifier
 
 
 @pytest.fixture(scope="module")

@@ -3,9 +3,9 @@ import onnx
 import pytest
 from onnx import TensorProto, numpy_helper
 
-from constrictor.artifacts.manifest import read_manifest
 from constrictor.compression.quantization.onnx_half import MAX_DIFFERENCE
 from constrictor.errors import ConstrictorError
+from constrictor.models.manifest import read_manifest
 from constrictor.runtimes.load import load
 
 

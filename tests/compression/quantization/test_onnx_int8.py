@@ -5,9 +5,9 @@ import numpy as np
 import onnx
 import pytest
 
-from constrictor.artifacts.onnx_file import save_onnx
 from constrictor.compression.quantization import onnx_int8
 from constrictor.compression.quantization.onnx_int8 import dynamic
+from constrictor.models.onnx_file import save_onnx
 from constrictor.runtimes.load import load
 from constrictor.study.steps.quantize import Dynamic
 

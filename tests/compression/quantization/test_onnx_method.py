@@ -5,12 +5,12 @@ import onnx
 import pytest
 from onnx import helper
 
-from constrictor.artifacts.onnx_file import load_onnx
 from constrictor.compression.quantization import onnx_weight_only
 from constrictor.compression.quantization.onnx_calibration import fitting_batches
 from constrictor.compression.quantization.onnx_graph import replace_nodes, split_gemms
 from constrictor.compression.quantization.onnx_method import stored_numbers
 from constrictor.errors import ConstrictorError
+from constrictor.models.onnx_file import load_onnx
 
 
 @pytest.mark.parametrize("method", ["dynamic", "fp16", "weight_only"])

@@ -5,15 +5,15 @@ import pytest
 import torch
 from onnx import numpy_helper
 
-from constrictor.artifacts.onnx_file import load_onnx, save_onnx
 from constrictor.compression.quantization import onnx_calibration, onnx_static
 from constrictor.compression.quantization.context import QuantizationContext
-from constrictor.compression.quantization.int8_linear import quantize_symmetric
 from constrictor.compression.quantization.onnx_graph import split_gemms
 from constrictor.compression.quantization.onnx_static import activation_scale, round_matrix, static
 from constrictor.data.calibration import draw_examples
 from constrictor.data.tokenization import Tokenizer
 from constrictor.errors import ConstrictorError
+from constrictor.models.onnx_file import load_onnx, save_onnx
+from constrictor.models.quantized.int8_linear import quantize_symmetric
 from constrictor.runtimes.load import load
 from constrictor.study.steps.quantize import Static
 

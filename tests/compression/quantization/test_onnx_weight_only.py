@@ -6,14 +6,14 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 from pydantic import ValidationError
 
-from constrictor.artifacts.onnx_file import load_onnx, save_onnx
-from constrictor.artifacts.onnx_model import open_session, run_session
 from constrictor.compression.quantization.onnx_graph import float_matrices, float_tables, split_gemms
 from constrictor.compression.quantization.onnx_method import HEAD
 from constrictor.compression.quantization.onnx_weight_only import weight_only
 from constrictor.data.batching import predict_logits
 from constrictor.data.tokenization import Tokenizer
+from constrictor.models.onnx_file import load_onnx, save_onnx
 from constrictor.runtimes.load import load
+from constrictor.runtimes.onnx import open_session, run_session
 from constrictor.study.steps.quantize import WeightOnly
 
 

@@ -9,13 +9,13 @@ from onnx import TensorProto, helper
 from safetensors.torch import load_file
 from torch import nn
 
-from constrictor.artifacts.architecture import encoder_linears
-from constrictor.artifacts.manifest import read_manifest
-from constrictor.artifacts.torch_model import load_classifier
-from constrictor.compression.quantization.int8_linear import quantize_symmetric
 from constrictor.compression.quantization.qat import FakeInt8Linear, fold, simulate_int8
 from constrictor.compression.quantization.quantize import quantize
-from constrictor.evaluation.outputs import teacher_outputs
+from constrictor.evaluation.teacher_outputs import teacher_outputs
+from constrictor.models.architecture import encoder_linears
+from constrictor.models.manifest import read_manifest
+from constrictor.models.quantized.int8_linear import quantize_symmetric
+from constrictor.models.torch_model import load_classifier
 from constrictor.runtimes.load import load
 from constrictor.study.steps.distil import SoftTargets
 from constrictor.study.steps.quantize import Dynamic, QuantizationAware

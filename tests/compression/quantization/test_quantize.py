@@ -5,13 +5,13 @@ import torch
 from pydantic import TypeAdapter
 from transformers import AutoModelForSequenceClassification
 
-from constrictor.artifacts.manifest import read_manifest
-from constrictor.artifacts.torch_model import load_classifier
 from constrictor.compression.quantization.quantize import quantize
 from constrictor.compression.quantization.ranges import RANGES
 from constrictor.data.examples import read_examples
 from constrictor.data.tokenization import Tokenizer
 from constrictor.errors import ConstrictorError
+from constrictor.models.manifest import read_manifest
+from constrictor.models.torch_model import load_classifier
 from constrictor.runtimes.load import load
 from constrictor.study.steps.quantize import AnyQuantize, Static
 from constrictor.training.node import Node

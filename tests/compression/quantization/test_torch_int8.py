@@ -3,20 +3,16 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from constrictor.artifacts.torch_model import load_classifier
-from constrictor.compression.quantization.int8_embedding import Int8Embedding
-from constrictor.compression.quantization.int8_linear import Int8Linear
-from constrictor.compression.quantization.modules import save_quantized
-from constrictor.compression.quantization.static_linear import StaticInt8Linear
-from constrictor.compression.quantization.torch_int8 import (
-    WEIGHTS,
-    load_int8,
-    quantize_dynamic,
-    quantize_static,
-)
+from constrictor.compression.quantization.torch_int8 import quantize_dynamic, quantize_static
 from constrictor.compression.sample import Sample
 from constrictor.data.examples import read_examples
 from constrictor.data.tokenization import Tokenizer
+from constrictor.models.quantized.int8_embedding import Int8Embedding
+from constrictor.models.quantized.int8_linear import Int8Linear
+from constrictor.models.quantized.int8_model import WEIGHTS, load_int8
+from constrictor.models.quantized.modules import save_quantized
+from constrictor.models.quantized.static_linear import StaticInt8Linear
+from constrictor.models.torch_model import load_classifier
 from constrictor.study.steps.quantize import Dynamic, Static
 
 

@@ -1,0 +1,94 @@
+"""Write files and folders so that a reader sees all of them or nothing."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from constrictor.errors import ConstrictorError
+
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+# safetensors and ONNX report the operating system's error as text only; torch.save (checkpoints) not even that.
+_FULL_SIGNS = ("No space left", "File too large", "inline_container.cc", "PytorchStreamWriter failed")
+
+
+@contextmanager
+def named_disk_errors(target: Path) -> Iterator[None]:
+    """Turn a full or read-only disk into a message that says what was being written and what to do."""
+    try:
+        yield
+    except Exception as error:
+        code = error.errno if isinstance(error, OSError) else None
+        if code in _FULL or any(sign in str(error) for sign in _FULL_SIGNS):
+            raise ConstrictorError(
+                f"the disk is full: {target} could not be written, and nothing of it was kept. "
+                "Free some space and run the same command again; finished steps are not repeated."
+            ) from error
+        if code in (errno.EACCES, errno.EROFS, errno.EPERM):
+            raise ConstrictorError(
+                f"{target} may not be written: {os.strerror(code)}. Check who owns the folder."
+            ) from error
+        raise
+
+
+def refuse_file_for(folder: Path) -> None:
+    """Refuse a file that lies where a folder is needed, or on the way to it.
+
+    Raises:
+        ConstrictorError: naming it.
+    """
+    there = next(place for place in (folder, *folder.parents) if place.exists())
+    if not there.is_dir():
+        raise ConstrictorError(f"{there} is a file, and a folder is needed there. Move it out of the way.")
+
+
+def refuse_unwritable(folder: Path) -> None:
+    """Refuse a folder that files cannot be written to, before anything is computed for it.
+
+    Raises:
+        ConstrictorError: if it, or what there is of the way to it, may not be written.
+    """
+    there = next(place for place in (folder, *folder.parents) if place.exists())
+    if not os.access(there, os.W_OK):
+        raise ConstrictorError(
+            f"{folder} may not be written: {there.resolve()} is read-only for you. Check who owns it, and how its disk is "
+            "mounted."
+        )
+
+
+@contextmanager
+def atomic_file(target: Path) -> Iterator[Path]:
+    """A path to write to; it becomes ``target`` only if the block ends well."""
+    staging = target.with_name(f".{target.name}.partial")
+    try:
+        with named_disk_errors(target):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            yield staging
+            os.replace(staging, target)
+    finally:
+        staging.unlink(missing_ok=True)
+
+
+def write_text(target: Path, text: str) -> None:
+    """Write a text file, whole or not at all."""
+    with atomic_file(target) as staging:
+        staging.write_text(text, encoding="utf-8")
+
+
+def write_json(target: Path, value: object) -> None:
+    """Write a value as JSON for people and programs, whole or not at all."""
+    write_text(target, json.dumps(value, indent=2) + "\n")
+
+
+def empty_folder(folder: Path) -> None:
+    """Remove all that lies in a folder, and leave the folder itself, which may be locked."""
+    for path in folder.iterdir():
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink()

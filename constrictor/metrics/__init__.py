@@ -1,1 +1,0 @@
-"""Metrics of quality, as small functions of logits, labels and confusion matrices. They need numpy only."""

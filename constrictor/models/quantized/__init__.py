@@ -1,0 +1,1 @@
+"""Quantized modules of torch models, and models made of them."""

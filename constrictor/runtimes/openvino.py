@@ -1,0 +1,77 @@
+"""Open OpenVINO models and run them, in the precision that was asked for and not in the one that it likes best."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from constrictor.data.batching import Batch, inputs_by_name
+from constrictor.errors import ConstrictorError
+from constrictor.runtimes.fixed_shape import in_fixed_shape
+
+_HINTS = {"fp32": "f32", "bf16": "bf16"}
+_NAMES = {"f32": "fp32", "f16": "fp16"}
+
+
+def import_openvino() -> ModuleType:
+    """The package `openvino`, which only this format needs.
+
+    Raises:
+        ConstrictorError: if it is not installed.
+    """
+    try:
+        import openvino
+    except ImportError as error:
+        raise ConstrictorError(
+            f"the format openvino needs the package openvino ({error}). Install it as envs/lock.txt pins it."
+        ) from None
+    return openvino
+
+
+def open_openvino(file: Path, precision: str, threads: int = 0) -> Any:
+    """Compile a model for the CPU.
+
+    Args:
+        file: the model's ``.xml``.
+        precision: arithmetic of the matrix products, `fp32` or `bf16`; without a word OpenVINO takes bf16 where it can.
+        threads: threads to compute with; 0 leaves it to OpenVINO.
+
+    Raises:
+        ConstrictorError: if the package is missing or the file is no such model.
+    """
+    openvino = import_openvino()
+    hints = {"INFERENCE_PRECISION_HINT": _HINTS[precision], "PERFORMANCE_HINT": "LATENCY", "NUM_STREAMS": 1}
+    if threads:
+        hints["INFERENCE_NUM_THREADS"] = threads
+    try:
+        return openvino.Core().compile_model(file, "CPU", hints)
+    except RuntimeError as error:
+        raise ConstrictorError(f"{file} cannot be opened by OpenVINO: {error}") from None
+
+
+def real_precision(compiled: Any) -> str:
+    """Arithmetic that most of a compiled model's matrix products run in (`fp32`, `bf16`, ...), whatever was asked for."""
+    found = Counter[str]()
+    for node in compiled.get_runtime_model().get_ordered_ops():
+        facts = node.get_rt_info()
+        if facts["layerType"].astype(str) in ("FullyConnected", "MatMul"):
+            found[facts["runtimePrecision"].astype(str)] += 1
+    name = found.most_common(1)[0][0]
+    return _NAMES.get(name, name)
+
+
+def run_openvino(compiled: Any, batch: Batch) -> np.ndarray:
+    """Logits ``(batch, classes)`` of one batch."""
+    shape = compiled.inputs[0].partial_shape
+    if shape.is_static:
+        rows, length = shape.to_shape()
+        return in_fixed_shape(lambda piece: _run(compiled, piece), batch, (rows, length))
+    return _run(compiled, batch)
+
+
+def _run(compiled: Any, batch: Batch) -> np.ndarray:
+    return compiled(inputs_by_name(batch, [entry.any_name for entry in compiled.inputs]))["logits"]

@@ -1,0 +1,1 @@
+"""What a job needs, what a run costs, and where a file came from."""

@@ -1,0 +1,24 @@
+"""Tasks of a study: one settings module a kind, and their union."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import Discriminator, Tag
+
+from constrictor.study.tasks.classification import ClassificationTask
+from constrictor.study.tasks.multilabel import MultilabelTask
+from constrictor.study.tasks.regression import RegressionTask
+
+
+def _kind(value: Any) -> str:
+    """The kind of a task, which is classification where none is given."""
+    return str(value.get("kind", "classification") if isinstance(value, dict) else getattr(value, "kind", ""))
+
+
+AnyTask = Annotated[
+    Annotated[ClassificationTask, Tag("classification")]
+    | Annotated[MultilabelTask, Tag("multilabel")]
+    | Annotated[RegressionTask, Tag("regression")],
+    Discriminator(_kind),
+]

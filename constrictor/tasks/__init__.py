@@ -1,0 +1,1 @@
+"""The kinds of task, one folder each, and what prepares a task of any kind."""

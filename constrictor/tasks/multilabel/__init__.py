@@ -1,0 +1,1 @@
+"""Multi-label classification: each example has any number of labels."""

@@ -1,0 +1,1 @@
+"""Regression: each example has a value."""

@@ -1,0 +1,105 @@
+"""Read the rows of a task: check and normalise their texts, read their labels, drop what repeats."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from constrictor.data.batching import Text
+from constrictor.data.checks import refuse_gaps
+from constrictor.data.duplicates import deduplicate
+from constrictor.data.examples import Examples
+from constrictor.data.normalise import normaliser
+from constrictor.data.sources import read_source
+from constrictor.study.sources import SplitSources
+from constrictor.study.splits import SPLITS
+from constrictor.study.tasks.text import TextTask as Task
+from constrictor.tasks.labels import labels_of
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class Rows(NamedTuple):
+    """What was read.
+
+    Attributes:
+        examples: the rows that stay.
+        origin: the split that each came in, "" where all come from one source.
+        names: what a model's outputs stand for.
+        dropped: rows that were left out, by the reason.
+        normalised: rows, of all that were read, whose text was changed.
+    """
+
+    examples: Examples
+    origin: np.ndarray
+    names: list[str]
+    dropped: dict[str, int]
+    normalised: int
+
+
+def read_rows(task: Task) -> Rows:
+    """The rows of a task, of all its splits.
+
+    Raises:
+        ConstrictorError: for everything that :func:`~constrictor.data.sources.read_source` refuses, an empty text, a
+            missing or unknown label, a single class.
+    """
+    frame, origin = _read(task)
+    normalised = _normalise(frame, task)
+    dropped = {}
+    if task.drop_empty:
+        filled = _filled(frame, task.columns.texts)
+        dropped["without a text"] = int((~filled).sum())
+        frame, origin = frame[filled].reset_index(drop=True), origin[filled]
+    for column in task.columns.texts:
+        refuse_gaps(frame, column, "text", "'drop_empty: true'")
+    labels = labels_of(task, frame)
+    texts = _texts(frame, task.columns.texts)
+    kept = deduplicate(texts, [row.tobytes() for row in labels.values])
+    dropped = {"repeated": kept.repeated, "contradicting": kept.contradicting, **dropped}
+    examples = Examples(frame["id"].tolist(), texts, labels.values).take(kept.rows)
+    return Rows(examples, origin[kept.rows], labels.names, dropped, normalised)
+
+
+def _read(task: Task) -> tuple[pd.DataFrame, np.ndarray]:
+    """All rows, and for each the split that it came in ("" where all come from one source)."""
+    import pandas as pd
+
+    columns = [*task.columns.texts, *task.columns.of_labels]
+    if not isinstance(task.source, SplitSources):
+        frame = read_source(task.source, task.filter, columns, task.columns.texts)
+        return frame, np.full(len(frame), "", dtype=object)
+    parts, origins = [], []
+    # Test first: of a text that two splits share, the held-out copy stays.
+    for name in reversed(SPLITS):
+        source = getattr(task.source, name)
+        if source is not None:
+            part = read_source(source, task.filter, columns, task.columns.texts)
+            part["id"] = f"{name}-" + part["id"]
+            parts.append(part)
+            origins.append(np.full(len(part), name, dtype=object))
+    return pd.concat(parts, ignore_index=True), np.concatenate(origins)
+
+
+def _normalise(frame: pd.DataFrame, task: Task) -> int:
+    """Normalise the texts in place, and count the rows that changed."""
+    normalise = normaliser(task.normalise)
+    before = frame[task.columns.texts].copy()
+    for column in task.columns.texts:
+        frame[column] = before[column].map(normalise)
+    return int((frame[task.columns.texts] != before).any(axis=1).sum())
+
+
+def _filled(frame: pd.DataFrame, columns: Sequence[str]) -> np.ndarray:
+    """Which rows have all their texts."""
+    return (frame[columns].apply(lambda column: column.str.strip()) != "").all(axis=1).to_numpy()
+
+
+def _texts(frame: pd.DataFrame, columns: Sequence[str]) -> list[Text]:
+    """One text a row, or a pair where there are two columns."""
+    if len(columns) == 1:
+        return list(frame[columns[0]])
+    return list(zip(*(frame[column] for column in columns), strict=True))

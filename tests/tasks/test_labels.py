@@ -1,0 +1,98 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from constrictor.data.splits import strata_of, stratified_split
+from constrictor.errors import ConstrictorError
+from constrictor.study.tasks import ClassificationTask, MultilabelTask, RegressionTask
+from constrictor.tasks.labels import count_labels, labels_of
+
+SOURCE = {"path": "data.csv"}
+
+
+def _read(kind, cells: dict[str, list[str]], **settings):
+    frame = pd.DataFrame({"id": [str(row) for row in range(len(next(iter(cells.values()))))], **cells})
+    task = kind.model_validate({"kind": kind.model_fields["kind"].annotation.__args__[0], "source": SOURCE, **settings})
+    return labels_of(task, frame)
+
+
+def test_a_column_a_label():
+    found = _read(
+        MultilabelTask,
+        {"rude": ["1", "0", "True"], "threat": ["0", "0", "yes"]},
+        columns={"labels": ["rude", "threat"]},
+    )
+    assert found.names == ["rude", "threat"]
+    assert found.values.tolist() == [[1, 0], [0, 0], [1, 1]]
+    assert count_labels(found.values, found.names) == {"rude": 2, "threat": 1}
+
+
+def test_one_column_that_lists_the_labels():
+    found = _read(MultilabelTask, {"label": ["b; a", "", "a"]}, columns={"separator": ";"})
+    assert found.names == ["a", "b"]
+    assert found.values.tolist() == [[1, 1], [0, 0], [1, 0]]
+
+
+def test_values():
+    found = _read(RegressionTask, {"label": ["0.5", " 3", "-1e1"]})
+    assert found.values.tolist() == [0.5, 3, -10]
+    assert found.values.dtype == np.float32
+
+
+FLAGS = {"columns": {"labels": ["rude", "threat"]}}
+
+
+@pytest.mark.parametrize(
+    ("kind", "columns", "settings", "message"),
+    [
+        (
+            MultilabelTask,
+            {"rude": ["1", "2"], "threat": ["0", "1"]},
+            FLAGS,
+            "'rude'.* holds '2' .row 1, .*Allowed: 1, 0",
+        ),
+        (MultilabelTask, {"rude": ["1", ""], "threat": ["0", "1"]}, FLAGS, "1 rows have no label .column 'rude'"),
+        (MultilabelTask, {"rude": ["1", "1"], "threat": ["0", "0"]}, FLAGS, "no row has the label 'threat'"),
+        (
+            MultilabelTask,
+            {"rude": ["1", "0"], "threat": ["1", "0"]},
+            {**FLAGS, "refuse_unlabelled": True},
+            "1 rows have none of the labels; the first, counted from 0: 1",
+        ),
+        (MultilabelTask, {"label": ["a,b", "c"]}, {"labels": ["a", "b"]}, "not in 'labels', the first is 'c'"),
+        (
+            MultilabelTask,
+            {"label": ["a", "a"]},
+            {},
+            "holds one label only .a.: a task needs two or more. Are its labels sep",
+        ),
+        (RegressionTask, {"label": ["1", "2,5"]}, {}, "holds '2,5' .row 1, .*numbers, with a decimal point"),
+        (RegressionTask, {"label": ["1", "two"]}, {}, "holds 'two' .row 1, .*needs numbers.*'kind: classification'"),
+        (RegressionTask, {"label": ["1", ""]}, {}, "1 rows have no label"),
+        (RegressionTask, {"label": ["1", "inf"]}, {}, "infinite"),
+        (RegressionTask, {"label": ["1", "1"]}, {}, "all rows have the value 1"),
+        (
+            ClassificationTask,
+            {"label": ["a", "b", "c"]},
+            {"metric": "f1"},
+            "second of two classes, and this task has 3",
+        ),
+        (ClassificationTask, {"label": [f"{n / 7}" for n in range(99)]}, {}, "99 different labels.*'kind: regression'"),
+    ],
+)
+def test_labels_of_no_use_are_refused_with_the_reason(kind, columns, settings, message):
+    with pytest.raises(ConstrictorError, match=message):
+        _read(kind, columns, **settings)
+
+
+def test_a_split_keeps_the_shares_of_every_label_and_of_every_tenth():
+    generator = np.random.default_rng(0)
+    many = (generator.random((2000, 4)) < [0.5, 0.2, 0.1, 0.05]).astype(np.float32)
+    rows = stratified_split(strata_of(many), 0.1, 0.1, 0)
+    assert many[rows["test"]].mean(axis=0) == pytest.approx(many.mean(axis=0), abs=0.02)
+    values = generator.normal(size=1000).astype(np.float32)
+    rows = stratified_split(strata_of(values), 0.1, 0.1, 0)
+    assert np.quantile(values[rows["test"]], [0.1, 0.5, 0.9]) == pytest.approx(
+        np.quantile(values, [0.1, 0.5, 0.9]), abs=0.25
+    )
+    assert np.bincount(strata_of(values)[rows["test"]]).tolist() == [10] * 10
