@@ -7,7 +7,7 @@ from pathlib import Path
 
 from constrictor.files.writing import refuse_file_for
 from constrictor.errors import exit_on_user_error
-from constrictor.scheduling.code_digest import code_digest
+from constrictor.scheduling.code_digest import code_digest, kind_modules
 from constrictor.study.plan import Plan
 from constrictor.study.read import read_study
 from constrictor.study.settings import canonical_json
@@ -36,9 +36,14 @@ with exit_on_user_error():  # planning lists these folders
 NODE = f"{RESULTS}/{{task}}/{{replicate}}/{{lineage}}"  # a model's address is its lineage
 
 
-def code_of(rule_name, *further):
-    """Digest of the code behind a rule; changed by a changed line, not by a comment."""
-    return code_digest(f"workflow_scripts.{rule_name}", *further)
+def code_of(rule_name, *further, parts=()):
+    """Input function: digest of the code behind a rule, with that of the task's kind; changed by a changed line only."""
+
+    def digest(wildcards):
+        task = study.tasks.get(getattr(wildcards, "task", None) or getattr(wildcards, "name", None))
+        return code_digest(f"workflow_scripts.{rule_name}", *further, *(kind_modules(task, *parts) if task else ()))
+
+    return digest
 
 
 def one_of(names):

@@ -26,7 +26,7 @@ rule prune:
         settings=step_settings,
         soft_targets=soft_targets,
         seed=seed_of,
-        code=code_of("prune"),
+        code=code_of("prune", parts=["model"]),
     message:
         "Prune {wildcards.lineage} on {wildcards.task} ({wildcards.replicate})"
     shell:
@@ -60,7 +60,7 @@ rule quantize:
         settings=step_settings,
         soft_targets=soft_targets,
         seed=seed_of,
-        code=code_of("quantize"),
+        code=code_of("quantize", parts=["model"]),
     message:
         "Quantize {wildcards.lineage} ({wildcards.task}, {wildcards.replicate})"
     shell:

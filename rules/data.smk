@@ -19,7 +19,7 @@ rule download_dataset:
     params:
         kind="--task",
         settings=lambda wildcards: task_settings(wildcards.name),
-        code=code_of("download_dataset"),
+        code=code_of("download_dataset", parts=["examples"]),
     message:
         "Read and split the task {wildcards.name}"
     shell:
@@ -39,7 +39,7 @@ use rule download_dataset as download_corpus with:
     params:
         kind="--corpus",
         settings=lambda wildcards: study.corpora[wildcards.name].canonical(),
-        code=code_of("download_dataset"),
+        code=code_of("download_dataset", parts=["examples"]),
     message:
         "Read the corpus {wildcards.name}"
 
@@ -62,7 +62,7 @@ rule download_extra_test:
         **resources_for(reading, f"{DATA}/logs/extra_test_{{name}}_{{part}}.tsv"),
     params:
         settings=lambda wildcards: task_settings(wildcards.name, wildcards.part),
-        code=code_of("download_extra_test"),
+        code=code_of("download_extra_test", parts=["examples"]),
     message:
         "Read the extra test {wildcards.part} of the task {wildcards.name}"
     shell:
@@ -93,7 +93,7 @@ if study.replicates.folds:
             **resources_for(reading, f"{DATA}/logs/folds_{{name}}.tsv"),
         params:
             settings=lambda wildcards: plan.folding(wildcards.name).canonical(),
-            code=code_of("cut_folds"),
+            code=code_of("cut_folds", parts=["examples"]),
         message:
             "Cut the task {wildcards.name} into folds"
         shell:

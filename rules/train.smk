@@ -24,7 +24,7 @@ rule finetune:
     params:
         settings=step_settings,
         seed=seed_of,
-        code=code_of("finetune"),
+        code=code_of("finetune", parts=["model"]),
     message:
         "Fine-tune {wildcards.lineage} on {wildcards.task} ({wildcards.replicate})"
     shell:
@@ -81,7 +81,7 @@ rule distil:
     params:
         settings=step_settings,
         seed=seed_of,
-        code=code_of("distil"),
+        code=code_of("distil", parts=["model"]),
     message:
         "Distil {wildcards.lineage} on {wildcards.task} ({wildcards.replicate})"
     shell:

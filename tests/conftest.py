@@ -119,7 +119,7 @@ def untrained_bert(tiny_model: Path) -> Callable[..., None]:
 
     from constrictor.models.artifact import artifact_folder, seal
     from constrictor.models.manifest import Manifest
-    from constrictor.models.torch_model import count_parameters, save_classifier
+    from constrictor.models.torch_model import count_parameters, save_model
 
     def write(folder: Path, **sizes: float) -> None:
         torch.manual_seed(0)
@@ -129,8 +129,8 @@ def untrained_bert(tiny_model: Path) -> Callable[..., None]:
         )  # fmt: skip
         model = BertForSequenceClassification(config)
         with artifact_folder(folder) as staging:
-            save_classifier(model, tiny_model, staging)
-            what = {"format": "torch", "precision": "fp32", "labels": ["bad", "good"], "max_length": 32, "layers": 2}
+            save_model(model, tiny_model, staging)
+            what = {"format": "torch", "precision": "fp32", "task": task_record(), "layers": 2}
             seal(staging, Manifest(**what, **count_parameters(model)))
 
     return write

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from constrictor.study.steps.distil import SoftTargets
+from constrictor.study.training_plan import TrainingPlan, TrainingSet
 from constrictor.training.node import Node, TaskFolder
 from workflow_scripts._script import json_of, node_folder
-
-if TYPE_CHECKING:
-    from constrictor.training.lessons import Lesson
 
 
 @dataclass(frozen=True)
@@ -53,7 +51,7 @@ def add_training_arguments(arguments: argparse.ArgumentParser) -> None:
     arguments.add_argument("--threads", type=int, default=0, help="threads to compute with; 0 takes all cores")
 
 
-def add_lesson_arguments(arguments: argparse.ArgumentParser) -> None:
+def add_data_arguments(arguments: argparse.ArgumentParser) -> None:
     """Add the texts to learn from and the teachers' outputs for them, in the same order for each teacher."""
     arguments.add_argument("--examples", type=Path, nargs="*", default=[], help="examples to learn from")
     arguments.add_argument("--outputs", type=Path, nargs="*", default=[], help="outputs for each of them, by teacher")
@@ -64,24 +62,36 @@ def add_recovery_arguments(arguments: argparse.ArgumentParser) -> None:
     arguments.add_argument("--calibration", type=Path, nargs="*", default=[], help="examples that the method looks at")
     arguments.add_argument("--soft-targets", type=json_of(SoftTargets), help="how teacher and labels mix, as JSON")
     arguments.add_argument("--teacher", type=Path, nargs="*", default=[], help="manifest of a teacher that is copied")
-    add_lesson_arguments(arguments)
+    add_data_arguments(arguments)
 
 
-def lessons_of(examples: list[Path], outputs: list[Path], on: dict[str, int]) -> list[Lesson]:
-    """Pair examples with what the teachers say, if there are any, and with how often an epoch reads them.
+def plan_of(
+    examples: list[Path],
+    outputs: list[Path],
+    repeats: Mapping[str, int],
+    soft_targets: SoftTargets | None = None,
+    teacher: Path | None = None,
+) -> TrainingPlan | None:
+    """What a training reads; None where nothing is trained.
 
-    Examples are in the order of ``on``, outputs too, teacher by teacher; both are empty where nothing is trained.
+    Args:
+        examples: a file a training set, in the order of ``repeats``.
+        outputs: the teachers' outputs for them, teacher by teacher.
+        repeats: how often an epoch reads each set, by its name.
+        soft_targets: how teacher and labels are weighed.
+        teacher: folder of an online teacher.
     """
-    from constrictor.training.lessons import Lesson  # a quantization that trains nothing needs no torch
-
-    count, passes = len(examples), on.values() if examples else []
-    by_teacher = [outputs[start : start + count] for start in range(0, len(outputs), count)] if count else []
-    return [
-        Lesson(file, said[0] if said else None, times, tuple(said[1:]))
-        for file, times, *said in zip(examples, passes, *by_teacher, strict=True)
+    if not examples:
+        return None
+    count = len(examples)
+    by_teacher = [outputs[start : start + count] for start in range(0, len(outputs), count)]
+    sets = [
+        TrainingSet(examples=file, outputs=list(of_teachers), repeats=times)
+        for file, times, *of_teachers in zip(examples, repeats.values(), *by_teacher, strict=True)
     ]
+    return TrainingPlan(sets=sets, soft_targets=soft_targets, teacher=teacher)
 
 
 def folder_of(teacher: list[Path]) -> Path | None:
-    """Folder of the teacher that a recovery copies, if it copies one."""
+    """Folder of the online teacher, if there is one."""
     return teacher[0].parent if teacher else None

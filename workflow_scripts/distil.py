@@ -1,4 +1,4 @@
-"""Rule `distil`: train a student on a teacher's cached logits."""
+"""Rule `distil`: train a student on a teacher's cached outputs."""
 
 from pathlib import Path
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 from constrictor.study.steps.distil import Distil
 from constrictor.training.distil import distil
 from workflow_scripts._script import json_of, parser, run
-from workflow_scripts._training import TrainingPlace, add_lesson_arguments, add_training_arguments, lessons_of
+from workflow_scripts._training import TrainingPlace, add_data_arguments, add_training_arguments, plan_of
 
 
 def main(
@@ -15,8 +15,10 @@ def main(
     """Distil and save the epoch that is best on validation."""
     here = TrainingPlace(**place)
     here.set_threads()
-    lessons = lessons_of(examples, outputs, settings.on)
-    distil(settings, teacher.parent, student.parent, lessons, here.task_folder, here.node)
+    online = teacher.parent if settings.live else None
+    plan = plan_of(examples, outputs, settings.on, settings, online)
+    assert plan is not None, "a distillation reads one training set or more"
+    distil(settings, teacher.parent, student.parent, plan, here.task_folder, here.node)
 
 
 if __name__ == "__main__":
@@ -24,6 +26,6 @@ if __name__ == "__main__":
     arguments.add_argument("--settings", type=json_of(Distil), required=True, help="the step's settings as JSON")
     arguments.add_argument("--teacher", type=Path, required=True, help="the teacher's manifest")
     arguments.add_argument("--student", type=Path, required=True, help="manifest of what the student starts from")
-    add_lesson_arguments(arguments)
+    add_data_arguments(arguments)
     add_training_arguments(arguments)
     run(main, arguments.parse_args(), gpu=True)

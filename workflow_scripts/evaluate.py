@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from constrictor.evaluation.evaluate import evaluate
+from constrictor.study.splits import HELD_OUT
 from workflow_scripts._script import moves_to_gpu, parser, run
 
 
@@ -11,7 +12,9 @@ def main(
     model: Path, task: Path, metrics: Path, predictions: Path, threads: int, extra_tests: Sequence[Path] = ()
 ) -> None:
     """Load the artifact anew and write metrics and predictions."""
-    evaluate(model.parent, task.parent, metrics, predictions, threads, {file.stem: file for file in extra_tests})
+    splits = {split: task.with_name(f"{split}.parquet") for split in HELD_OUT}
+    further = {file.stem: file for file in extra_tests}
+    evaluate(model.parent, task, splits, metrics, predictions, threads, further)
 
 
 if __name__ == "__main__":

@@ -10,14 +10,16 @@ from workflow_scripts._script import json_of, node_folder, parser, run
 
 def main(settings: Export, parent: Path, task: Path, output: Path) -> None:
     """Write the exported artifact if it says the same as its parent."""
-    manifest = export(settings, parent.parent, task.parent, output.parent, node_folder(output).name)
+    manifest = export(
+        settings, parent.parent, task.with_name("validation.parquet"), output.parent, node_folder(output).name
+    )
     parity, rewrites = manifest.details["parity"], manifest.details.get("rewrites")
     if rewrites:
         tried = ", ".join(f"{name} x{found['speedup']}" for name, found in rewrites["tried"].items())
         announce(f"rewrites kept: {rewrites['kept']} ({tried or rewrites['reason']})")
     if manifest.format == "openvino":
         announce(f"runs in {manifest.precision} on this processor ({settings.precision} asked for)")
-    announce(f"largest difference of a logit {parity['max_difference']:.1e} on {parity['texts']} texts")
+    announce(f"largest difference of an output {parity['max_difference']:.1e} on {parity['inputs']} inputs")
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from workflow_scripts._script import json_of, parser, run
 
 def main(settings: Latency, model: Path, task: Path, output: Path, threads: int) -> None:
     """Time the baseline in every variant."""
-    find_fair_baseline(model.parent, task.parent, settings, output, threads)
+    find_fair_baseline(model.parent, task.with_name("validation.parquet"), settings, output, threads)
 
 
 if __name__ == "__main__":

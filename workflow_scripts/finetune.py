@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from constrictor.study.steps.finetune import Finetune
+from constrictor.study.training_plan import TrainingPlan, TrainingSet
 from constrictor.training.finetune import finetune
 from workflow_scripts._script import json_of, parser, run
 from workflow_scripts._training import TrainingPlace, add_training_arguments
@@ -13,7 +14,8 @@ def main(settings: Finetune, start: Path, **place: Any) -> None:
     """Fine-tune and save the epoch that is best on validation."""
     here = TrainingPlace(**place)
     here.set_threads()
-    finetune(settings, start.parent, here.task_folder, here.node)
+    plan = TrainingPlan(sets=[TrainingSet(examples=here.task_folder.folder / "train.parquet")])
+    finetune(settings, start.parent, plan, here.task_folder, here.node)
 
 
 if __name__ == "__main__":

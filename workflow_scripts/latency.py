@@ -16,7 +16,7 @@ def main(
     named = dict(baseline.split("=", 1) for baseline in baselines)
     folders = {name: Path(manifest).parent for name, manifest in named.items()}
     fastest = read_parsed(fair_baseline, json.loads)["fastest"]
-    measure_latency(model.parent, folders, task.parent, settings, output, threads, fastest)
+    measure_latency(model.parent, folders, task.with_name("validation.parquet"), settings, output, threads, fastest)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from workflow_scripts._training import (
     add_recovery_arguments,
     add_training_arguments,
     folder_of,
-    lessons_of,
+    plan_of,
 )
 
 
@@ -27,9 +27,10 @@ def main(
     **place: Any,
 ) -> None:
     """Prune, recover and save what is best on validation."""
-    here, lessons = TrainingPlace(**place), lessons_of(examples, outputs, settings.on)
+    here = TrainingPlace(**place)
     here.set_threads()
-    prune(settings, parent.parent, calibration, lessons, soft_targets, here.task_folder, here.node, folder_of(teacher))
+    plan = plan_of(examples, outputs, settings.on, soft_targets, folder_of(teacher))
+    prune(settings, parent.parent, calibration, plan, here.task_folder, here.node)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from workflow_scripts._training import (
     add_recovery_arguments,
     add_training_arguments,
     folder_of,
-    lessons_of,
+    plan_of,
 )
 
 
@@ -32,16 +32,14 @@ def main(
     here = TrainingPlace(**place)
     if format_of(parent) != "onnx":  # whose runtime takes its threads otherwise
         here.set_threads()
-    lessons = lessons_of(examples, outputs, settings.on) if isinstance(settings, Recovery) else []
+    repeats = settings.on if isinstance(settings, Recovery) else {}
     manifest = quantize(
         settings,
         parent.parent,
         here.node,
+        here.task_folder,
         calibration=calibration[0] if calibration else None,
-        lessons=lessons,
-        soft_targets=soft_targets,
-        teacher=folder_of(teacher),
-        task=here.task_folder,
+        plan=plan_of(examples, outputs, repeats, soft_targets, folder_of(teacher)),
     )
     announce(f"{manifest.format} in {manifest.precision}: {manifest.bytes / 1e6:.1f} MB")
 

@@ -6,13 +6,18 @@ from constrictor.data.examples import read_examples, write_examples
 from constrictor.data.subset import select_subset
 from constrictor.progress import announce
 from constrictor.study.corpora import Subset
+from constrictor.tasks.manifest import read_task
+from constrictor.tasks.registry import kind_of
 from workflow_scripts._script import json_of, parser, run
 
 
 def main(settings: Subset, pool: Path, held_out: list[Path], output: Path) -> None:
     """Write the chosen examples."""
     texts = (text for file in held_out for text in read_examples(file).texts)
-    selection = select_subset(settings, read_examples(pool), texts)
+    examples, strata = read_examples(pool), None
+    if settings.stratify:
+        strata = kind_of(read_task(pool.with_name("manifest.json")).task).strata(examples.labels)
+    selection = select_subset(settings, examples, texts, strata)
     write_examples(output, selection.examples)
     announce(f"{len(selection.examples)} examples ({selection.overlapping} passed over: near a held-out text)")
 

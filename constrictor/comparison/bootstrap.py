@@ -24,8 +24,8 @@ class Interval(NamedTuple):
     high: float
 
 
-class Answers(NamedTuple):
-    """What a model answered, and what was right.
+class Replicated(NamedTuple):
+    """A model's predictions in all replicates, and what is right.
 
     Attributes:
         labels: ``(examples, ...)`` as the task's kind has them.
@@ -36,30 +36,32 @@ class Answers(NamedTuple):
     predictions: np.ndarray
 
 
-def interval(measure: Measure, answers: Answers, resamples: int, seed: int = 0) -> Interval:
+def interval(measure: Measure, found: Replicated, resamples: int, seed: int = 0) -> Interval:
     """A metric with its interval.
 
     Args:
         measure: the metric.
-        answers: a model's answers.
+        found: a model's predictions.
         resamples: number of draws.
         seed: seed of the draws; the same seed gives the same draws.
     """
-    return _bootstrap(lambda weights: _values(measure, answers, weights), len(answers.labels), resamples, seed)
+    return _bootstrap(lambda weights: _values(measure, found, weights), len(found.labels), resamples, seed)
 
 
-def paired_difference(measure: Measure, model: Answers, baseline: Answers, resamples: int, seed: int = 0) -> Interval:
+def paired_difference(
+    measure: Measure, model: Replicated, baseline: Replicated, resamples: int, seed: int = 0
+) -> Interval:
     """How much better a model is than a baseline on the same examples, with the interval of the difference.
 
     Args:
         measure: the metric.
-        model: the model's answers.
-        baseline: the baseline's answers to the same examples in the same order.
+        model: the model's predictions.
+        baseline: the baseline's predictions for the same examples in the same order.
         resamples: number of draws.
         seed: seed of the draws; the same seed gives the same draws.
 
     Raises:
-        ValueError: if the two were not asked the same.
+        ValueError: if the two are not for the same examples.
     """
     if not np.array_equal(model.labels, baseline.labels):
         raise ValueError("a paired comparison needs the same examples in the same order")
@@ -87,10 +89,10 @@ def _weights(examples: int, resamples: int, seed: int) -> Iterator[np.ndarray]:
         yield np.bincount(taken.ravel(), minlength=draws * examples).reshape(draws, examples)
 
 
-def _values(measure: Measure, answers: Answers, weights: np.ndarray) -> np.ndarray:
+def _values(measure: Measure, found: Replicated, weights: np.ndarray) -> np.ndarray:
     """The metric for each draw, as the mean of the replicates: ``(draws,)``."""
     total = np.zeros(len(weights))
-    for predictions in answers.predictions:
-        terms = measure.terms(answers.labels, predictions)
+    for predictions in found.predictions:
+        terms = measure.terms(found.labels, predictions)
         total += measure.value(weights.astype(terms.dtype) @ terms)
-    return total / len(answers.predictions)
+    return total / len(found.predictions)

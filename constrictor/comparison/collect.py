@@ -9,17 +9,17 @@ from pathlib import Path
 
 import numpy as np
 
-from constrictor.comparison.bootstrap import Answers, Interval, interval, paired_difference
+from constrictor.comparison.bootstrap import Interval, Replicated, interval, paired_difference
 from constrictor.comparison.efficiency import last_training, training_seconds
 from constrictor.comparison.row import Comparison, Row
-from constrictor.data.outputs import Outputs, read_predictions
+from constrictor.data.outputs import Predictions, read_predictions
 from constrictor.files.reading import read_parsed
 from constrictor.models.manifest import Manifest
 from constrictor.study.lineage import ancestry, parent_of, steps_of
 from constrictor.study.replicate import Replicate
+from constrictor.tasks.kind import Kind
 from constrictor.tasks.manifest import TaskManifest
-from constrictor.tasks.measure import Problem
-from constrictor.tasks.registry import problem_of
+from constrictor.tasks.registry import kind_of
 
 
 def collect(settings: Comparison, task: TaskManifest, results: Path) -> list[Row]:
@@ -34,34 +34,31 @@ def collect(settings: Comparison, task: TaskManifest, results: Path) -> list[Row
     every = sorted({node for path in settings.recipes.values() for node in ancestry(path)}, key=steps_of)
     lineages = sorted(every, key=lambda lineage: first.index(lineage) if lineage in first else len(first))
     recipe_of = {lineage: name for name, lineage in settings.recipes.items()}
-    problem = problem_of(task.kind, task.labels)
-    answers = {lineage: _answers(lineage, settings.replicates, problem, results) for lineage in lineages}
+    kind = kind_of(task.task)
+    found = {lineage: _replicated(lineage, settings.replicates, kind, results) for lineage in lineages}
     roots = [results / replicate for replicate in settings.replicates]
-    return [
-        _row(lineage, recipe_of.get(lineage), settings, task.metric, problem, roots, answers) for lineage in lineages
-    ]
+    return [_row(lineage, recipe_of.get(lineage), settings, task.metric, kind, roots, found) for lineage in lineages]
 
 
-def _answers(lineage: str, replicates: Sequence[str], problem: Problem, results: Path) -> Answers:
-    """A model's answers on test, a row a repetition."""
-    found: list[Outputs] = []
+def _replicated(lineage: str, replicates: Sequence[str], kind: Kind, results: Path) -> Replicated:
+    """A model's predictions on test, a row a repetition."""
+    found: list[Predictions] = []
     for _, names in itertools.groupby(replicates, lambda name: Replicate.parse(name).seed):
         tests = [read_predictions(results / name / lineage / "predictions.parquet")["test"] for name in names]
         found += [_pooled(tests)] if set(tests[0].ids).isdisjoint(tests[-1].ids) else tests
-    return Answers(found[0].labels, np.stack([problem.answers(outputs.logits) for outputs in found]))
+    return Replicated(found[0].labels, np.stack([kind.predict(predictions.outputs) for predictions in found]))
 
 
-def _pooled(folds: Sequence[Outputs]) -> Outputs:
-    """The answers of all folds as those of one model: every example is answered by the fold that had held it out.
+def _pooled(folds: Sequence[Predictions]) -> Predictions:
+    """The predictions of all folds as those of one model: every example has that of the fold that held it out.
 
-    The metric of these answers is what a cross-validation reports; the mean of the folds' F1 would be biased where a fold
-    has few examples of a class (Forman and Scholz, 2010).
+    The metric of these predictions is what a cross-validation reports; the mean of the folds' F1 would be biased where a
+    fold has few examples of a class (Forman and Scholz, 2010).
     """
-    ids = [identity for outputs in folds for identity in outputs.ids]
-    return Outputs(
-        ids,
-        np.concatenate([outputs.labels for outputs in folds]),
-        np.concatenate([outputs.logits for outputs in folds]),
+    return Predictions(
+        [identity for predictions in folds for identity in predictions.ids],
+        np.concatenate([predictions.labels for predictions in folds]),
+        {name: np.concatenate([predictions.outputs[name] for predictions in folds]) for name in folds[0].outputs},
     )
 
 
@@ -70,17 +67,17 @@ def _row(
     recipe: str | None,
     settings: Comparison,
     metric: str,
-    problem: Problem,
+    kind: Kind,
     roots: Sequence[Path],
-    answers: dict[str, Answers],
+    found: dict[str, Replicated],
 ) -> Row:
-    measure = problem.measures[metric]
-    own, folders = answers[lineage], [root / lineage for root in roots]
+    measure = kind.measures[metric]
+    own, folders = found[lineage], [root / lineage for root in roots]
 
     def against(other: str | None) -> Interval | None:
         if other is None or other == lineage:
             return None
-        return paired_difference(measure, own, answers[other], settings.resamples)
+        return paired_difference(measure, own, found[other], settings.resamples)
 
     measured = [read_parsed(folder / "metrics.json", json.loads) for folder in folders]
     scores = [entry["test"][metric] for entry in measured]
@@ -101,12 +98,12 @@ def _row(
         against_baseline=against(settings.baseline_lineage),
         against_control=against(settings.control_lineage),
         against_parent=against(parent),
-        agreement=_agreement(problem, own, answers[parent]) if parent else None,
-        logit_difference=_logit_difference(folders) if parent else None,
+        agreement=_agreement(kind, own, found[parent]) if parent else None,
+        output_difference=_output_difference(kind, folders) if parent else None,
         gate=settings.gates.get(lineage),
-        metrics=_means([entry["test"] for entry in measured], problem),
+        metrics=_means([entry["test"] for entry in measured], kind),
         extra_tests={
-            name: _means([entry["extra_tests"][name] for entry in measured], problem)
+            name: _means([entry["extra_tests"][name] for entry in measured], kind)
             for name in measured[0].get("extra_tests", {})
         },
         bytes=manifest.bytes,
@@ -117,22 +114,22 @@ def _row(
     )
 
 
-def _means(measured: Sequence[dict[str, float]], problem: Problem) -> dict[str, float]:
+def _means(measured: Sequence[dict[str, float]], kind: Kind) -> dict[str, float]:
     """The mean of each metric, and of the loss, over the replicates."""
-    return {name: float(np.mean([entry[name] for entry in measured])) for name in (*problem.measures, "loss")}
+    return {name: float(np.mean([entry[name] for entry in measured])) for name in (*kind.measures, "loss")}
 
 
-def _agreement(problem: Problem, own: Answers, parents: Answers) -> float | None:
-    """Share of examples with the parent's answer, the mean over replicates; None where answers are values."""
+def _agreement(kind: Kind, own: Replicated, parents: Replicated) -> float | None:
+    """Share of examples with the parent's prediction, the mean over replicates; None where predictions are values."""
     pairs = zip(own.predictions, parents.predictions, strict=True)
-    found = [share for pair in pairs if (share := problem.agreement(*pair)) is not None]
+    found = [share for pair in pairs if (share := kind.agreement(*pair)) is not None]
     return float(np.mean(found)) if found else None
 
 
-def _logit_difference(folders: Sequence[Path]) -> float:
-    """Mean absolute difference of a test logit between models and their parents."""
+def _output_difference(kind: Kind, folders: Sequence[Path]) -> float:
+    """Mean absolute difference of a test output between models and their parents."""
     differences = []
     for folder in folders:
         own, parents = (read_predictions(place / "predictions.parquet")["test"] for place in (folder, folder.parent))
-        differences.append(np.abs(own.logits - parents.logits).mean())
+        differences.append(kind.output_difference(own.outputs, parents.outputs))
     return float(np.mean(differences))

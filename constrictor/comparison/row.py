@@ -54,7 +54,7 @@ class Row:
         against_control: paired difference from the control on test; None where there is none and for itself.
         against_parent: paired difference from its parent on test; None at a root.
         agreement: share of test examples on which it answers as its parent does; None at a root, and where answers are values.
-        logit_difference: mean absolute difference of a logit from its parent's; None at a root.
+        output_difference: mean absolute difference of an output from its parent's; None at a root.
         gate: largest accepted loss against its parent, if its step has a gate.
         metrics: all test metrics, the mean over replicates.
         extra_tests: by name of each further test set its metrics, the mean over replicates.
@@ -78,7 +78,7 @@ class Row:
     against_control: Interval | None
     against_parent: Interval | None
     agreement: float | None
-    logit_difference: float | None
+    output_difference: float | None
     gate: float | None
     metrics: dict[str, float]
     extra_tests: dict[str, dict[str, float]]

@@ -39,7 +39,7 @@ def _record(row: Row, settings: Comparison, metric: str) -> dict[str, Any]:
         **_columns("difference_from_control", row.against_control),
         **_columns("difference_from_parent", row.against_parent),
         "agreement_with_parent": row.agreement,
-        "logit_difference_from_parent": row.logit_difference,
+        "output_difference_from_parent": row.output_difference,
         "rejected": row.rejected,
         "file_bytes": row.bytes,
         "parameters": row.manifest.parameters,

@@ -1,4 +1,4 @@
-"""Calibration examples as a method of compression looks at them."""
+"""Calibration examples as a method of compression observes them."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from constrictor.data.batching import Encoded, pad
+from constrictor.data.batching import Arrays, Encoded, pad
 from constrictor.data.calibration import draw_examples
 from constrictor.data.tokenization import Tokenizer
 from constrictor.study.steps.recovery import Calibration
+from constrictor.tasks.kind import Kind
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -19,38 +20,45 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Sample:
-    """Calibration examples as a method looks at them.
+    """Calibration examples.
 
     Attributes:
-        encoded: each example in tokens.
-        labels: ``(examples,)`` class numbers, :data:`~constrictor.data.examples.UNLABELLED` where there is none.
+        kind: the kind of the task.
+        encoded: each feature in tokens.
+        targets: what a loss compares the outputs with, one entry a feature.
+        labelled: whether all examples have labels.
         pad_id: id of the padding token.
         tokenizer: content of the parent's ``tokenizer.json``.
     """
 
+    kind: Kind
     encoded: Encoded
-    labels: np.ndarray
+    targets: Arrays
+    labelled: bool
     pad_id: int
     tokenizer: str = ""
 
     def batches(self, size: int = 32) -> list[dict[str, Tensor]]:
-        """What :func:`~constrictor.data.batching.pad` makes of batches of similar length, and their ``labels``."""
+        """What :func:`~constrictor.data.batching.pad` makes of batches of similar length, and their targets."""
         import torch
 
         order = np.argsort([len(ids) for ids in self.encoded], kind="stable")
         found = []
         for start in range(0, len(order), size):
             rows = order[start : start + size]
-            arrays = {**pad([self.encoded[row] for row in rows], self.pad_id), "labels": self.labels[rows]}
+            targets = {name: values[rows] for name, values in self.targets.items()}
+            arrays = {**pad([self.encoded[row] for row in rows], self.pad_id), **targets}
             found.append({name: torch.from_numpy(values) for name, values in arrays.items()})
         return found
 
 
-def draw_sample(settings: Calibration, file: Path, tokenizer: Tokenizer) -> Sample:
+def draw_sample(settings: Calibration, file: Path, tokenizer: Tokenizer, kind: Kind) -> Sample:
     """The calibration examples of a step.
 
     Raises:
-        ConstrictorError: if there are fewer than the step wants to look at.
+        ConstrictorError: if there are fewer than the step calibrates on.
     """
     chosen = draw_examples(settings, file)
-    return Sample(tokenizer.encode(chosen.texts), chosen.labels, tokenizer.pad_id)
+    features = kind.encode(tokenizer, chosen.texts)
+    labelled = bool(kind.is_labelled(chosen.labels).all())
+    return Sample(kind, features.encoded, kind.targets(features, chosen.labels), labelled, tokenizer.pad_id)

@@ -8,6 +8,9 @@ import numpy as np
 
 TYPES = "token_type_ids"
 
+UNLABELLED = -100
+"""The label of an example that has none: the value that torch's cross-entropy ignores."""
+
 Text = str | tuple[str, str]
 """A text, or two that belong together."""
 
@@ -17,6 +20,13 @@ type, which tells the two texts apart. All int32: many lie in memory at once."""
 
 Batch = dict[str, np.ndarray]
 """``input_ids``, ``attention_mask`` and, if there are pairs in it, ``token_type_ids``, each ``(batch, longest)`` int64."""
+
+
+Arrays = dict[str, np.ndarray]
+"""A model's outputs for a batch, by their names, each ``(batch, ...)``."""
+
+RawOutputs = dict[str, np.ndarray | list[np.ndarray]]
+"""A model's outputs for many features, by their names: ``(features, ...)``, or per token a list of ``(tokens,)``."""
 
 
 def pad(sequences: Sequence[np.ndarray], pad_id: int) -> Batch:
@@ -57,26 +67,41 @@ def inputs_by_name(batch: Batch, names: Iterable[str]) -> Batch:
     }
 
 
-def predict_logits(
-    predict: Callable[[Batch], np.ndarray], encoded: Encoded, pad_id: int, *, batch_size: int = 64
-) -> np.ndarray:
-    """Logits of every text, in the order given.
+def predict_outputs(
+    predict: Callable[[Batch], Arrays], encoded: Encoded, pad_id: int, *, per_token: bool = False, batch_size: int = 64
+) -> RawOutputs:
+    """A model's outputs for every feature, in the order given.
 
     Args:
-        predict: maps a batch to ``(batch, classes)`` logits.
-        encoded: the texts in tokens.
+        predict: maps a batch to arrays ``(batch, ...)`` by name.
+        encoded: the features in tokens.
         pad_id: id of the padding token.
-        batch_size: texts in one call.
+        per_token: whether the arrays are ``(batch, length)``; what stands at padding is then removed.
+        batch_size: features in one call.
 
     Returns:
-        ``(texts, classes)`` float32.
+        By name ``(features, ...)`` float32; per token a list of ``(tokens,)`` arrays.
     """
-    parts, rows = [], []
+    parts: dict[str, list[np.ndarray]] = {}
+    rows = []
     for batch in batches_by_length(encoded, batch_size):
         rows.append(batch)
-        parts.append(predict(pad([encoded[row] for row in batch], pad_id)))
-    logits = np.concatenate(parts).astype(np.float32)
-    return logits[np.argsort(np.concatenate(rows))]
+        for name, values in predict(pad([encoded[row] for row in batch], pad_id)).items():
+            parts.setdefault(name, []).append(values)
+    if per_token:
+        return {name: _without_padding(found, rows, encoded) for name, found in parts.items()}
+    order = np.argsort(np.concatenate(rows))
+    return {name: np.concatenate(found).astype(np.float32)[order] for name, found in parts.items()}
+
+
+def _without_padding(found: list[np.ndarray], rows: list[np.ndarray], encoded: Encoded) -> list[np.ndarray]:
+    """``(tokens,)`` values of each feature, in the order of the features."""
+    values = {
+        int(row): line[: len(encoded[row])].astype(np.float32)
+        for batch, numbers in zip(found, rows, strict=True)
+        for row, line in zip(numbers, batch, strict=True)
+    }
+    return [values[row] for row in range(len(encoded))]
 
 
 def batches_by_length(encoded: Encoded, batch_size: int) -> Iterator[np.ndarray]:

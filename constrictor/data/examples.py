@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from constrictor.data.batching import Text
+from constrictor.data.batching import UNLABELLED, Text
 from constrictor.files.parquet import read_chunks, read_table, write_table
-
-UNLABELLED = -100
-"""The label of an example that has none: the value that torch's cross-entropy ignores."""
 
 _COLUMNS = ("id", "text", "label")
 _ROWS_AT_ONCE = 16_384  # about 1 kB each, tokens included; many, so that batches of similar length can be made of them
@@ -93,7 +91,9 @@ def fingerprint(examples: Examples) -> str:
 
 
 def label_column(labels: np.ndarray) -> pa.Array:
-    """Labels of any kind as a column: numbers, or lists of one length."""
+    """Labels of any kind as a column: numbers, lists of one length, or whatever JSON can hold."""
+    if labels.dtype == object:
+        return pa.array(labels.tolist())
     flat = pa.array(labels.ravel())
     return flat if labels.ndim == 1 else pa.FixedSizeListArray.from_arrays(flat, labels.shape[1])
 
@@ -103,4 +103,18 @@ def labels_in(table: pa.Table) -> np.ndarray:
     column = table["label"].combine_chunks()
     if pa.types.is_fixed_size_list(column.type):
         return column.flatten().to_numpy().reshape(len(table), -1).copy()
+    if pa.types.is_list(column.type):
+        return object_array(column.to_pylist())
     return column.to_numpy(zero_copy_only=False).copy()
+
+
+def object_array(values: Sequence[Any]) -> np.ndarray:
+    """Objects as an array ``(values,)``, whatever they are.
+
+    >>> object_array([[1], [2]]).shape
+    (2,)
+    """
+    found = np.empty(len(values), dtype=object)
+    for place, value in enumerate(values):
+        found[place] = value
+    return found

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from constrictor.data.stratification import iterative_parts
@@ -38,7 +40,9 @@ def stratified_sample(labels: np.ndarray, size: int, seed: int, leave: int | Non
     return np.sort(np.concatenate(chosen)) if chosen else np.empty(0, dtype=np.int64)
 
 
-def stratified_split(labels: np.ndarray, validation: float, test: float, seed: int) -> dict[str, np.ndarray]:
+def stratified_split(
+    labels: np.ndarray, validation: float, test: float, seed: int, groups: np.ndarray | None = None
+) -> dict[str, np.ndarray]:
     """Disjoint rows for ``train``, ``validation`` and ``test`` that together are all rows.
 
     However rare a class is: with three rows, each of the splits has one, as long as the splits are no smaller than the
@@ -49,10 +53,21 @@ def stratified_split(labels: np.ndarray, validation: float, test: float, seed: i
         validation: share for validation; 0 draws none.
         test: share for test; 0 draws none.
         seed: seed of the draw.
+        groups: ``(rows,)`` integer codes of rows that stay together; shares are then those of groups.
 
     Returns:
         The rising row numbers of each split.
     """
+    if groups is not None:
+
+        def parts(strata: np.ndarray) -> np.ndarray:
+            found = np.empty(len(strata), dtype=np.int64)
+            for number, rows in enumerate(stratified_split(strata, validation, test, seed).values()):
+                found[rows] = number
+            return found
+
+        part_of = in_groups(groups, labels, parts)
+        return {name: np.flatnonzero(part_of == number) for number, name in enumerate(("train", "validation", "test"))}
     everything = np.arange(len(labels))
     test_rows = stratified_sample(labels, round(len(labels) * test), seed, leave=2)
     rest = np.setdiff1d(everything, test_rows)
@@ -61,17 +76,25 @@ def stratified_split(labels: np.ndarray, validation: float, test: float, seed: i
     return {"train": np.setdiff1d(rest, validation_rows), "validation": validation_rows, "test": test_rows}
 
 
-def strata_of(labels: np.ndarray) -> np.ndarray:
-    """By what a sample of some labels is stratified: by themselves, and values by the tenth that they belong to.
+def in_groups(groups: np.ndarray | None, strata: np.ndarray, decide: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+    """A decision about each row that is the same for all rows of a group.
 
-    >>> strata_of(np.array([0.5, 3.0, 2.0])).tolist()
-    [0, 6, 3]
+    Args:
+        groups: ``(rows,)`` integer codes; None where each row is a group of its own.
+        strata: ``(rows, ...)``; a group has the stratum of its first row.
+        decide: maps the strata of the groups to a decision about each.
+
+    Returns:
+        ``(rows,)``.
+
+    >>> in_groups(np.array([7, 3, 7]), np.zeros(3), lambda strata: np.arange(len(strata))).tolist()
+    [1, 0, 1]
     """
-    if labels.ndim == 2 or labels.dtype.kind != "f":
-        return labels
-    order = np.argsort(np.argsort(labels, kind="stable"), kind="stable")
-    tenths: np.ndarray = order * 10 // max(len(labels), 1)
-    return tenths
+    if groups is None:
+        return decide(strata)
+    _, first, place = np.unique(groups, return_index=True, return_inverse=True)
+    decided: np.ndarray = decide(strata[first])[place]
+    return decided
 
 
 def _largest_remainder(counts: np.ndarray, size: int) -> np.ndarray:

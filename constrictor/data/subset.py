@@ -9,7 +9,7 @@ import numpy as np
 
 from constrictor.data.batching import Text
 from constrictor.data.examples import Examples
-from constrictor.data.splits import strata_of, stratified_sample
+from constrictor.data.splits import stratified_sample
 from constrictor.data.text import Overlap
 from constrictor.errors import ConstrictorError
 from constrictor.study.corpora import Subset
@@ -22,7 +22,9 @@ class Selection(NamedTuple):
     overlapping: int
 
 
-def select_subset(subset: Subset, pool: Examples, held_out: Iterable[Text]) -> Selection:
+def select_subset(
+    subset: Subset, pool: Examples, held_out: Iterable[Text], strata: np.ndarray | None = None
+) -> Selection:
     """Choose examples from a pool.
 
     Args:
@@ -30,6 +32,7 @@ def select_subset(subset: Subset, pool: Examples, held_out: Iterable[Text]) -> S
         pool: the training examples of a task, or a corpus.
         held_out: validation and test texts of all tasks; empty when the pool is a task's own training split, which
             holds none of them already.
+        strata: by what a stratified selection keeps the shares.
 
     Raises:
         ConstrictorError: if the pool has fewer usable examples than the subset wants.
@@ -38,8 +41,8 @@ def select_subset(subset: Subset, pool: Examples, held_out: Iterable[Text]) -> S
         raise ConstrictorError(
             f"the subset wants {subset.size} examples and '{subset.of}' has {len(pool)}. Lower 'size'."
         )
-    if subset.stratify:
-        return Selection(pool.take(stratified_sample(strata_of(pool.labels), subset.size, subset.seed)), 0)
+    if strata is not None:
+        return Selection(pool.take(stratified_sample(strata, subset.size, subset.seed)), 0)
     overlap = Overlap(held_out, subset.held_out_ngram)
     chosen: list[int] = []
     overlapping = 0

@@ -10,6 +10,7 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import tokenizers
@@ -20,6 +21,13 @@ from constrictor.study.text_processing import Truncation
 
 TOKENIZER = "tokenizer.json"
 _TEXTS_AT_ONCE = 2048  # the library holds every token of what it is given as a string of its own
+
+
+class Tokenized(NamedTuple):
+    """Inputs in tokens, and their lengths ``(inputs,)`` in tokens before truncation."""
+
+    encoded: Encoded
+    lengths: np.ndarray
 
 
 class Tokenizer:
@@ -51,16 +59,28 @@ class Tokenizer:
         self.truncation = truncation
 
     def encode(self, texts: Sequence[Text]) -> Encoded:
-        """Tokens of each text or pair, special tokens included: one array a text (:data:`Encoded`)."""
-        return [
-            self._tokens(encoding, single=isinstance(text, str))
-            for text, encoding in zip(texts, self._encodings(texts), strict=True)
-        ]
+        """Tokens of each text or pair, special tokens included: one array an input (:data:`Encoded`)."""
+        return self.tokenize(texts).encoded
 
-    def _encodings(self, texts: Iterable[Text]) -> Iterator[tokenizers.Encoding]:
+    def tokenize(self, texts: Sequence[Text]) -> Tokenized:
+        """Tokens of each text or pair, and how many there were before truncation."""
+        encoded, lengths = [], []
+        for text, encoding in zip(texts, self.encodings(texts), strict=True):
+            encoded.append(self._tokens(encoding, single=isinstance(text, str)))
+            lengths.append(len(encoding))
+        return Tokenized(encoded, np.array(lengths, dtype=np.int64))
+
+    def encodings(self, texts: Iterable[Text], *, offsets: bool = False) -> Iterator[tokenizers.Encoding]:
+        """The library's encodings, not truncated.
+
+        Args:
+            texts: texts or pairs.
+            offsets: whether they hold the place of each token in its text, which takes longer.
+        """
         left = iter(texts)
+        encode = self._tokenizer.encode_batch if offsets else self._tokenizer.encode_batch_fast
         while some := list(islice(left, _TEXTS_AT_ONCE)):
-            yield from self._tokenizer.encode_batch_fast(some)
+            yield from encode(some)
 
     def _tokens(self, encoding: tokenizers.Encoding, *, single: bool) -> np.ndarray:
         ids = np.array(encoding.ids, dtype=np.int32)
@@ -68,10 +88,6 @@ class Tokenizer:
         if len(ids) <= self.max_length:
             return tokens
         return tokens[places_kept(encoding.sequence_ids, self.max_length, self.truncation)]
-
-    def lengths(self, texts: Iterable[Text]) -> np.ndarray:
-        """Tokens of each text before it is cut, special tokens included: ``(texts,)`` int64."""
-        return np.fromiter((len(encoding) for encoding in self._encodings(texts)), dtype=np.int64)
 
     @property
     def size(self) -> int:

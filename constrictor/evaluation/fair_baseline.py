@@ -9,7 +9,7 @@ from typing import get_args
 
 import numpy as np
 
-from constrictor.evaluation.workers import Worker, read_texts, shapes_to_time, take_turns
+from constrictor.evaluation.workers import Worker, read_inputs, shapes_to_time, take_turns
 from constrictor.files.writing import write_json
 from constrictor.models.manifest import read_manifest
 from constrictor.progress import announce
@@ -17,12 +17,12 @@ from constrictor.runtimes.load import Variant
 from constrictor.study.report import Latency
 
 
-def find_fair_baseline(artifact: Path, task: Path, settings: Latency, target: Path, threads: int) -> None:
+def find_fair_baseline(artifact: Path, examples: Path, settings: Latency, target: Path, threads: int) -> None:
     """Time a torch artifact in every variant, taking turns, and write which is fastest over all shapes.
 
     Args:
         artifact: the baseline's folder.
-        task: folder of the prepared task.
+        examples: Parquet file of examples that inputs are made of.
         settings: shapes, rounds and seconds.
         target: the JSON file to write: ``fastest``, milliseconds a shape by variant, and what was not tried and why.
         threads: threads to compute with.
@@ -32,10 +32,10 @@ def find_fair_baseline(artifact: Path, task: Path, settings: Latency, target: Pa
     """
     left_out = _left_out(settings)
     variants: list[Variant] = [variant for variant in get_args(Variant) if variant not in left_out]
-    shapes = shapes_to_time(settings, read_manifest(artifact).trained_for()[1])
+    shapes = shapes_to_time(settings, read_manifest(artifact).trained_for().max_length)
     with ExitStack() as stack:
         workers = {
-            str(variant): stack.enter_context(Worker(artifact, read_texts(task), threads, variant))
+            str(variant): stack.enter_context(Worker(artifact, read_inputs(examples), threads, variant))
             for variant in variants
         }
         times = take_turns(workers, shapes, settings)

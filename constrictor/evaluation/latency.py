@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from constrictor.data.batching import Text
-from constrictor.evaluation.workers import Shape, Times, Worker, read_texts, shapes_to_time, take_turns
+from constrictor.evaluation.workers import Shape, Times, Worker, read_inputs, shapes_to_time, take_turns
 from constrictor.files.writing import write_json
 from constrictor.machine import processor
 from constrictor.models.manifest import read_manifest
@@ -29,7 +29,7 @@ _CANDIDATE = ""  # its name among the baselines'
 def measure_latency(
     artifact: Path,
     baselines: dict[str, Path],
-    task: Path,
+    examples: Path,
     settings: Latency,
     target: Path,
     threads: int,
@@ -40,7 +40,7 @@ def measure_latency(
     Args:
         artifact: the artifact's folder.
         baselines: folders of the models to take turns with, by what they are called in the report.
-        task: folder of the prepared task: inputs are made of its validation texts.
+        examples: Parquet file of examples that inputs are made of.
         settings: shapes, rounds and seconds.
         target: the file to write.
         threads: threads that the job has.
@@ -50,8 +50,8 @@ def measure_latency(
         ConstrictorError: if an artifact is damaged or a process dies.
     """
     manifest = read_manifest(artifact)
-    texts = read_texts(task)
-    shapes = shapes_to_time(settings, manifest.trained_for()[1])
+    texts = read_inputs(examples)
+    shapes = shapes_to_time(settings, manifest.trained_for().max_length)
     folders = {_CANDIDATE: artifact, **baselines}
     cold_starts = _cold_starts(artifact, texts, threads, variant, COLD_STARTS - 1)  # the last one is timed as well
     summaries: list[dict[str, Any]] = []

@@ -52,7 +52,7 @@ def main() -> None:
     folder, threads, variant = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
     runtime = load(folder, threads=threads, variant=cast(Variant, variant))
     texts = json.loads(sys.stdin.readline())["texts"]
-    runtime.logits_of(texts[:1])
+    runtime.outputs_of(runtime.kind.encode(runtime.tokenizer, texts[:1]))
     print(json.dumps({"ready": True}), flush=True)
     inputs: dict[tuple[int, int | str], list[Batch]] = {}
     quick: dict[tuple[int, int | str], bool] = {}

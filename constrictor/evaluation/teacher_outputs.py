@@ -1,20 +1,20 @@
-"""The KD export: what a model says about a subset, for its students to learn from."""
+"""The KD export: a teacher's outputs for a subset, which its students are trained on."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from constrictor.data.outputs import write_outputs
-from constrictor.evaluation.predict import answers_of
+from constrictor.evaluation.predict import outputs_for
 from constrictor.progress import Stopwatch, announce, spell_seconds
 from constrictor.runtimes.load import load
 
 
 def teacher_outputs(teacher: Path, examples_file: Path, target: Path, threads: int = 0) -> None:
-    """Write ids, labels and the teacher's logits for all examples of a file.
+    """Write the teacher's outputs for all examples of a file.
 
-    A float32 torch teacher computes in bf16 where the device does so natively: its logits move by about 0.01, its
-    students cannot tell, and the export takes a third of the time.
+    A float32 torch teacher computes in bf16 where the device does so natively: its logits move by about 0.01, which
+    does not change its students measurably, and the export takes a third of the time.
 
     Args:
         teacher: the teacher's artifact.
@@ -26,6 +26,6 @@ def teacher_outputs(teacher: Path, examples_file: Path, target: Path, threads: i
         ConstrictorError: if the artifact or the file is damaged, or the disk is full.
     """
     stopwatch = Stopwatch()
-    outputs = answers_of(load(teacher, threads=threads, bf16=True), examples_file)
+    outputs = outputs_for(load(teacher, threads=threads, bf16=True), examples_file)
     write_outputs(target, outputs)
-    announce(f"{len(outputs.ids)} examples labelled in {spell_seconds(stopwatch.seconds)}")
+    announce(f"{len(outputs.ids)} features labelled in {spell_seconds(stopwatch.seconds)}")

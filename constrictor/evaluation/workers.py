@@ -29,7 +29,7 @@ Shape = tuple[int, int | str]
 Times = dict[str, list[list[float]]]
 """Milliseconds, a list a round, by model."""
 
-TEXTS = 64
+INPUTS = 64
 
 
 class Worker:
@@ -99,9 +99,9 @@ class Worker:
         return json.loads(line)
 
 
-def read_texts(task: Path) -> list[Text]:
-    """The validation texts that inputs are made of."""
-    return read_examples(task / "validation.parquet").texts[:TEXTS]
+def read_inputs(examples: Path) -> list[Text]:
+    """The examples' inputs that full batches are made of."""
+    return read_examples(examples).texts[:INPUTS]
 
 
 def shapes_to_time(settings: Latency, max_length: int) -> list[Shape]:

@@ -12,7 +12,6 @@ from pydantic import Field, ValidationError
 from constrictor.errors import ConstrictorError
 from constrictor.files.hashes import sha256_of
 from constrictor.study.settings import Settings
-from constrictor.study.text_processing import Truncation
 
 MANIFEST = "manifest.json"
 
@@ -50,14 +49,21 @@ class AdapterRecord(Settings):
     nf4: list[str] = Field([], description="Layers of it whose weights are rounded to NF4.")
 
 
+class TaskRecord(Settings):
+    """The task that a model was trained for, as far as encoding its inputs and reading its outputs depend on it."""
+
+    kind: str
+    labels: list[str] = Field([], description="Names of the model's outputs, where the kind has such names.")
+    max_length: int = Field(description="Longest input in tokens, special tokens included.")
+    options: dict[str, Any] = Field({}, description="What only tasks of this kind have.")
+
+
 class Manifest(Settings):
     """What ``manifest.json`` holds. It has no times, so that the same model gives the same manifest."""
 
     format: Format
     precision: str
-    labels: list[str] | None = None
-    max_length: int | None = None
-    truncation: Truncation = "head"
+    task: TaskRecord | None = Field(None, description="What it was trained for; None for a checkpoint to start from.")
     seed: int | None = None
     lineage: list[StepRecord] = []
     parameters: int
@@ -81,18 +87,18 @@ class Manifest(Settings):
         """Share of all parameters that are zero."""
         return 1 - self.nonzero_parameters / self.parameters
 
-    def trained_for(self) -> tuple[list[str], int]:
-        """The classes and the longest input in tokens.
+    def trained_for(self) -> TaskRecord:
+        """The task that the model was trained for.
 
         Raises:
-            ConstrictorError: if this is a checkpoint that no task has been learned from.
+            ConstrictorError: if this is a checkpoint that was not trained on a task.
         """
-        if self.labels is None or self.max_length is None:
+        if self.task is None:
             raise ConstrictorError(
                 "the model is a checkpoint to start from: it has not been trained on a task. Put a 'finetune' or "
                 "'distil' step before this one."
             )
-        return self.labels, self.max_length
+        return self.task
 
     def descend(self, step: str, settings: Settings, **changes: Any) -> Manifest:
         """The manifest of a child: this one with a further step in its lineage and what the step changed."""

@@ -1,4 +1,4 @@
-"""Ask a model that was exported for one batch size and length, whatever the batch."""
+"""Run a model that was exported for one batch size and length on any batch."""
 
 from __future__ import annotations
 
@@ -6,32 +6,33 @@ from collections.abc import Callable
 
 import numpy as np
 
-from constrictor.data.batching import Batch
+from constrictor.data.batching import Arrays, Batch
 from constrictor.errors import ConstrictorError
 
 
-def in_fixed_shape(predict: Callable[[Batch], np.ndarray], batch: Batch, shape: tuple[int, int]) -> np.ndarray:
-    """Logits of a batch from a model that takes one shape only: the batch is padded, cut into pieces and put together.
+def in_fixed_shape(predict: Callable[[Batch], Arrays], batch: Batch, shape: tuple[int, int]) -> Arrays:
+    """Outputs for a batch from a model of one shape only: the batch is padded, split into pieces and put together.
 
     Args:
-        predict: maps a batch of exactly ``shape`` to ``(rows, classes)`` logits.
+        predict: maps a batch of exactly ``shape`` to arrays ``(rows, ...)``.
         batch: arrays, each ``(any, at most the fixed length)``.
         shape: batch size and length of the model.
 
     Returns:
-        ``(any, classes)``.
+        By name ``(any, ...)``.
 
     Raises:
-        ConstrictorError: if the batch is longer than the model takes.
+        ConstrictorError: if the batch is longer than the model's inputs.
     """
     rows, length = shape
     total, longest = batch["input_ids"].shape
     if longest > length:
-        raise ConstrictorError(f"the model was exported for texts of {length} tokens and this batch has {longest}.")
-    # The last text fills up the rows: int8 takes its ranges from all of them, so they should look like text.
+        raise ConstrictorError(f"the model was exported for inputs of {length} tokens and this batch has {longest}.")
+    # The last input fills up the rows: int8 takes its ranges from all of them, so they should look like inputs.
     even = {name: np.pad(values, ((0, -total % rows), (0, 0)), mode="edge") for name, values in batch.items()}
     even = {name: np.pad(values, ((0, 0), (0, length - longest))) for name, values in even.items()}
-    pieces = range(0, total, rows)
-    return np.concatenate(
-        [predict({name: values[start : start + rows] for name, values in even.items()}) for start in pieces]
-    )[:total]
+    pieces = [
+        predict({name: values[start : start + rows] for name, values in even.items()})
+        for start in range(0, total, rows)
+    ]
+    return {name: np.concatenate([piece[name] for piece in pieces])[:total] for name in pieces[0]}

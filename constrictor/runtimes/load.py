@@ -1,8 +1,8 @@
-"""One way to open an artifact and ask it, over all formats. Each runtime is imported only when it is needed."""
+"""One way to open an artifact of any format and predict with it. Each runtime is imported only when it is needed."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -10,11 +10,17 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from constrictor.data.batching import Batch, Text, predict_logits
+from constrictor.data.batching import Arrays, Batch, RawOutputs, predict_outputs
 from constrictor.data.tokenization import Tokenizer
 from constrictor.errors import ConstrictorError
+from constrictor.models.head import Head
 from constrictor.models.manifest import Manifest, read_manifest
 from constrictor.progress import log
+from constrictor.tasks.kind import Features, Kind
+from constrictor.tasks.registry import kind_of
+
+Predict = Callable[[Batch], Arrays]
+"""Maps a batch to outputs ``(batch, ...)`` by name, float32."""
 
 
 @dataclass(frozen=True)
@@ -23,29 +29,34 @@ class Runtime:
 
     Attributes:
         manifest: what the artifact is.
+        kind: the kind of its task.
         tokenizer: its tokenizer.
-        predict: maps a batch to ``(batch, classes)`` float32 logits.
+        predict: maps a batch to its outputs.
     """
 
     manifest: Manifest
+    kind: Kind
     tokenizer: Tokenizer
-    predict: Callable[[Batch], np.ndarray]
+    predict: Predict
 
-    def logits_of(self, texts: Sequence[Text], batch_size: int = 64) -> np.ndarray:
-        """Logits ``(texts, classes)`` of texts, in the order given.
+    def outputs_of(self, features: Features, batch_size: int = 64) -> RawOutputs:
+        """Outputs for features, in the order given.
 
         Raises:
-            ConstrictorError: if these are not as many as the manifest has names for.
+            ConstrictorError: if they have not the shapes that the manifest's task asks for.
         """
-        encoded = self.tokenizer.encode(texts)
-        logits = predict_logits(self.predict, encoded, self.tokenizer.pad_id, batch_size=batch_size)
-        names = self.manifest.trained_for()[0]
-        if logits.shape[1] != len(names):
-            raise ConstrictorError(
-                f"the model answers with {logits.shape[1]} numbers and its manifest names {len(names)} ({', '.join(names)}): one "
-                "of the two was changed. Delete the model's folder and run snakemake again."
-            )
-        return logits
+        pad_id, per_token = self.tokenizer.pad_id, self.kind.per_token
+        raw = predict_outputs(self.predict, features.encoded, pad_id, per_token=per_token, batch_size=batch_size)
+        for name, shape in self.kind.output_shapes(len(features.encoded), 0).items():
+            found = raw.get(name)
+            if found is None or (isinstance(found, np.ndarray) and found.shape != shape):
+                outputs = f"{name} {found.shape}" if isinstance(found, np.ndarray) else ", ".join(raw)
+                names = ", ".join(self.kind.head.names)
+                raise ConstrictorError(
+                    f"the model's outputs are {outputs} and its manifest names {len(self.kind.head.names)} ({names}): one of "
+                    "the two was changed. Delete the model's folder and run snakemake again."
+                )
+        return raw
 
 
 Variant = Literal["sdpa", "eager", "compiled"]
@@ -70,11 +81,12 @@ def load(folder: Path, *, threads: int = 0, bf16: bool = False, variant: Variant
         variant: how a torch model computes.
 
     Raises:
-        ConstrictorError: if the artifact is damaged or unfinished, or has no classes yet.
+        ConstrictorError: if the artifact is damaged or unfinished, or was not trained on a task.
     """
     manifest = read_manifest(folder)
-    tokenizer = Tokenizer(folder, manifest.trained_for()[1], truncation=manifest.truncation)
-    return Runtime(manifest, tokenizer, _OPENERS[manifest.format](folder, manifest, Options(threads, bf16, variant)))
+    kind = kind_of(manifest.trained_for())
+    predict = _OPENERS[manifest.format](folder, manifest, kind.head, Options(threads, bf16, variant))
+    return Runtime(manifest, kind, kind.tokenizer(folder), predict)
 
 
 def _use_threads(options: Options) -> None:
@@ -84,11 +96,11 @@ def _use_threads(options: Options) -> None:
         torch.set_num_threads(options.threads)
 
 
-def _open_torch(folder: Path, manifest: Manifest, options: Options) -> Callable[[Batch], np.ndarray]:
+def _open_torch(folder: Path, manifest: Manifest, head: Head, options: Options) -> Predict:
     import torch
 
     from constrictor.models.device import has_native_bf16
-    from constrictor.models.torch_model import load_classifier
+    from constrictor.models.torch_model import load_model
     from constrictor.runtimes.torch import forward
 
     _use_threads(options)
@@ -99,38 +111,38 @@ def _open_torch(folder: Path, manifest: Manifest, options: Options) -> Callable[
             f"the manifest in {folder} says {manifest.precision!r}, and a torch model is one of {', '.join(dtypes)}: it was "
             f"changed. Delete it and run snakemake again: rm -r {folder}"
         )
-    model = load_classifier(folder, *manifest.trained_for(), dtype=dtype).eval()
+    model = load_model(folder, head, manifest.trained_for().max_length, dtype=dtype).eval()
     model.to("cuda" if torch.cuda.is_available() else "cpu")
     if options.variant == "eager":
         model.set_attn_implementation("eager")
     elif options.variant == "compiled":
         model.forward = torch.compile(model.forward)
-    return partial(forward, model, bf16=options.bf16 and manifest.precision == "fp32" and has_native_bf16())
+    return partial(forward, model, head=head, bf16=options.bf16 and manifest.precision == "fp32" and has_native_bf16())
 
 
-def _open_torch_int8(folder: Path, manifest: Manifest, options: Options) -> Callable[[Batch], np.ndarray]:
+def _open_torch_int8(folder: Path, manifest: Manifest, head: Head, options: Options) -> Predict:
     from constrictor.models.quantized.int8_model import load_int8
     from constrictor.runtimes.torch import forward
 
     _use_threads(options)
-    return partial(forward, load_int8(folder, manifest.shape))
+    return partial(forward, load_int8(folder, head, manifest.shape), head=head)
 
 
-def _open_bitsandbytes(folder: Path, manifest: Manifest, options: Options) -> Callable[[Batch], np.ndarray]:
+def _open_bitsandbytes(folder: Path, manifest: Manifest, head: Head, options: Options) -> Predict:
     from constrictor.models.quantized.bitsandbytes import load_bnb
     from constrictor.runtimes.torch import forward
 
     _use_threads(options)
-    return partial(forward, load_bnb(folder, manifest.shape))
+    return partial(forward, load_bnb(folder, head, manifest.shape), head=head)
 
 
-def _open_onnx(folder: Path, manifest: Manifest, options: Options) -> Callable[[Batch], np.ndarray]:
+def _open_onnx(folder: Path, manifest: Manifest, head: Head, options: Options) -> Predict:
     from constrictor.runtimes.onnx import open_session, run_session
 
     return partial(run_session, open_session(folder / f"model.{manifest.format}", options.threads))
 
 
-def _open_openvino(folder: Path, manifest: Manifest, options: Options) -> Callable[[Batch], np.ndarray]:
+def _open_openvino(folder: Path, manifest: Manifest, head: Head, options: Options) -> Predict:
     from constrictor.runtimes.openvino import open_openvino, real_precision, run_openvino
 
     compiled = open_openvino(folder / "model.xml", manifest.precision, options.threads)

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
 import onnxruntime
 
-from constrictor.data.batching import Batch, inputs_by_name
+from constrictor.data.batching import Arrays, Batch, inputs_by_name
 from constrictor.errors import ConstrictorError
 from constrictor.runtimes.fixed_shape import in_fixed_shape
 
@@ -47,13 +46,15 @@ def start_session(file: Path, options: onnxruntime.SessionOptions) -> onnxruntim
         raise ConstrictorError(f"{file} cannot be opened by ONNX Runtime: {error}") from None
 
 
-def run_session(session: onnxruntime.InferenceSession, batch: Batch) -> np.ndarray:
-    """Logits ``(batch, classes)`` of one batch."""
+def run_session(session: onnxruntime.InferenceSession, batch: Batch) -> Arrays:
+    """A model's outputs for one batch, by their names in the file: ``(batch, ...)``."""
     shape = session.get_inputs()[0].shape
     if all(isinstance(side, int) for side in shape):
         return in_fixed_shape(lambda piece: _run(session, piece), batch, tuple(shape))
     return _run(session, batch)
 
 
-def _run(session: onnxruntime.InferenceSession, batch: Batch) -> np.ndarray:
-    return session.run(["logits"], inputs_by_name(batch, [entry.name for entry in session.get_inputs()]))[0]
+def _run(session: onnxruntime.InferenceSession, batch: Batch) -> Arrays:
+    names = [entry.name for entry in session.get_outputs()]
+    inputs = inputs_by_name(batch, [entry.name for entry in session.get_inputs()])
+    return dict(zip(names, session.run(names, inputs), strict=True))

@@ -7,9 +7,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-import numpy as np
-
-from constrictor.data.batching import Batch, inputs_by_name
+from constrictor.data.batching import Arrays, Batch, inputs_by_name
 from constrictor.errors import ConstrictorError
 from constrictor.runtimes.fixed_shape import in_fixed_shape
 
@@ -64,8 +62,8 @@ def real_precision(compiled: Any) -> str:
     return _NAMES.get(name, name)
 
 
-def run_openvino(compiled: Any, batch: Batch) -> np.ndarray:
-    """Logits ``(batch, classes)`` of one batch."""
+def run_openvino(compiled: Any, batch: Batch) -> Arrays:
+    """A model's outputs for one batch, by their names in the file: ``(batch, ...)``."""
     shape = compiled.inputs[0].partial_shape
     if shape.is_static:
         rows, length = shape.to_shape()
@@ -73,5 +71,6 @@ def run_openvino(compiled: Any, batch: Batch) -> np.ndarray:
     return _run(compiled, batch)
 
 
-def _run(compiled: Any, batch: Batch) -> np.ndarray:
-    return compiled(inputs_by_name(batch, [entry.any_name for entry in compiled.inputs]))["logits"]
+def _run(compiled: Any, batch: Batch) -> Arrays:
+    found = compiled(inputs_by_name(batch, [entry.any_name for entry in compiled.inputs]))
+    return {entry.any_name: found[entry] for entry in compiled.outputs}

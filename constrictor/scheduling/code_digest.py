@@ -20,6 +20,7 @@ from pathlib import Path
 from constrictor.files.reading import read_object
 from constrictor.scheduling import module_facts
 from constrictor.scheduling.module_facts import Facts, facts_of
+from constrictor.study.tasks.task import Task
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("constrictor", "workflow_scripts")
@@ -34,6 +35,11 @@ def code_digest(*modules: str) -> str:
         digest.update(f"{name}:{_facts(_file_of(name)).tree}\n".encode())
     _keep()
     return digest.hexdigest()[:16]
+
+
+def kind_modules(task: Task, *parts: str) -> list[str]:
+    """The modules of the kind of a task that a stage runs: its package, and some of `examples` and `model`."""
+    return [f"constrictor.tasks.{task.kind}", *(f"constrictor.tasks.{task.kind}.{part}" for part in parts)]
 
 
 def _reach(module: str) -> set[str]:

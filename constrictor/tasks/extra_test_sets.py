@@ -10,9 +10,9 @@ from constrictor.data.duplicates import same_text_key
 from constrictor.data.examples import read_examples, write_examples
 from constrictor.errors import ConstrictorError
 from constrictor.study.splits import SPLITS
-from constrictor.study.tasks.text import TextTask as Task
+from constrictor.study.tasks.task import Task
 from constrictor.tasks.manifest import read_task
-from constrictor.tasks.rows import read_rows
+from constrictor.tasks.registry import reader_of
 
 
 def prepare_extra_test(task: Task, name: str, folder: Path, target: Path) -> dict[str, int]:
@@ -33,9 +33,9 @@ def prepare_extra_test(task: Task, name: str, folder: Path, target: Path) -> dic
         ConstrictorError: for everything that :func:`~constrictor.tasks.rows.read_rows` refuses, a label that the task has not,
             and if no row is left.
     """
-    labels = {"labels": read_task(folder / "manifest.json").labels} if "labels" in type(task).model_fields else {}
+    reader, record = reader_of(task.kind), read_task(folder / "manifest.json").task
     try:
-        found = read_rows(task.model_copy(update={"source": task.extra_tests[name], **labels}))
+        found = reader.read_rows(reader.as_test_set(task, task.extra_tests[name], record))
     except ConstrictorError as error:
         raise ConstrictorError(f"the extra test '{name}': {error}") from None
     taken = {same_text_key(text) for split in SPLITS for text in read_examples(folder / f"{split}.parquet").texts}

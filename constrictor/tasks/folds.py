@@ -8,15 +8,16 @@ from pathlib import Path
 import numpy as np
 
 from constrictor.data.examples import Examples, fingerprint, read_examples, write_examples
-from constrictor.data.splits import strata_of, stratified_sample
+from constrictor.data.splits import in_groups, stratified_sample
 from constrictor.data.stratification import stratified_folds
 from constrictor.errors import ConstrictorError
 from constrictor.files.writing import write_text
 from constrictor.study.replicate import Folding
 from constrictor.study.splits import SPLITS
-from constrictor.tasks.labels import count_labels
+from constrictor.tasks.kind import Kind
 from constrictor.tasks.manifest import read_task
 from constrictor.tasks.prepare import refuse_missing_class
+from constrictor.tasks.registry import kind_of
 
 
 def cut_folds(settings: Folding, task: Path) -> list[dict[str, int]]:
@@ -39,18 +40,23 @@ def cut_folds(settings: Folding, task: Path) -> list[dict[str, int]]:
     given = {name: read_examples(task / f"{name}.parquet") for name in SPLITS}
     kept = {"test": given.pop("test")} if settings.keep_test else {}
     pool = _pooled(list(given.values()))
-    parts = stratified_folds(strata_of(pool.labels), settings.folds, settings.seed)
-    _refuse_rare(pool.labels, parts, whole.labels, settings.folds)
+    kind = kind_of(whole.task)
+    parts = in_groups(
+        kind.groups(pool),
+        kind.strata(pool.labels),
+        lambda strata: stratified_folds(strata, settings.folds, settings.seed),
+    )
+    _refuse_rare(pool.labels, parts, kind, settings.folds)
     folds = []
     for number in range(settings.folds):
-        splits = {**_splits(pool, np.flatnonzero(parts == number), settings), **kept}
-        refuse_missing_class(splits, whole.labels)
+        splits = {**_splits(pool, np.flatnonzero(parts == number), settings, kind), **kept}
+        refuse_missing_class(splits, kind)
         for name, part in splits.items():
             write_examples(task / f"fold{number}" / f"{name}.parquet", part)
         manifest = whole.model_copy(
             update={
                 "rows": {name: len(splits[name]) for name in SPLITS},
-                "classes": {name: count_labels(splits[name].labels, whole.labels) for name in SPLITS},
+                "classes": {name: kind.count(splits[name].labels) for name in SPLITS},
                 "fingerprint": {name: fingerprint(splits[name]) for name in SPLITS},
             }
         )
@@ -66,13 +72,12 @@ def _pooled(parts: Sequence[Examples]) -> Examples:
     return Examples(ids, texts, np.concatenate([part.labels for part in parts])).take(np.argsort(ids))
 
 
-def _splits(pool: Examples, held_out: np.ndarray, settings: Folding) -> dict[str, Examples]:
+def _splits(pool: Examples, held_out: np.ndarray, settings: Folding, kind: Kind) -> dict[str, Examples]:
     """The splits of a fold that are cut from the pool."""
     rest = np.setdiff1d(np.arange(len(pool)), held_out)
     if settings.keep_test:
         return {"train": pool.take(rest), "validation": pool.take(held_out)}
-    size = round(len(rest) * settings.validation)
-    validation = rest[stratified_sample(strata_of(pool.labels[rest]), size, settings.seed, leave=1)]
+    validation = rest[_validation(pool.take(rest), settings, kind)]
     return {
         "train": pool.take(np.setdiff1d(rest, validation)),
         "validation": pool.take(validation),
@@ -80,18 +85,30 @@ def _splits(pool: Examples, held_out: np.ndarray, settings: Folding) -> dict[str
     }
 
 
-def _refuse_rare(labels: np.ndarray, parts: np.ndarray, names: Sequence[str], folds: int) -> None:
+def _validation(rest: Examples, settings: Folding, kind: Kind) -> np.ndarray:
+    """The examples outside a fold's part that become its validation split."""
+
+    def draw(strata: np.ndarray) -> np.ndarray:
+        size = round(len(strata) * settings.validation)
+        chosen = np.zeros(len(strata), dtype=bool)
+        chosen[stratified_sample(strata, size, settings.seed, leave=1)] = True
+        return chosen
+
+    return np.flatnonzero(in_groups(kind.groups(rest), kind.strata(rest.labels), draw))
+
+
+def _refuse_rare(labels: np.ndarray, parts: np.ndarray, kind: Kind, folds: int) -> None:
     """Refuse classes that some fold could not be examined on, and labels that some fold could not learn."""
-    if labels.ndim == 2:
-        for name, column in zip(names, labels.T, strict=True):
+    strata = kind.strata(labels)
+    if strata.ndim == 2:
+        for name, column in zip(kind.count(labels), strata.T, strict=True):
             if len(np.unique(parts[column > 0])) < 2:
                 raise ConstrictorError(
                     f"the label '{name}' has {int(column.sum())} examples, in one fold of {folds} at most: where that is "
-                    "held out, nothing teaches the label. Leave it out, or collect more examples of it."
+                    "held out, no training example has the label. Leave it out, or collect more examples of it."
                 )
         return
-    # Values have no classes, so nothing of them is rare.
-    rare = {name: count for name, count in count_labels(labels, names).items() if count < folds}
+    rare = {name: count for name, count in kind.count(labels).items() if count < folds}
     if rare:
         counts = ", ".join(f"'{name}' has {count}" for name, count in rare.items())
         lower = f"Lower 'replicates.folds' to {fewest}, or leave" if (fewest := min(rare.values())) > 1 else "Leave"

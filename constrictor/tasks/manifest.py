@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
 
 from pydantic import Field
 
 from constrictor.files.reading import read_parsed
+from constrictor.models.manifest import TaskRecord
 from constrictor.study.settings import Settings
-from constrictor.study.text_processing import Truncation
 
 
 class TaskManifest(Settings):
     """What later stages know of a task."""
 
-    kind: Literal["classification", "multilabel", "regression"]
-    labels: list[str] = Field(description="What the outputs of a model stand for.")
-    max_length: int
-    truncation: Truncation = "head"
+    task: TaskRecord
     metric: str
     rows: dict[str, int] = Field(description="Examples a split.")
-    classes: dict[str, dict[str, int]] = Field(description="Examples a class, a split.")
+    classes: dict[str, dict[str, int]] = Field(description="Examples a class, a split; empty without classes.")
     dropped: dict[str, int] = Field(description="Rows left out, by the reason.")
     normalised: int = Field(0, description="Rows, of all that were read, whose text `normalise` has changed.")
     fingerprint: dict[str, str] = Field(description="SHA-256 of ids, texts and labels, a split.")

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 
 from constrictor.data.examples import Examples, fingerprint, write_examples
-from constrictor.data.splits import strata_of, stratified_sample, stratified_split
+from constrictor.data.splits import stratified_sample, stratified_split
 from constrictor.errors import ConstrictorError
 from constrictor.files.writing import write_text
 from constrictor.study.splits import HELD_OUT, SPLITS
 from constrictor.study.tasks import AnyTask
-from constrictor.study.tasks.text import TextTask as Task
-from constrictor.tasks.labels import count_labels
+from constrictor.study.tasks.task import Task
+from constrictor.tasks.kind import Kind
 from constrictor.tasks.manifest import TaskManifest
-from constrictor.tasks.rows import Rows, read_rows
+from constrictor.tasks.registry import kind_of, reader_of
+from constrictor.tasks.rows import Rows
 
 
 def prepare_task(task: AnyTask, folder: Path) -> TaskManifest:
@@ -30,20 +31,19 @@ def prepare_task(task: AnyTask, folder: Path) -> TaskManifest:
         ConstrictorError: for everything that :func:`~constrictor.tasks.rows.read_rows` refuses, and a split that leaves a
             class out.
     """
-    found = read_rows(task)
-    _refuse_rare(found)
-    splits = {name: found.examples.take(rows) for name, rows in _split(found, task).items()}
-    refuse_missing_class(splits, found.names, found.dropped)
+    reader = reader_of(task.kind)
+    found = reader.read_rows(task)
+    kind = kind_of(reader.record_of(task, found.names))
+    _refuse_rare(found, kind)
+    splits = {name: found.examples.take(rows) for name, rows in _split(found, task, kind).items()}
+    refuse_missing_class(splits, kind, found.dropped)
     for name, part in splits.items():
         write_examples(folder / f"{name}.parquet", part)
     manifest = TaskManifest(
-        kind=task.kind,
-        labels=found.names,
-        max_length=task.max_length,
-        truncation=task.truncation,
+        task=kind.record,
         metric=task.metric,
         rows={name: len(part) for name, part in splits.items()},
-        classes={name: count_labels(part.labels, found.names) for name, part in splits.items()},
+        classes={name: kind.count(part.labels) for name, part in splits.items()},
         dropped=found.dropped,
         normalised=found.normalised,
         fingerprint={name: fingerprint(part) for name, part in splits.items()},
@@ -52,9 +52,10 @@ def prepare_task(task: AnyTask, folder: Path) -> TaskManifest:
     return manifest
 
 
-def _split(found: Rows, task: Task) -> dict[str, np.ndarray]:
+def _split(found: Rows, task: Task, kind: Kind) -> dict[str, np.ndarray]:
     """The rows of each split: as they came, with what is missing cut from the training rows."""
-    strata, origin = strata_of(found.examples.labels), found.origin
+    strata, origin = kind.strata(found.examples.labels), found.origin
+    groups = kind.groups(found.examples)
     free = np.flatnonzero((origin == "") | (origin == "train"))
     given = {name: np.flatnonzero(origin == name) for name in HELD_OUT}
     cut = stratified_split(
@@ -62,6 +63,7 @@ def _split(found: Rows, task: Task) -> dict[str, np.ndarray]:
         0 if len(given["validation"]) else task.split.validation,
         0 if len(given["test"]) else task.split.test,
         task.split.seed,
+        None if groups is None else groups[free],
     )
     rows = {name: free[part] for name, part in cut.items()}
     rows.update({name: part for name, part in given.items() if len(part)})
@@ -76,44 +78,42 @@ def _split(found: Rows, task: Task) -> dict[str, np.ndarray]:
     }
 
 
-def _refuse_rare(found: Rows) -> None:
+def _refuse_rare(found: Rows, kind: Kind) -> None:
     """Refuse classes or labels of which the splits cannot have an example each."""
-    for name, count in count_labels(found.examples.labels, found.names).items():
+    for name, count in kind.count(found.examples.labels).items():
         if count < len(SPLITS):
             only = f"only {count} examples have" if count else "no example has"
             raise ConstrictorError(
                 f"{only} the class '{name}', and training, validation and test need one each. Add some, or leave that class "
-                f"out with 'filter' (and out of 'labels', where they are given).{_spell_dropped(found.dropped)}"
+                f"out with 'filter' (and out of 'labels', where they are given).{_format_dropped(found.dropped)}"
             )
 
 
-def refuse_missing_class(
-    splits: dict[str, Examples], names: Sequence[str], dropped: Mapping[str, int] | None = None
-) -> None:
+def refuse_missing_class(splits: dict[str, Examples], kind: Kind, dropped: Mapping[str, int] | None = None) -> None:
     """Refuse splits of which one is empty, or leaves a class or label out.
 
     Args:
         splits: the examples of each.
-        names: the classes or labels.
+        kind: the kind of the task.
         dropped: rows that were left out before, by the reason.
 
     Raises:
         ConstrictorError: naming the split and the class.
     """
     for name, part in splits.items():
-        missing = [label for label, count in count_labels(part.labels, names).items() if count == 0]
+        missing = [label for label, count in kind.count(part.labels).items() if count == 0]
         if missing or not len(part):
             of_class = f" of the class '{missing[0]}'" if missing else ""
             raise ConstrictorError(
                 f"the split '{name}' ({len(part)} examples) has no example{of_class}. "
                 "Give it a larger share in 'split', raise 'fraction' or 'max_samples' where they are set, leave that class out "
-                f"with 'filter', or leave a split whose labels are hidden out of 'source'.{_spell_dropped(dropped or {})}"
+                f"with 'filter', or leave a split whose labels are hidden out of 'source'.{_format_dropped(dropped or {})}"
             )
 
 
-def _spell_dropped(dropped: Mapping[str, int]) -> str:
+def _format_dropped(dropped: Mapping[str, int]) -> str:
     """
-    >>> _spell_dropped({"repeated": 58, "contradicting": 0})
+    >>> _format_dropped({"repeated": 58, "contradicting": 0})
     ' (Rows that were not taken: 58 repeated.)'
     """
     counts = ", ".join(f"{count} {reason}" for reason, count in dropped.items() if count)

@@ -1,19 +1,44 @@
-"""The kinds of problem by the name that a task gives them."""
+"""The kinds of task by name. A kind is loaded when it is needed: a job depends on the code of its own kind only."""
 
 from __future__ import annotations
 
-from constrictor.tasks.classification.metrics import Classification
-from constrictor.tasks.measure import Problem
-from constrictor.tasks.multilabel.metrics import Multilabel
-from constrictor.tasks.regression.metrics import Regression
+from importlib import import_module
+from typing import TYPE_CHECKING, cast
 
-KINDS: dict[str, type[Problem]] = {
-    "classification": Classification,
-    "multilabel": Multilabel,
-    "regression": Regression,
+from constrictor.errors import ConstrictorError, nearest
+
+if TYPE_CHECKING:
+    from constrictor.models.manifest import TaskRecord
+    from constrictor.tasks.kind import ExampleReader, Kind, KindModel
+
+KINDS = {
+    "classification": "constrictor.tasks.classification",
+    "multilabel": "constrictor.tasks.multilabel",
+    "regression": "constrictor.tasks.regression",
 }
+"""The package of each kind."""
 
 
-def problem_of(kind: str, names: list[str]) -> Problem:
-    """What a task of a kind, whose outputs have these names, is scored by."""
-    return KINDS[kind](names)
+def kind_of(record: TaskRecord) -> Kind:
+    """The kind of a task.
+
+    Raises:
+        ConstrictorError: if there is no such kind.
+    """
+    return import_module(_package(record.kind)).KIND(record)
+
+
+def reader_of(name: str) -> ExampleReader:
+    """What reads the examples of a kind."""
+    return cast("ExampleReader", import_module(f"{_package(name)}.examples"))
+
+
+def model_of(record: TaskRecord) -> KindModel:
+    """The losses of a kind. Imports torch."""
+    return cast("KindModel", import_module(f"{_package(record.kind)}.model"))
+
+
+def _package(name: str) -> str:
+    if name not in KINDS:
+        raise ConstrictorError(f"there is no kind of task '{name}'. {nearest(name, KINDS)}")
+    return KINDS[name]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -13,10 +13,11 @@ from constrictor.data.duplicates import deduplicate
 from constrictor.data.examples import Examples
 from constrictor.data.normalise import normaliser
 from constrictor.data.sources import read_source
+from constrictor.models.manifest import TaskRecord
 from constrictor.study.sources import SplitSources
 from constrictor.study.splits import SPLITS
-from constrictor.study.tasks.text import TextTask as Task
-from constrictor.tasks.labels import labels_of
+from constrictor.study.tasks.text import TextTask
+from constrictor.tasks.labels import Labels
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -40,8 +41,12 @@ class Rows(NamedTuple):
     normalised: int
 
 
-def read_rows(task: Task) -> Rows:
+def read_text_rows(task: TextTask, read_labels: Callable[[Any, pd.DataFrame], Labels]) -> Rows:
     """The rows of a task, of all its splits.
+
+    Args:
+        task: the task's settings.
+        read_labels: reads the labels of a table whose cells are all text, with a column ``id``.
 
     Raises:
         ConstrictorError: for everything that :func:`~constrictor.data.sources.read_source` refuses, an empty text, a
@@ -56,7 +61,7 @@ def read_rows(task: Task) -> Rows:
         frame, origin = frame[filled].reset_index(drop=True), origin[filled]
     for column in task.columns.texts:
         refuse_gaps(frame, column, "text", "'drop_empty: true'")
-    labels = labels_of(task, frame)
+    labels = read_labels(task, frame)
     texts = _texts(frame, task.columns.texts)
     kept = deduplicate(texts, [row.tobytes() for row in labels.values])
     dropped = {"repeated": kept.repeated, "contradicting": kept.contradicting, **dropped}
@@ -64,7 +69,7 @@ def read_rows(task: Task) -> Rows:
     return Rows(examples, origin[kept.rows], labels.names, dropped, normalised)
 
 
-def _read(task: Task) -> tuple[pd.DataFrame, np.ndarray]:
+def _read(task: TextTask) -> tuple[pd.DataFrame, np.ndarray]:
     """All rows, and for each the split that it came in ("" where all come from one source)."""
     import pandas as pd
 
@@ -84,7 +89,7 @@ def _read(task: Task) -> tuple[pd.DataFrame, np.ndarray]:
     return pd.concat(parts, ignore_index=True), np.concatenate(origins)
 
 
-def _normalise(frame: pd.DataFrame, task: Task) -> int:
+def _normalise(frame: pd.DataFrame, task: TextTask) -> int:
     """Normalise the texts in place, and count the rows that changed."""
     normalise = normaliser(task.normalise)
     before = frame[task.columns.texts].copy()
@@ -103,3 +108,9 @@ def _texts(frame: pd.DataFrame, columns: Sequence[str]) -> list[Text]:
     if len(columns) == 1:
         return list(frame[columns[0]])
     return list(zip(*(frame[column] for column in columns), strict=True))
+
+
+def text_record(task: TextTask, names: list[str]) -> TaskRecord:
+    """What models are to know of a task about texts."""
+    options = {"truncation": task.truncation}
+    return TaskRecord(kind=task.kind, labels=names, max_length=task.max_length, options=options)

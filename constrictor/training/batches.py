@@ -55,13 +55,14 @@ class LengthBuckets(Sampler[int]):
 class Collator:
     """Turns row numbers into one padded batch of tensors."""
 
-    def __init__(self, encoded: Encoded, pad_id: int, **targets: np.ndarray) -> None:
+    def __init__(self, encoded: Encoded, pad_id: int, **targets: np.ndarray | list[np.ndarray]) -> None:
         """Hold the data.
 
         Args:
             encoded: every row in tokens.
             pad_id: id of the padding token.
-            targets: arrays with one entry a row, such as ``labels`` or ``teacher_logits``.
+            targets: one entry a row, such as ``labels`` or ``teacher_logits``: arrays, or per token lists of arrays, which are
+                filled up with zeros.
         """
         self.encoded = encoded
         self.pad_id = pad_id
@@ -70,5 +71,14 @@ class Collator:
     def __call__(self, rows: list[int]) -> dict[str, torch.Tensor]:
         """One batch: token ids, their mask and the targets."""
         batch = pad([self.encoded[row] for row in rows], self.pad_id)
-        batch.update({name: values[rows] for name, values in self.targets.items()})
+        length = batch["input_ids"].shape[1]
+        for name, values in self.targets.items():
+            batch[name] = (
+                _filled_up([values[row] for row in rows], length) if isinstance(values, list) else values[rows]
+            )
         return {name: torch.from_numpy(values) for name, values in batch.items()}
+
+
+def _filled_up(values: list[np.ndarray], length: int) -> np.ndarray:
+    """Numbers a token as one array ``(rows, length)``, with zeros at padding."""
+    return np.stack([np.pad(row, (0, length - len(row))) for row in values])

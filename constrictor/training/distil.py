@@ -1,48 +1,37 @@
-"""Distil a student from teachers' cached logits, and from a live teacher's insides, on labelled and unlabelled text."""
+"""Distil a student from teachers' cached outputs, and from an online teacher's intermediate representations."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 from constrictor.models.manifest import Manifest, read_manifest
 from constrictor.study.steps.distil import Distil, StudentLayers
-from constrictor.training.lessons import Lesson, learn
+from constrictor.study.training_plan import TrainingPlan
 from constrictor.training.node import Node, TaskFolder
-from constrictor.training.tuning import Start, TrainableModel
+from constrictor.training.run import Training
+from constrictor.training.tuning import Initialization, TrainableModel
 
 
 def distil(
-    settings: Distil, teacher: Path, student: Path, lessons: Sequence[Lesson], task: TaskFolder, node: Node
+    settings: Distil, teacher: Path, student: Path, plan: TrainingPlan, task: TaskFolder, node: Node
 ) -> Manifest:
-    """Train a student on a mixture of soft targets and labels, and save the epoch that is best on validation.
+    """Train a student on soft targets and labels, and save the epoch that is best on validation.
 
     Args:
         settings: the step.
-        teacher: the teacher's artifact; opened only where its hidden states or attention are copied.
+        teacher: the teacher's artifact, whose lineage the student continues.
         student: where the student starts: the teacher's folder if it keeps layers of it, else a fetched checkpoint.
-        lessons: what to read.
+        plan: the training sets with the teachers' outputs, and the online teacher if one is needed.
         task: the prepared task.
         node: where to work.
 
     Raises:
-        ConstrictorError: if a model is damaged, the student does not fit the task, a lesson's files disagree, the
-            teacher's insides cannot be copied, or the disk is full.
+        ConstrictorError: if a model is damaged, the student does not fit the task, files of the plan disagree, the
+            teacher's intermediate representations do not correspond, or the disk is full.
     """
     before = read_manifest(teacher)
     read_manifest(student)  # refuses one that is damaged
     layers = settings.student.layers if isinstance(settings.student, StudentLayers) else None
-    trainable = TrainableModel(Start.of(student, task.manifest, node.seed, layers), settings)
-    trained = learn(
-        trainable.model,
-        settings,
-        tokenizer=task.tokenizer(student),
-        lessons=lessons,
-        soft_targets=settings,
-        start=student,
-        task=task,
-        node=node,
-        epochs=settings.epochs,
-        teacher=teacher,
-    )
-    return trainable.save(before, settings, trained, node)
+    trainable = TrainableModel(Initialization(student, task.kind, node.seed, layers), settings)
+    training = Training(trainable.model, student, task.kind.tokenizer(student), settings, settings.epochs, plan)
+    return trainable.save(before, settings, training.run(task, node), node)

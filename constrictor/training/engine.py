@@ -8,18 +8,17 @@ newest whole checkpoint, smaller passes where memory does not suffice, and progr
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
 import torch
 from transformers import PreTrainedModel, PrinterCallback, TrainerCallback
 
-from constrictor.data.batching import Encoded
 from constrictor.errors import ConstrictorError
 from constrictor.files.exclusive_lock import exclusive_lock
 from constrictor.files.writing import empty_folder, named_disk_errors, write_text
+from constrictor.models.head import Head
 from constrictor.progress import log
 from constrictor.study.settings import canonical_json
 from constrictor.study.steps.step import Optimisation
@@ -27,6 +26,7 @@ from constrictor.training.batches import Collator, LengthBuckets, Rows
 from constrictor.training.callbacks import AfterStep, Checkpoints, EpochOrder, Progress
 from constrictor.training.checkpoints import code_refused, newest_checkpoint
 from constrictor.training.cost import Meter
+from constrictor.training.data import TrainingData
 from constrictor.training.device import prepare_for_training
 from constrictor.training.memory import cut_finer, free, is_out_of_memory
 from constrictor.training.state import count_weights, load_state, save_state
@@ -36,21 +36,6 @@ from constrictor.training.weight_average import WeightAverage
 
 TRAINED_ONLY = 1e-9
 """An epoch just above 0: the weights as they are before a training do not compete."""
-
-
-@dataclass(frozen=True)
-class TrainingData:
-    """What a model is trained on.
-
-    Attributes:
-        encoded: every row in tokens.
-        pad_id: id of the padding token.
-        targets: arrays with one entry a row, handed to the loss: ``labels``, ``teacher_logits``.
-    """
-
-    encoded: Encoded
-    pad_id: int
-    targets: dict[str, np.ndarray] = field(default_factory=dict)
 
 
 class Trained(NamedTuple):
@@ -85,6 +70,7 @@ class _Training:
     loss: Loss
     validate: Callable[[PreTrainedModel], dict[str, float]]
     settings: Optimisation
+    head: Head
     epochs: int
     seed: int
     metric: str
@@ -112,6 +98,7 @@ class _Training:
             callbacks=callbacks,
             order=order,
             loss=self.loss,
+            head=self.head,
         )
         trainer.remove_callback(PrinterCallback)  # ours say it in words
         if trainer.args.report_to:
@@ -151,6 +138,7 @@ def train(
     validate: Callable[[PreTrainedModel], dict[str, float]],
     settings: Optimisation,
     *,
+    head: Head,
     epochs: int,
     seed: int,
     metric: str,
@@ -163,11 +151,12 @@ def train(
 
     Args:
         model: the model; it stays on the device that the trainer chooses.
-        data: the training rows.
-        loss: maps logits and targets to one loss a row.
+        data: the training data.
+        loss: maps outputs and the batch to one loss a feature.
         validate: computes the validation metrics of the live model.
         settings: learning rate and the like.
-        epochs: passes over the rows.
+        head: the model's head.
+        epochs: passes over the data.
         seed: seed of the order and of dropout.
         metric: the metric of ``validate`` that decides; higher is better.
         checkpoints: folder for checkpoints; it stays, so that a kill before the model is saved costs nothing.
@@ -189,7 +178,7 @@ def train(
             f"'{model.config.model_type}' cannot do without activations: leave out 'gradient_checkpointing'."
         )
     training = _Training(
-        model, data, loss, validate, settings, epochs, seed, metric, checkpoints, competes_from, after_step
+        model, data, loss, validate, settings, head, epochs, seed, metric, checkpoints, competes_from, after_step
     )
     with named_disk_errors(checkpoints):
         checkpoints.mkdir(parents=True, exist_ok=True)

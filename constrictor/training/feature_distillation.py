@@ -7,7 +7,7 @@ student while that is trained, so that optimiser and checkpoints hold it, and is
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -19,7 +19,7 @@ from constrictor.models.model_inputs import inputs_of
 from constrictor.study.steps.feature_distillation import Matching
 from constrictor.training.features import AttentionMaps, HiddenStates, Insides
 
-MatchingLoss = Callable[[dict[str, Tensor]], Tensor]
+MatchingLoss = Callable[[Mapping[str, Tensor]], Tensor]
 """Maps a batch, after the student has computed it, to ``(batch,)`` losses."""
 
 _PROJECTIONS = "matching_projections"
@@ -49,7 +49,7 @@ def matching(
         student.add_module(_PROJECTIONS, hidden.projections)
     teacher.requires_grad_(False).eval()
 
-    def loss(batch: dict[str, Tensor]) -> Tensor:
+    def loss(batch: Mapping[str, Tensor]) -> Tensor:
         mask = batch["attention_mask"]
         if teacher.device != mask.device:
             teacher.to(mask.device)  # type: ignore[arg-type]

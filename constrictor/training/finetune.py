@@ -1,4 +1,4 @@
-"""Fine-tune a classifier on a task's labels."""
+"""Fine-tune a model on a task's labels."""
 
 from __future__ import annotations
 
@@ -6,17 +6,19 @@ from pathlib import Path
 
 from constrictor.models.manifest import Manifest, read_manifest
 from constrictor.study.steps.finetune import Finetune
-from constrictor.training.lessons import Lesson, learn
+from constrictor.study.training_plan import TrainingPlan
 from constrictor.training.node import Node, TaskFolder
-from constrictor.training.tuning import Start, TrainableModel
+from constrictor.training.run import Training
+from constrictor.training.tuning import Initialization, TrainableModel
 
 
-def finetune(settings: Finetune, start: Path, task: TaskFolder, node: Node) -> Manifest:
-    """Train with cross-entropy and save the epoch that is best on validation.
+def finetune(settings: Finetune, start: Path, plan: TrainingPlan, task: TaskFolder, node: Node) -> Manifest:
+    """Train on the labels and save the epoch that is best on validation.
 
     Args:
         settings: the step.
         start: folder of the model to start from: a fetched checkpoint or a parent's artifact.
+        plan: the training sets.
         task: the prepared task.
         node: where to work.
 
@@ -24,16 +26,8 @@ def finetune(settings: Finetune, start: Path, task: TaskFolder, node: Node) -> M
         ConstrictorError: if the model does not fit the task, an adapter does not fit the model, or the disk is full.
     """
     before = read_manifest(start)
-    trainable = TrainableModel(Start.of(start, task.manifest, node.seed, settings.layers, settings.new_head), settings)
-    trained = learn(
-        trainable.model,
-        settings,
-        tokenizer=task.tokenizer(start),
-        lessons=[Lesson(task.folder / "train.parquet")],
-        soft_targets=None,
-        start=start,
-        task=task,
-        node=node,
-        epochs=settings.epochs,
+    trainable = TrainableModel(
+        Initialization(start, task.kind, node.seed, settings.layers, settings.new_head), settings
     )
-    return trainable.save(before, settings, trained, node)
+    training = Training(trainable.model, start, task.kind.tokenizer(start), settings, settings.epochs, plan)
+    return trainable.save(before, settings, training.run(task, node), node)

@@ -9,15 +9,13 @@ import hashlib
 import shutil
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from constrictor.data.batching import predict_logits
-from constrictor.data.examples import UNLABELLED, read_examples
-from constrictor.data.lengths import length_summary, spell_cut
+from constrictor.data.batching import predict_outputs
+from constrictor.data.examples import read_examples
+from constrictor.data.lengths import format_lengths, length_summary
 from constrictor.data.tokenization import Tokenizer
 from constrictor.files.hashes import sha256_of
 from constrictor.files.writing import write_json
@@ -26,14 +24,15 @@ from constrictor.models.manifest import Manifest, installed_versions
 from constrictor.models.tokenizer_files import copy_tokenizer, replace_tokenizer
 from constrictor.progress import announce, log, spell_seconds
 from constrictor.study.settings import Settings
+from constrictor.tasks.kind import Kind
 from constrictor.tasks.manifest import TaskManifest, read_task
-from constrictor.tasks.registry import problem_of
+from constrictor.tasks.registry import kind_of
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
     from constrictor.training.engine import Trained
-    from constrictor.training.tuning import Kept
+    from constrictor.training.tuning import AdapterCheckpoint
 
 
 @dataclass(frozen=True)
@@ -74,7 +73,7 @@ class Node:
         manifest: Manifest,
         trained: Trained | None,
         tokenizer: str | None = None,
-        kept: Kept | None = None,
+        kept: AdapterCheckpoint | None = None,
     ) -> Manifest:
         """Write ``training.json`` and, last, the artifact.
 
@@ -87,7 +86,7 @@ class Node:
             kept: the adapter that is written in the model's place.
         """
         from constrictor.models.adapter import save_adapter
-        from constrictor.models.torch_model import count_parameters, save_classifier
+        from constrictor.models.torch_model import count_parameters, save_model
         from constrictor.models.widths import note_shape
 
         self.write_training(trained)
@@ -99,7 +98,7 @@ class Node:
                 save_adapter(kept.config, kept.weights, record.base, model.config, staging)
                 copy_tokenizer(tokenizer_from, staging)
             else:
-                save_classifier(model, tokenizer_from, staging)
+                save_model(model, tokenizer_from, staging)
             if tokenizer is not None:
                 replace_tokenizer(staging, tokenizer)
             sealed = seal(
@@ -146,41 +145,40 @@ class TaskFolder:
     folder: Path
 
     @property
+    def file(self) -> Path:
+        """The task's manifest."""
+        return self.folder / "manifest.json"
+
+    @cached_property
     def manifest(self) -> TaskManifest:
         """What the task is."""
-        return read_task(self.folder / "manifest.json")
+        return read_task(self.file)
 
-    @property
-    def no_label(self) -> np.ndarray:
-        """What stands for the label of an example that has none, of the shape that the task's labels have."""
-        labelled = self.manifest
-        if labelled.kind == "classification":
-            return np.array(UNLABELLED, np.int64)
-        return np.full(len(labelled.labels) if labelled.kind == "multilabel" else (), np.nan, np.float32)
+    @cached_property
+    def kind(self) -> Kind:
+        """The kind of the task."""
+        return kind_of(self.manifest.task)
 
-    def tokenizer(self, folder: Path, text: str | None = None) -> Tokenizer:
-        """A model's tokenizer, which cuts texts as the task wants it.
-
-        Args:
-            folder: the model's folder.
-            text: content to read instead of the folder's ``tokenizer.json``.
-        """
-        manifest = self.manifest
-        return Tokenizer(folder, manifest.max_length, text, truncation=manifest.truncation)
-
-    def validator(self, tokenizer: Tokenizer, metric: str) -> Callable[[PreTrainedModel], dict[str, float]]:
-        """A function that gives a live model's loss and metric on the validation examples."""
+    def validator(self, tokenizer: Tokenizer) -> Callable[[PreTrainedModel], dict[str, float]]:
+        """A function that computes a model's loss and metric on the validation examples."""
         from constrictor.models.device import has_native_bf16
         from constrictor.runtimes.torch import forward
 
+        kind, metric = self.kind, self.manifest.metric
         examples = read_examples(self.folder / "validation.parquet")
-        encoded = tokenizer.encode(examples.texts)
-        problem = problem_of(self.manifest.kind, self.manifest.labels)
-        log.info("validation: %s", spell_cut(length_summary(tokenizer, examples.texts)))
+        features = kind.encode(tokenizer, examples.texts)
+        targets = kind.targets(features, examples.labels)
+        measure = kind.measures[metric]
+        lengths = length_summary(features.lengths, tokenizer.max_length, kind.longer_inputs)
+        log.info("validation: %s", format_lengths(lengths))
 
         def validate(model: PreTrainedModel) -> dict[str, float]:
-            predict = partial(forward, model, bf16=has_native_bf16())
-            found = problem.evaluate(predict_logits(predict, encoded, tokenizer.pad_id), examples.labels)
-            return {name: found[name] for name in (metric, "loss")}
+            predict = partial(forward, model, head=kind.head, bf16=has_native_bf16())
+            raw = predict_outputs(predict, features.encoded, tokenizer.pad_id, per_token=kind.per_token)
+            predictions = kind.predict(kind.decode(raw, features, examples.texts))
+            return {
+                metric: measure.of(examples.labels, predictions),
+                "loss": float(kind.losses(raw, targets).mean()),
+            }
 
         return validate

@@ -1,90 +1,83 @@
-"""What a training minimises: the loss of a kind of problem, and what is copied of a teacher's insides."""
+"""What a training minimises: the losses of the task's kind, and feature distillation where there is an online teacher."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from torch import Tensor
-from transformers import PreTrainedModel
 
-from constrictor.data.tokenization import Tokenizer
 from constrictor.errors import ConstrictorError
 from constrictor.models.manifest import read_manifest
-from constrictor.models.torch_model import load_classifier
+from constrictor.models.torch_model import load_model
 from constrictor.study.steps.distil import SoftTargets
-from constrictor.study.steps.step import Optimisation
+from constrictor.tasks.kind import KindModel, Outputs
+from constrictor.training.data import TEACHER
 from constrictor.training.device import arithmetic, this_device
 from constrictor.training.feature_distillation import matching
-from constrictor.training.losses import LABEL_LOSSES, LOGIT_LOSSES, distillation_loss, label_loss
 from constrictor.training.node import Node, TaskFolder
 from constrictor.training.schedules import value_at
 from constrictor.training.trainer import Loss
 
+if TYPE_CHECKING:
+    from constrictor.training.run import Training
 
-def loss_of(kind: str, soft_targets: SoftTargets | None, weights: Tensor | None = None) -> Loss:
-    """The loss of the logits: the mixture with what a teacher says, or that of the labels where there is no teacher.
+
+def output_loss(losses: KindModel, soft_targets: SoftTargets | None, weights: Tensor | None = None) -> Loss:
+    """The loss of a model's outputs: that of the labels, or its mixture with that of a teacher's outputs.
+
+    ``alpha * teacher + (1 - alpha) * labels``: the convention is that ``alpha`` weighs the *teacher*. An example without a
+    label keeps the first term alone, unchanged in weight, so that unlabelled examples count no more than labelled ones.
 
     Args:
-        kind: the kind of problem.
-        soft_targets: how teacher and labels are mixed; None where labels teach alone.
-        weights: ``(classes,)`` factors of the classes' label losses; None for ones.
+        losses: those of the task's kind.
+        soft_targets: how teacher and labels are weighed; None for labels alone.
+        weights: factors of the label losses.
     """
-    of_labels = LABEL_LOSSES[kind] if weights is None else partial(label_loss, weights=weights)
     if soft_targets is None:
-        return lambda logits, batch: of_labels(logits, batch["labels"])
+        return lambda outputs, batch: losses.label_loss(outputs, batch, weights)
     alpha, temperature = soft_targets.alpha, soft_targets.temperature
-    of_teacher = LOGIT_LOSSES[kind][soft_targets.loss]
+    of_teacher = losses.DISTILLATION_LOSSES[soft_targets.loss]
 
-    def loss(logits: Tensor, batch: dict[str, Tensor]) -> Tensor:
+    def loss(outputs: Outputs, batch: Outputs) -> Tensor:
         done = float(batch["done"])
-        now = value_at(alpha, done), value_at(temperature, done)
-        return distillation_loss(logits, batch["labels"], batch["teacher_logits"], *now, of_teacher, of_labels)
+        share = value_at(alpha, done)
+        teacher = {name.removeprefix(TEACHER): values for name, values in batch.items() if name.startswith(TEACHER)}
+        distilled = of_teacher(outputs, teacher, batch, value_at(temperature, done))
+        return share * distilled + (1 - share) * losses.label_loss(outputs, batch, weights)
 
     return loss
 
 
 @contextmanager
-def with_insides(
-    of_logits: Loss,
-    model: PreTrainedModel,
-    settings: Optimisation,
-    *,
-    tokenizer: Tokenizer,
-    soft_targets: SoftTargets | None,
-    teacher: Path | None,
-    task: TaskFolder,
-    node: Node,
+def with_features(
+    of_outputs: Loss, training: Training, teacher: Path | None, task: TaskFolder, node: Node
 ) -> Iterator[Loss]:
-    """The loss of the logits, and beside it that of the insides where a teacher computes along.
+    """The loss of the outputs, and beside it feature distillation from an online teacher.
 
     Args:
-        of_logits: the loss of the logits.
-        model: the student.
-        settings: the step.
-        tokenizer: the student's tokenizer.
-        soft_targets: what is copied of the teacher.
-        teacher: the teacher's artifact; None where only its logits are needed, and nothing of it is opened.
+        of_outputs: the loss of the outputs.
+        training: the training; its model is the student.
+        teacher: the teacher's artifact; None where only its outputs are needed, and nothing of it is opened.
         task: the prepared task.
         node: where to work.
 
     Raises:
-        ConstrictorError: if the two have different tokenizers, or their insides do not correspond.
+        ConstrictorError: if the two have different tokenizers, or their layers do not correspond.
     """
-    if soft_targets is None or teacher is None:
-        yield of_logits
+    settings = training.plan.soft_targets
+    if settings is None or teacher is None:
+        yield of_outputs
         return
-    labelled = task.manifest
-    if not tokenizer.agrees_with(task.tokenizer(teacher)):
+    if not training.tokenizer.agrees_with(task.kind.tokenizer(teacher)):
         raise ConstrictorError(
             f"the student's tokenizer is not that of the teacher in {teacher}, so their tokens do not correspond. Leave "
             "'hidden' and 'attention' out (logits need no common tokenizer), or take a student with the teacher's tokenizer."
         )
     read_manifest(teacher)  # refuses one that is damaged
-    master = load_classifier(teacher, labelled.labels, labelled.max_length)
-    with matching(
-        soft_targets, model, master, bf16=arithmetic(settings.precision, this_device()).bf16, seed=node.seed
-    ) as of_insides:
-        yield lambda logits, batch: of_logits(logits, batch) + of_insides(batch)
+    online = load_model(teacher, task.kind.head, task.manifest.task.max_length)
+    bf16 = arithmetic(training.settings.precision, this_device()).bf16
+    with matching(settings, training.model, online, bf16=bf16, seed=node.seed) as of_features:
+        yield lambda outputs, batch: of_outputs(outputs, batch) + of_features(batch)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,15 +11,17 @@ from torch import Tensor
 from transformers import PreTrainedModel, Trainer, TrainingArguments
 from transformers.utils import SAFE_WEIGHTS_NAME
 
+from constrictor.models.head import Head
 from constrictor.models.model_inputs import inputs_of
+from constrictor.runtimes.torch import outputs_of
 from constrictor.study.steps.step import Optimisation
 from constrictor.training.batches import LengthBuckets
 from constrictor.training.device import arithmetic, this_device
 from constrictor.training.state import save_state
 from constrictor.training.trackers import wanted_trackers
 
-Loss = Callable[[Tensor, dict[str, Tensor]], Tensor]
-"""Maps logits ``(batch, outputs)`` and the batch to ``(batch,)`` losses.
+Loss = Callable[[Mapping[str, Tensor], Mapping[str, Tensor]], Tensor]
+"""Maps a model's outputs by name, each ``(batch, ...)``, and the batch to ``(batch,)`` losses.
 
 The batch has ``input_ids``, ``attention_mask``, of pairs ``token_type_ids``, the targets and, as ``done``, the share of the
 optimiser steps that are done.
@@ -75,10 +77,11 @@ def arguments(settings: Optimisation, epochs: int, seed: int, checkpoints: Path,
 class EngineTrainer(Trainer):
     """The trainer with our order of examples and our loss."""
 
-    def __init__(self, *, order: LengthBuckets, loss: Loss, **kwargs: Any) -> None:
+    def __init__(self, *, order: LengthBuckets, loss: Loss, head: Head, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self._order = order
         self._loss = loss
+        self._head = head
         # Our loss is a mean over the batch, so the trainer has to divide by the number of accumulated batches.
         self.model_accepts_loss_kwargs = False
 
@@ -94,8 +97,8 @@ class EngineTrainer(Trainer):
     def compute_loss(
         self, model: Any, inputs: dict[str, Tensor], return_outputs: bool = False, num_items_in_batch: Any = None
     ) -> Tensor:
-        """Mean of the rows' losses."""
+        """Mean of the features' losses."""
         assert isinstance(self.model, PreTrainedModel)
-        logits = model(**inputs_of(self.model, inputs)).logits.float()
+        outputs = outputs_of(model, inputs_of(self.model, inputs), self._head)
         done = torch.tensor(self.state.global_step / self.state.max_steps, dtype=torch.float64)
-        return self._loss(logits, {**inputs, "done": done}).mean()
+        return self._loss(outputs, {**inputs, "done": done}).mean()

@@ -16,11 +16,10 @@ from constrictor.models.adapter import base_digest, fold
 from constrictor.models.architecture import encoder_linears, keep_layers
 from constrictor.models.manifest import AdapterRecord, Manifest, read_manifest
 from constrictor.models.quantized.nf4 import round_to_nf4
-from constrictor.models.torch_model import load_classifier
+from constrictor.models.torch_model import load_model
 from constrictor.study.settings import Settings
 from constrictor.study.steps.adapter import Adapter, Tuning
-from constrictor.study.text_processing import Truncation
-from constrictor.tasks.manifest import TaskManifest
+from constrictor.tasks.kind import Kind
 from constrictor.training.targets import head_modules, target_modules
 
 if TYPE_CHECKING:
@@ -29,35 +28,22 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Start:
+class Initialization:
     """What a training starts from.
 
     Attributes:
         folder: the model's.
-        labels: the task's classes.
-        max_length: longest input in tokens.
+        kind: the kind of the task.
         seed: seed of a new head and of an adapter.
         layers: layers that are kept; None for all.
         new_head: replace a head that is there.
-        kind: the kind of problem.
-        truncation: what stays of a longer text.
     """
 
     folder: Path
-    labels: list[str]
-    max_length: int
+    kind: Kind
     seed: int
     layers: list[int] | None = None
     new_head: bool = False
-    kind: str = "classification"
-    truncation: Truncation = "head"
-
-    @classmethod
-    def of(
-        cls, folder: Path, task: TaskManifest, seed: int, layers: list[int] | None = None, new_head: bool = False
-    ) -> Start:
-        """What a training for a task starts from."""
-        return cls(folder, task.labels, task.max_length, seed, layers, new_head, task.kind, task.truncation)
 
     def open(self) -> PreTrainedModel:
         """The model as it is before the training.
@@ -65,16 +51,15 @@ class Start:
         Raises:
             ConstrictorError: if it does not fit the task, or has no such layers.
         """
-        model = load_classifier(
-            self.folder, self.labels, self.max_length, seed=self.seed, new_head=self.new_head, kind=self.kind
-        )
+        max_length = self.kind.record.max_length
+        model = load_model(self.folder, self.kind.head, max_length, seed=self.seed, new_head=self.new_head)
         if self.layers:
             keep_layers(model, self.layers)
         return model
 
 
 @dataclass(frozen=True)
-class Kept:
+class AdapterCheckpoint:
     """An adapter that is saved by itself.
 
     Attributes:
@@ -87,7 +72,7 @@ class Kept:
     config: Any
     weights: dict[str, Tensor]
     nf4: list[str]
-    start: Start
+    start: Initialization
 
     def record(self, folder: Path) -> AdapterRecord:
         """What the manifest in a folder says about the base."""
@@ -107,7 +92,7 @@ class TrainableModel:
         model: what the engine trains.
     """
 
-    def __init__(self, start: Start, settings: Tuning) -> None:
+    def __init__(self, start: Initialization, settings: Tuning) -> None:
         """Open the model, freeze what is not trained and put in the adapter.
 
         Raises:
@@ -116,13 +101,13 @@ class TrainableModel:
         self.model = start.open()
         self._start, self._adapter = start, settings.adapter
         if settings.adapter is not None:
-            self._nf4, self._wrapped = _put_in(settings.adapter, self.model, start.seed)
+            self._nf4, self._wrapped = _put_in(settings.adapter, self.model, start)
         elif settings.train == "head":
             self.model.requires_grad_(False)
             for name in head_modules(self.model):
                 self.model.get_submodule(name).requires_grad_(True)
 
-    def finish(self) -> tuple[PreTrainedModel, Kept | None]:
+    def finish(self) -> tuple[PreTrainedModel, AdapterCheckpoint | None]:
         """The plain model that the training made, in float32, and its adapter if that is to be saved by itself.
 
         An adapter is added to weights that are read anew, which is what happens when one that was kept is opened: both
@@ -138,7 +123,7 @@ class TrainableModel:
         base = self._start.open()
         round_to_nf4(base, self._nf4)
         merged = fold(base, config, weights)
-        return merged, None if self._adapter.merge else Kept(config, weights, self._nf4, self._start)
+        return merged, None if self._adapter.merge else AdapterCheckpoint(config, weights, self._nf4, self._start)
 
     def save(self, before: Manifest, settings: Settings, trained: Trained, node: Node) -> Manifest:
         """Save what the training made.
@@ -149,20 +134,13 @@ class TrainableModel:
             trained: what came of the training.
             node: where to work.
         """
-        model, kept = self.finish()
+        model, adapter = self.finish()
         start = self._start
-        manifest = before.descend(
-            node.step,
-            settings,
-            labels=start.labels,
-            max_length=start.max_length,
-            truncation=start.truncation,
-            seed=node.seed,
-        )
-        return node.save(model, start.folder, manifest, trained, kept=kept)
+        manifest = before.descend(node.step, settings, task=start.kind.record, seed=node.seed)
+        return node.save(model, start.folder, manifest, trained, kept=adapter)
 
 
-def _put_in(settings: Adapter, model: PreTrainedModel, seed: int) -> tuple[list[str], Any]:
+def _put_in(settings: Adapter, model: PreTrainedModel, start: Initialization) -> tuple[list[str], Any]:
     """Put an adapter into a model, in place: names of the layers in NF4, and the model as peft sees it."""
     from peft import LoraConfig, get_peft_model
 
@@ -173,7 +151,7 @@ def _put_in(settings: Adapter, model: PreTrainedModel, seed: int) -> tuple[list[
 
         nf4 = quantize_base(model, encoder_linears(model))
     config = LoraConfig(
-        task_type="SEQ_CLS",
+        task_type=start.kind.head.peft_task,
         r=settings.rank,
         lora_alpha=settings.alpha,
         lora_dropout=settings.dropout,
@@ -181,7 +159,7 @@ def _put_in(settings: Adapter, model: PreTrainedModel, seed: int) -> tuple[list[
         modules_to_save=sorted({name.rpartition(".")[2] for name in head_modules(model)}),
         fan_in_fan_out=isinstance(model.get_submodule(targets[0]), Conv1D),
     )
-    torch.manual_seed(seed)
+    torch.manual_seed(start.seed)
     model.is_loaded_in_4bit = bool(nf4)  # type: ignore[assignment]  # peft asks for it; the trainer would refuse it
     wrapped = get_peft_model(model, config)
     del model.is_loaded_in_4bit

@@ -5,13 +5,14 @@ from pathlib import Path
 
 import pytest
 import torch
+from heads import load_classifier
 from safetensors.numpy import load_file, save_file
 from transformers import AutoConfig, AutoModelForSequenceClassification
 
 from constrictor.errors import ConstrictorError
 from constrictor.models.manifest import read_manifest
 from constrictor.models.source import fetch_model
-from constrictor.models.torch_model import load_classifier, longest_input
+from constrictor.models.torch_model import longest_input
 from constrictor.study.sources import HubModel, LocalModel, PackageModel
 
 

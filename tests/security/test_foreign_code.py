@@ -7,10 +7,10 @@ import shutil
 from pathlib import Path
 
 import pytest
+from heads import load_classifier
 
 from constrictor.errors import ConstrictorError
 from constrictor.models.source import fetch_model
-from constrictor.models.torch_model import load_classifier
 from constrictor.study.sources import LocalModel
 
 AUTO_MAP = {name: f"code.{name}" for name in ("AutoConfig", "AutoModel", "AutoModelForSequenceClassification")}

@@ -5,6 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from constrictor.training.losses import label_loss
+from heads import load_classifier
 from little import damage
 from transformers import BertForSequenceClassification
 from transformers.models.bert.modeling_bert import BertIntermediate
@@ -13,12 +15,10 @@ from constrictor.data.examples import read_examples
 from constrictor.data.tokenization import Tokenizer
 from constrictor.errors import ConstrictorError
 from constrictor.files.exclusive_lock import exclusive_lock
-from constrictor.models.torch_model import load_classifier
 from constrictor.study.steps.step import Optimisation
 from constrictor.training import callbacks, engine, trackers
 from constrictor.training.checkpoints import mark_whole, newest_checkpoint
 from constrictor.training.engine import Trained, TrainingData, train
-from constrictor.training.losses import label_loss
 from constrictor.training.node import TaskFolder
 from constrictor.training.trackers import VARIABLE
 from constrictor.training.trainer import arguments

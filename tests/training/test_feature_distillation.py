@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 import tokenizers
 import torch
+from constrictor.training.lessons import Lesson, lesson_data
+from heads import load_classifier
 from safetensors.torch import load_file
 from transformers import BertConfig, BertModel
 
@@ -17,14 +19,12 @@ from constrictor.errors import ConstrictorError
 from constrictor.evaluation.teacher_outputs import teacher_outputs
 from constrictor.models.manifest import read_manifest
 from constrictor.models.source import fetch_model
-from constrictor.models.torch_model import load_classifier
 from constrictor.study.sources import LocalModel
 from constrictor.study.steps.distil import Distil, SoftTargets
 from constrictor.study.steps.prune import Structured
 from constrictor.training import objective as objective_module
 from constrictor.training.distil import distil
 from constrictor.training.feature_distillation import matching
-from constrictor.training.lessons import Lesson, lesson_data
 from constrictor.training.node import Node, TaskFolder
 
 LABELS = ["bad", "good"]

@@ -5,6 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from constrictor.training.lessons import Lesson, lesson_data
+from constrictor.training.losses import distillation_loss
+from heads import load_classifier
 from safetensors.torch import load_file, save_file
 
 from constrictor.data.examples import read_examples
@@ -15,14 +18,11 @@ from constrictor.evaluation.teacher_outputs import teacher_outputs
 from constrictor.models.architecture import keep_layers
 from constrictor.models.manifest import read_manifest
 from constrictor.models.source import fetch_model
-from constrictor.models.torch_model import load_classifier
 from constrictor.study.sources import LocalModel
 from constrictor.study.steps.distil import Distil
 from constrictor.study.steps.finetune import Finetune
 from constrictor.training.distil import distil
 from constrictor.training.finetune import finetune
-from constrictor.training.lessons import Lesson, lesson_data
-from constrictor.training.losses import distillation_loss
 from constrictor.training.node import Node, TaskFolder
 from constrictor.training.objective import loss_of
 

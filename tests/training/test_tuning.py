@@ -6,6 +6,8 @@ from pathlib import Path
 import bitsandbytes
 import pytest
 import torch
+from constrictor.training.lessons import Lesson
+from heads import load_classifier
 from little import damage
 from pydantic import ValidationError
 from safetensors.torch import load_file
@@ -17,7 +19,6 @@ from constrictor.evaluation.teacher_outputs import teacher_outputs
 from constrictor.models.adapter import fold
 from constrictor.models.manifest import read_manifest
 from constrictor.models.quantized.bitsandbytes import quantize_base
-from constrictor.models.torch_model import load_classifier
 from constrictor.runtimes.load import load
 from constrictor.study.steps.adapter import Adapter, Tuning
 from constrictor.study.steps.distil import Distil
@@ -25,7 +26,6 @@ from constrictor.study.steps.finetune import Finetune
 from constrictor.training import callbacks, engine
 from constrictor.training.distil import distil
 from constrictor.training.finetune import finetune
-from constrictor.training.lessons import Lesson
 from constrictor.training.node import Node, TaskFolder
 from constrictor.training.targets import head_modules, target_modules
 from constrictor.training.tuning import Start, TrainableModel

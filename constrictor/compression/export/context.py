@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from constrictor.data.batching import Batch, Encoded, Text, predict_logits
-from constrictor.data.tokenization import Tokenizer
+from constrictor.data.batching import RawOutputs, Text, predict_outputs
 from constrictor.models.manifest import Manifest
+from constrictor.runtimes.load import Predict
 from constrictor.study.steps.export import Export
+from constrictor.tasks.kind import Features, Kind
+from constrictor.tasks.registry import kind_of
 
 Changes = dict[str, Any]
-"""Fields of the manifest that a writer changes: `details`, `versions` and, if need be, `precision` or `max_length`."""
+"""Fields of the manifest that a writer changes: `details`, `versions` and, if need be, `precision` or `task`."""
 
 
 @dataclass(frozen=True)
@@ -25,22 +25,28 @@ class ExportContext:
     Attributes:
         settings: the step.
         parent: the artifact to export.
-        before: its manifest.
-        texts: real texts to compare the two on.
+        before: its manifest; the longest input is that of the exported model.
+        inputs: real inputs to compare the two on.
         staging: folder to write the new artifact's files to.
     """
 
     settings: Export
     parent: Path
     before: Manifest
-    texts: list[Text]
+    inputs: list[Text]
     staging: Path
 
-    def encode(self, max_length: int) -> tuple[Encoded, int]:
-        """The texts in tokens, cut to a length, and the id of the padding token."""
-        tokenizer = Tokenizer(self.parent, max_length, truncation=self.before.truncation)
-        return tokenizer.encode(self.texts), tokenizer.pad_id
+    @cached_property
+    def kind(self) -> Kind:
+        """The kind of the task."""
+        return kind_of(self.before.trained_for())
 
-    def logits(self, predict: Callable[[Batch], np.ndarray]) -> np.ndarray:
-        """What a model says about the texts, ``(texts, classes)``."""
-        return predict_logits(predict, *self.encode(self.before.trained_for()[1]))
+    @cached_property
+    def features(self) -> Features:
+        """The inputs as features."""
+        return self.kind.encode(self.kind.tokenizer(self.parent), self.inputs)
+
+    def outputs(self, predict: Predict) -> RawOutputs:
+        """A model's outputs for the inputs."""
+        pad_id = self.kind.tokenizer(self.parent).pad_id
+        return predict_outputs(predict, self.features.encoded, pad_id, per_token=self.kind.per_token)

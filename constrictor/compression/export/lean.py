@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from constrictor.compression.export.encoder_parts import EncoderParts, LayerParts, take_apart
+from constrictor.models.head import Head
 
 
 class LeanClassifier(nn.Module):
@@ -21,6 +22,7 @@ class LeanClassifier(nn.Module):
     def __init__(
         self,
         model: PreTrainedModel,
+        head: Head,
         max_length: int,
         *,
         first_token: bool = True,
@@ -31,6 +33,7 @@ class LeanClassifier(nn.Module):
 
         Args:
             model: a float32 classifier.
+            head: its head.
             max_length: longest input in tokens.
             first_token: compute the last layer for the first token only.
             merged: query, key and value as one matrix product.
@@ -42,6 +45,7 @@ class LeanClassifier(nn.Module):
         super().__init__()
         parts = take_apart(model)
         self.model = model  # owns what is shared
+        self.outputs = head.outputs
         self.embeddings = _Embeddings(parts, max_length, typed)
         self.layers = nn.ModuleList(
             _Layer(layer, parts.head_size, merged, first_token and layer is parts.layers[-1]) for layer in parts.layers

@@ -1,4 +1,4 @@
-"""Write a torch classifier as ONNX."""
+"""Write a torch model as ONNX."""
 
 from __future__ import annotations
 
@@ -11,25 +11,31 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
+from constrictor.compression.export.lean import LeanClassifier
 from constrictor.data.batching import TYPES, Encoded
 from constrictor.errors import ConstrictorError
+from constrictor.models.head import Head
 from constrictor.models.model_inputs import has_token_types
 from constrictor.models.onnx_file import save_onnx
 
 
-class PlainClassifier(nn.Module):
-    """A classifier as it is. It maps ids, mask and perhaps token types ``(batch, length)`` to logits ``(batch, classes)``."""
+class PlainModel(nn.Module):
+    """A model as it is. It maps ids, mask and perhaps token types ``(batch, length)`` to its outputs, in their order."""
 
-    def __init__(self, model: PreTrainedModel) -> None:
+    def __init__(self, model: PreTrainedModel, head: Head) -> None:
         super().__init__()
         # Plain attention becomes matrix products that the int8 quantizer knows.
         model.set_attn_implementation("eager")
         self.model = model
+        self.outputs = head.outputs
 
-    def forward(self, input_ids: Tensor, attention_mask: Tensor, token_type_ids: Tensor | None = None) -> Tensor:
-        """Logits of a batch."""
+    def forward(
+        self, input_ids: Tensor, attention_mask: Tensor, token_type_ids: Tensor | None = None
+    ) -> tuple[Tensor, ...]:
+        """Outputs for a batch."""
         types = {} if token_type_ids is None else {TYPES: token_type_ids}  # some models know no such argument
-        return self.model(input_ids=input_ids, attention_mask=attention_mask, **types).logits
+        found = self.model(input_ids=input_ids, attention_mask=attention_mask, **types)
+        return tuple(getattr(found, field) for field in self.outputs.values())
 
 
 def reads_types(model: PreTrainedModel, texts: Encoded) -> bool:
@@ -38,7 +44,7 @@ def reads_types(model: PreTrainedModel, texts: Encoded) -> bool:
 
 
 def export_onnx(
-    model: nn.Module,
+    model: PlainModel | LeanClassifier,
     file: Path,
     opset: int,
     max_length: int,
@@ -46,10 +52,11 @@ def export_onnx(
     *,
     typed: bool = False,
 ) -> None:
-    """Write a classifier as ONNX: its inputs are `input_ids`, `attention_mask` and perhaps `token_type_ids`, its output `logits`.
+    """Write a model as ONNX: its inputs are `input_ids`, `attention_mask` and perhaps `token_type_ids`, its outputs
+    those of the model.
 
     Args:
-        model: maps ids, mask and perhaps token types ``(batch, length)`` to logits ``(batch, classes)``, in float32.
+        model: maps ids, mask and perhaps token types ``(batch, length)`` to outputs ``(batch, ...)`` in float32.
         file: where to write; tensors of a model of more than 2 GB go into `model.onnx.data` beside it.
         opset: version of the operator set.
         max_length: longest input in tokens.
@@ -75,7 +82,7 @@ def export_onnx(
                 dynamo=True,
                 opset_version=opset,
                 input_names=list(inputs),
-                output_names=["logits"],
+                output_names=list(model.outputs),
                 dynamic_shapes=None if shape else (free,) * len(inputs),
                 verbose=False,
             )

@@ -6,10 +6,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from constrictor.compression.export.context import Changes, ExportContext
-from constrictor.compression.export.parity import compare_logits, refuse_difference
+from constrictor.compression.export.parity import compare_outputs, format_agreement, refuse_difference
 from constrictor.errors import ConstrictorError
 from constrictor.models.manifest import installed_versions
 from constrictor.runtimes.onnx import open_session, run_session
@@ -45,12 +43,12 @@ def write_openvino(context: ExportContext) -> Changes:
         raise ConstrictorError(f"{source} cannot be read by OpenVINO: {error}") from None
     compiled = open_openvino(target, context.settings.precision)
     precision = real_precision(compiled)
-    reference = context.logits(partial(run_session, open_session(source)))
-    parity = compare_logits(reference, context.logits(partial(run_openvino, compiled)))
+    reference = context.outputs(partial(run_session, open_session(source)))
+    parity = compare_outputs(reference, context.outputs(partial(run_openvino, compiled)), context)
     if precision == "fp32":
         refuse_difference(parity, context.settings.max_difference, target)
     else:
-        refuse_shift(parity, float(np.std(reference)), target)
+        refuse_shift(parity, target)
     return {
         "precision": precision,
         "details": {"parity": parity, "precision_asked": context.settings.precision},
@@ -58,20 +56,20 @@ def write_openvino(context: ExportContext) -> Changes:
     }
 
 
-def refuse_shift(parity: dict[str, Any], spread: float, file: Path) -> None:
+def refuse_shift(parity: dict[str, Any], file: Path) -> None:
     """Stop when 16-bit arithmetic moves the logits by more than its rounding explains.
 
     Args:
-        parity: what :func:`compare_logits` found.
-        spread: standard deviation of the parent's logits.
+        parity: what :func:`compare_outputs` found.
         file: the model, for the message.
 
     Raises:
         ConstrictorError: saying by how much.
     """
+    spread = parity["spread"]
     if not parity["mean_difference"] <= MAX_SHIFT_BF16 * spread:
         raise ConstrictorError(
             f"{file.name} differs from its parent: logits move by {parity['mean_difference']:.2e} on average where they "
-            f"spread by {spread:.2e} ({parity['equal_predictions']:.1%} equal predictions on {parity['texts']} texts). "
+            f"spread by {spread:.2e}{format_agreement(parity)}. "
             "Set 'precision: fp32'."
         )

@@ -10,11 +10,11 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
-from torch import nn
 from transformers import PreTrainedModel
 
+from constrictor.compression.export.context import ExportContext
 from constrictor.compression.export.lean import LeanClassifier
-from constrictor.compression.export.onnx import PlainClassifier, export_onnx, reads_types
+from constrictor.compression.export.onnx import PlainModel, export_onnx, reads_types
 from constrictor.compression.export.parity import refuse_difference
 from constrictor.compression.export.timing import milliseconds_in_turn, speed_ratio
 from constrictor.compression.quantization.onnx_int8 import to_int8
@@ -32,31 +32,30 @@ MARGIN = 1.02
 Parity = Callable[[Path], dict[str, Any]]
 
 
-def export_fastest(
-    model: PreTrainedModel, settings: Export, folder: Path, max_length: int, texts: Encoded, parity: Parity
-) -> dict[str, Any]:
-    """Write the fastest of: the model as it is, the rewrites with the last layer cut, those with merged matrices too.
+def export_fastest(model: PreTrainedModel, context: ExportContext, parity: Parity) -> dict[str, Any]:
+    """Write the fastest of: the model as it is, the rewrites for the first token, those with merged matrices too.
 
     Args:
-        model: a float32 classifier.
-        settings: the step; `optimize_for` names the precision in which the variants are timed.
-        folder: where `model.onnx` is to lie.
-        max_length: longest input in tokens.
-        texts: real texts in tokens, to make inputs for the timing from.
+        model: a float32 model.
+        context: what is exported; `optimize_for` of its settings names the precision in which the variants are timed.
         parity: compares an ONNX file with the torch model.
 
     Returns:
         Details for the manifest: `parity` of what was kept, and `rewrites`: what was tried and what came of it.
 
     Raises:
-        ConstrictorError: if the export without any rewrite does not say what the torch model says.
+        ConstrictorError: if the export without any rewrite does not compute what the torch model computes.
     """
+    settings, folder, head = context.settings, context.staging, context.kind.head
+    max_length, texts = context.kind.record.max_length, context.features.encoded
     typed = reads_types(model, texts)
-    variants: dict[str, nn.Module] = {"none": PlainClassifier(model)}
+    variants: dict[str, PlainModel | LeanClassifier] = {"none": PlainModel(model, head)}
     rewrites: dict[str, Any] = {}
     try:
-        variants["first token"] = LeanClassifier(model, max_length, typed=typed)
-        variants["first token, merged projections"] = LeanClassifier(model, max_length, typed=typed, merged=True)
+        if not context.kind.reads_first_token:
+            raise ConstrictorError(f"the rewrites are for heads that read the first token only, not for a {head.title}")
+        variants["first token"] = LeanClassifier(model, head, max_length, typed=typed)
+        variants["first token, merged projections"] = LeanClassifier(model, head, max_length, typed=typed, merged=True)
     except ConstrictorError as reason:
         rewrites["reason"] = str(reason)
     with TemporaryDirectory(dir=folder, prefix=".variants") as scratch:

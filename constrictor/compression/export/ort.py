@@ -7,7 +7,7 @@ from functools import partial
 import onnxruntime
 
 from constrictor.compression.export.context import Changes, ExportContext
-from constrictor.compression.export.parity import compare_logits, refuse_difference
+from constrictor.compression.export.parity import compare_outputs, refuse_difference
 from constrictor.models.manifest import installed_versions
 from constrictor.runtimes.onnx import open_session, run_session, session_options, start_session
 
@@ -27,9 +27,10 @@ def write_ort(context: ExportContext) -> Changes:
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_EXTENDED
     options.optimized_model_filepath = str(target)  # its ending decides the format
     start_session(source, options)
-    parity = compare_logits(
-        context.logits(partial(run_session, open_session(source))),
-        context.logits(partial(run_session, open_session(target))),
+    parity = compare_outputs(
+        context.outputs(partial(run_session, open_session(source))),
+        context.outputs(partial(run_session, open_session(target))),
+        context,
     )
     refuse_difference(parity, context.settings.max_difference, target)
     return {"details": {"parity": parity}, "versions": installed_versions("onnxruntime")}

@@ -10,19 +10,17 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Literal, NamedTuple
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 from transformers.pytorch_utils import Conv1D
 
 from constrictor.compression.sample import Sample
-from constrictor.data.examples import UNLABELLED
 from constrictor.errors import ConstrictorError
 from constrictor.models.model_inputs import inputs_of
-from constrictor.models.torch_model import problem_type
 from constrictor.models.widths import Block, Matrix, blocks_of
-from constrictor.training.losses import LABEL_LOSSES
+from constrictor.runtimes.torch import outputs_of
+from constrictor.tasks.registry import model_of
 
 Score = Literal["taylor", "magnitude", "activation"]
 
@@ -38,7 +36,7 @@ def importance_of(model: PreTrainedModel, sample: Sample, score: Score) -> list[
     """Score every head and neuron of a model.
 
     Args:
-        model: a classifier; nothing of it changes.
+        model: the model; nothing of it changes.
         sample: calibration examples.
         score: see :func:`taylor_importance`, :func:`magnitude_importance` and :func:`activation_importance`.
 
@@ -54,22 +52,23 @@ def taylor_importance(model: PreTrainedModel, sample: Sample) -> list[Importance
     The sum is over the tokens of one example, ``a_t`` being a head's context vector or a neuron's activation (Michel et
     al., 2019, equation 2; Molchanov et al., 2019). The loss is that of the labels.
     """
-    if (sample.labels == UNLABELLED).any() or np.isnan(sample.labels).any():
+    if not sample.labelled:
         raise ConstrictorError(
             "the score 'taylor' needs labels, and some calibration examples have none. "
             "Use 'calibration: train', or another 'score'."
         )
 
-    label_loss = LABEL_LOSSES[problem_type(model)]
+    head, losses = sample.kind.head, model_of(sample.kind.record)
     blocks = blocks_of(model)
     totals = [Importance(torch.zeros(block.heads), torch.zeros(block.neurons)) for block in blocks]
     with _recorded_inputs(blocks) as recorded, _evaluating(model):
         for batch in sample.batches():
             features = inputs_of(model, batch)
             with torch.enable_grad():
-                logits = model(**features).logits.float()
+                outputs = outputs_of(model, features, head)
+                targets = {name: values.to(model.device) for name, values in batch.items()}
                 # A sum, so that an example's gradient is its own.
-                label_loss(logits, batch["labels"].to(model.device)).sum().backward()
+                losses.label_loss(outputs, targets).sum().backward()
             for total, block in zip(totals, blocks, strict=True):
                 by_width = _slopes(recorded, block.attention_output)
                 total.heads.add_(by_width.unflatten(1, (block.heads, -1)).sum(2).abs().sum(0).cpu())

@@ -1,11 +1,9 @@
-"""The stage `prune`: damage a model by a method, let it recover, and keep what is best on validation."""
+"""The stage `prune`: prune a model by a method, fine-tune it to recover, and keep what is best on validation."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-
-import numpy as np
 
 from constrictor.compression.pruning.layers import prune_layers
 from constrictor.compression.pruning.magnitude import prune_by_magnitude
@@ -18,12 +16,12 @@ from constrictor.compression.sample import Sample, draw_sample
 from constrictor.data.examples import read_examples
 from constrictor.data.tokenization import TOKENIZER, Tokenizer
 from constrictor.models.manifest import Manifest, read_manifest
-from constrictor.models.torch_model import load_classifier
-from constrictor.study.steps.distil import SoftTargets
+from constrictor.models.torch_model import load_model
 from constrictor.study.steps.prune import AnyPrune, Vocabulary
 from constrictor.study.steps.recovery import Calibration
-from constrictor.training.lessons import Lesson, learn
+from constrictor.study.training_plan import TrainingPlan
 from constrictor.training.node import Node, TaskFolder
+from constrictor.training.run import Training
 
 METHODS: dict[str, Method] = {
     "magnitude": prune_by_magnitude,
@@ -39,62 +37,53 @@ def prune(
     settings: AnyPrune,
     parent: Path,
     calibration: Sequence[Path],
-    lessons: Sequence[Lesson],
-    soft_targets: SoftTargets | None,
+    plan: TrainingPlan | None,
     task: TaskFolder,
     node: Node,
-    teacher: Path | None = None,
 ) -> Manifest:
     """Prune an artifact and save what is best on validation: the pruned model as it is, or an epoch of its recovery.
 
     Args:
         settings: the step.
         parent: the artifact to prune.
-        calibration: files of examples for a method that looks at some.
-        lessons: what the recovery reads, with the teacher's logits if there is a teacher.
-        soft_targets: how teacher and labels are mixed; None where labels teach alone.
+        calibration: files of examples, for a method that calibrates on some.
+        plan: what the recovery fine-tuning reads; None where there is none.
         task: the prepared task.
         node: where to work.
-        teacher: artifact of the teacher, where the recovery copies its insides.
 
     Raises:
         ConstrictorError: if the architecture is not known, a method cannot do what it is asked, or the disk is full.
     """
-    labelled, before = task.manifest, read_manifest(parent)
-    model = load_classifier(parent, labelled.labels, labelled.max_length, seed=node.seed)
-    pruned = METHODS[settings.method](model, settings, _look_at(settings, calibration, parent, task))
-    tokenizer = task.tokenizer(parent, pruned.tokenizer)
+    before = read_manifest(parent)
+    model = load_model(parent, task.kind.head, task.manifest.task.max_length, seed=node.seed)
+    pruned = METHODS[settings.method](model, settings, _sample(settings, calibration, parent, task))
     trained = None
-    if settings.finetune_epochs:
-        trained = learn(
+    if plan is not None:
+        training = Training(
             model,
+            parent,
+            task.kind.tokenizer(parent, pruned.tokenizer),
             settings,
-            tokenizer=tokenizer,
-            lessons=lessons,
-            soft_targets=soft_targets,
-            start=parent,
-            task=task,
-            node=node,
-            epochs=settings.finetune_epochs,
+            settings.finetune_epochs,
+            plan,
             competes_from=pruned.settled * settings.finetune_epochs,
             after_step=pruned.after_step,
-            teacher=teacher,
         )
+        trained = training.run(task, node)
     pruned.finish()
     details = {"pruned": pruned.details(), "recovered": bool(trained and trained.best_epoch > 0)}
     manifest = before.descend(node.step, settings, details=details)
     return node.save(model, parent, manifest, trained, tokenizer=pruned.tokenizer)
 
 
-def _look_at(settings: AnyPrune, files: Sequence[Path], parent: Path, task: TaskFolder) -> Sample | None:
-    """What the method looks at before it decides: a few examples, or all texts for a vocabulary."""
+def _sample(settings: AnyPrune, files: Sequence[Path], parent: Path, task: TaskFolder) -> Sample | None:
+    """What the method observes: a few examples, or all inputs for a vocabulary."""
     if isinstance(settings, Vocabulary):
-        # Nothing is cut off: a token behind the longest input may come earlier in another text.
+        # Nothing is truncated: a token behind the longest input may come earlier in another text.
         tokenizer = Tokenizer(parent, max_length=1_000_000)
-        parts = [read_examples(file) for file in files]
-        encoded = [tokens for part in parts for tokens in tokenizer.encode(part.texts)]
-        labels = np.concatenate([part.labels for part in parts])
-        return Sample(encoded, labels, tokenizer.pad_id, (parent / TOKENIZER).read_text(encoding="utf-8"))
+        encoded = [tokens for file in files for tokens in tokenizer.encode(read_examples(file).texts)]
+        content = (parent / TOKENIZER).read_text(encoding="utf-8")
+        return Sample(task.kind, encoded, {}, False, tokenizer.pad_id, content)
     if isinstance(settings, Calibration):
-        return draw_sample(settings, files[0], task.tokenizer(parent))
+        return draw_sample(settings, files[0], task.kind.tokenizer(parent), task.kind)
     return None

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from constrictor.compression.sample import Sample, draw_sample
 from constrictor.data.tokenization import Tokenizer
 from constrictor.models.manifest import Manifest
-from constrictor.study.steps.distil import SoftTargets
+from constrictor.study.training_plan import TrainingPlan
+from constrictor.tasks.kind import Kind
+from constrictor.tasks.registry import kind_of
 from constrictor.training.node import Node, TaskFolder
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
-
-    from constrictor.training.lessons import Lesson
 
 
 @dataclass(frozen=True)
@@ -29,11 +29,9 @@ class QuantizationContext:
         before: its manifest.
         staging: folder to write the new artifact's files to.
         node: where to work.
-        calibration: examples to look at, for the methods that look at some.
-        lessons: what a quantization-aware training reads.
-        soft_targets: how teacher and labels are mixed in it.
-        teacher: artifact of the teacher, where that training copies its insides.
-        task: the prepared task, for the methods that calibrate or train.
+        task: the prepared task.
+        calibration: examples, for the methods that calibrate on some.
+        plan: what a quantization-aware training reads.
     """
 
     settings: Any
@@ -41,30 +39,33 @@ class QuantizationContext:
     before: Manifest
     staging: Path
     node: Node
+    task: TaskFolder
     calibration: Path | None = None
-    lessons: Sequence[Lesson] = ()
-    soft_targets: SoftTargets | None = None
-    teacher: Path | None = None
-    task: TaskFolder | None = None
+    plan: TrainingPlan | None = None
+
+    @cached_property
+    def kind(self) -> Kind:
+        """The kind of the task, with the longest input of the model to quantize."""
+        return kind_of(self.before.trained_for())
 
     def model(self) -> PreTrainedModel:
         """The torch model to quantize, in float32."""
-        from constrictor.models.torch_model import load_classifier
+        from constrictor.models.torch_model import load_model
 
-        return load_classifier(self.parent, *self.before.trained_for(), seed=self.node.seed)
+        return load_model(self.parent, self.kind.head, self.kind.record.max_length, seed=self.node.seed)
 
     def tokenizer(self) -> Tokenizer:
         """Its tokenizer."""
-        return Tokenizer(self.parent, self.before.trained_for()[1], truncation=self.before.truncation)
+        return self.kind.tokenizer(self.parent)
 
     def sample(self) -> Sample:
         """The calibration examples.
 
         Raises:
-            ConstrictorError: if there are fewer than the step wants to look at.
+            ConstrictorError: if there are fewer than the step calibrates on.
         """
-        assert self.calibration is not None, "the rule hands examples to every method that looks at some"
-        return draw_sample(self.settings, self.calibration, self.tokenizer())
+        assert self.calibration is not None, "the rule hands examples to every method that calibrates"
+        return draw_sample(self.settings, self.calibration, self.tokenizer(), self.kind)
 
 
 Changes = dict[str, Any]

@@ -13,8 +13,7 @@ import onnxruntime
 from onnx import ModelProto, TensorProto
 
 from constrictor.compression.quantization.onnx_graph import float_matrices, float_tables
-from constrictor.data.batching import pad
-from constrictor.data.tokenization import Tokenizer
+from constrictor.data.batching import Arrays, pad
 from constrictor.errors import ConstrictorError
 from constrictor.models.manifest import installed_versions
 from constrictor.models.onnx_file import load_onnx, save_onnx
@@ -58,14 +57,12 @@ def on_onnx(method: Callable[[ModelProto, QuantizationContext], Rewritten]) -> C
     """Make a method of the stage from a function that rewrites a model: its result is accepted only if it runs."""
 
     def quantize(context: QuantizationContext) -> Changes:
-        labels = context.before.trained_for()[0]
         source, target = (folder / "model.onnx" for folder in (context.parent, context.staging))
         rewritten = method(load_onnx(source), context)
         save_onnx(rewritten.model, target)
-        tokenizer = context.tokenizer()
-        after = try_out(target, tokenizer, len(labels))
+        after = try_out(target, context)
         if rewritten.max_difference is not None:
-            refuse_difference(try_out(source, tokenizer, len(labels)), after, rewritten)
+            refuse_difference(try_out(source, context), after, rewritten)
         copy_tokenizer(context.parent, context.staging)
         return {
             "precision": rewritten.precision,
@@ -76,41 +73,46 @@ def on_onnx(method: Callable[[ModelProto, QuantizationContext], Rewritten]) -> C
     return quantize
 
 
-def try_out(file: Path, tokenizer: Tokenizer, classes: int) -> np.ndarray:
+def try_out(file: Path, context: QuantizationContext) -> Arrays:
     """Open a model with ONNX Runtime and run it on one batch.
 
     Args:
         file: the model.
-        tokenizer: its tokenizer.
-        classes: how many logits a text should get.
+        context: what it was made of.
 
     Returns:
-        ``(batch, classes)`` logits.
+        By name ``(batch, ...)`` outputs.
 
     Raises:
-        ConstrictorError: if the runtime cannot open or run it, or a logit is not a finite number.
+        ConstrictorError: if the runtime cannot open or run it, or an output is missing or not a finite number.
     """
     what = f"{file.name} does not run in ONNX Runtime {onnxruntime.__version__} on this machine"
+    tokenizer = context.tokenizer()
     texts = tokenizer.encode(["yes", "a few words more, so that one of the two is padded"])
+    batch = pad(texts, tokenizer.pad_id)
     try:
-        logits = run_session(open_session(file), pad(texts, tokenizer.pad_id))
+        found = run_session(open_session(file), batch)
     except Exception as error:  # the runtime raises exceptions of its own
         raise ConstrictorError(
-            f"{what}, and nothing was written. Quantize by another method, or install a newer onnxruntime. It says: {error}"
+            f"{what}, and nothing was written. Quantize by another method, or install a newer onnxruntime: {error}"
         ) from None
-    if logits.shape != (len(texts), classes) or not np.isfinite(logits).all():
-        raise ConstrictorError(f"{what} as it should, and nothing was written: its logits are {logits.tolist()}.")
-    return logits
+    shapes = context.kind.output_shapes(*batch["input_ids"].shape)
+    if {name: values.shape[0] for name, values in found.items()} != {name: shape[0] for name, shape in shapes.items()}:
+        raise ConstrictorError(f"{what} as it should, and nothing was written: its outputs are {', '.join(found)}.")
+    for name, values in found.items():
+        if values.ndim != len(shapes[name]) or not np.isfinite(values).all():
+            raise ConstrictorError(f"{what} as it should, and nothing was written: {name} is {values.tolist()}.")
+    return found
 
 
-def refuse_difference(before: np.ndarray, after: np.ndarray, rewritten: Rewritten) -> None:
+def refuse_difference(before: Arrays, after: Arrays, rewritten: Rewritten) -> None:
     """Stop when a method that should change next to nothing has changed more.
 
     Raises:
         ConstrictorError: saying by how much a logit has moved.
     """
     assert rewritten.max_difference is not None
-    difference = float(np.abs(before - after).max())
+    difference = max(float(np.abs(before[name] - after[name]).max()) for name in before)
     if difference > rewritten.max_difference:
         raise ConstrictorError(
             f"in {rewritten.precision} a logit moves by {difference:.2g}, and {rewritten.max_difference:g} is allowed: some "

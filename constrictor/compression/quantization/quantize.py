@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from constrictor.compression.quantization.context import Changes, QuantizationContext
 from constrictor.machine import slow_here
@@ -12,25 +11,34 @@ from constrictor.models.artifact import artifact_folder, seal
 from constrictor.models.manifest import Manifest, read_manifest
 from constrictor.progress import announce
 from constrictor.study.steps.quantize import AnyQuantize
-from constrictor.training.node import Node
+from constrictor.study.training_plan import TrainingPlan
+from constrictor.training.node import Node, TaskFolder
 
 
-def quantize(settings: AnyQuantize, parent: Path, node: Node, **further: Any) -> Manifest:
+def quantize(
+    settings: AnyQuantize,
+    parent: Path,
+    node: Node,
+    task: TaskFolder,
+    calibration: Path | None = None,
+    plan: TrainingPlan | None = None,
+) -> Manifest:
     """Write a quantized version of an artifact.
 
     Args:
         settings: the step.
         parent: the artifact's folder, in float32.
         node: where to work.
-        further: `calibration`, `lessons`, `soft_targets`, `teacher` and `task`, for the methods that need them
-            (:class:`QuantizationContext`).
+        task: the prepared task.
+        calibration: file of examples, for the methods that calibrate on some.
+        plan: what a quantization-aware training reads.
 
     Raises:
         ConstrictorError: if the parent is damaged, the machine cannot do what is asked, or the disk is full.
     """
     before = read_manifest(parent)
     with artifact_folder(node.model) as staging:
-        context = QuantizationContext(settings, parent, before, staging, node, **further)
+        context = QuantizationContext(settings, parent, before, staging, node, task, calibration, plan)
         after = before.descend(node.step, settings, **_methods_for(before.format)[settings.method](context))
         if slow := slow_here(after.precision, after.format):
             announce(f"{node.step} is slow on this machine: {slow}")

@@ -13,15 +13,15 @@ from constrictor.models.manifest import installed_versions
 from constrictor.models.quantized.bitsandbytes import WEIGHTS as BNB_WEIGHTS
 from constrictor.models.quantized.int8_model import WEIGHTS as INT8_WEIGHTS
 from constrictor.models.quantized.modules import precisions, save_quantized
-from constrictor.models.torch_model import count_parameters, save_classifier
-from constrictor.training.lessons import learn
+from constrictor.models.torch_model import count_parameters, save_model
+from constrictor.training.run import Training
 
 
 def half(context: QuantizationContext) -> Changes:
     """Store the weights in 16 bits."""
     model = context.model()
     model.to({"fp16": torch.float16, "bf16": torch.bfloat16}[context.settings.method])  # type: ignore[arg-type]
-    save_classifier(model, context.parent, context.staging)
+    save_model(model, context.parent, context.staging)
     return {
         "precision": context.settings.method,
         "details": precisions(model),
@@ -65,24 +65,21 @@ def bitsandbytes(context: QuantizationContext) -> Changes:
 
 def quantization_aware(context: QuantizationContext) -> Changes:
     """Train with int8 rounding in the forward pass, and leave float32 weights on the int8 grid."""
-    assert context.task is not None, "the rule hands the task to every method that trains"
+    assert context.plan is not None, "the rule hands a plan to every method that trains"
     model = context.model()
     layers = simulate_int8(model)
-    trained = learn(
+    training = Training(
         model,
+        context.parent,
+        context.tokenizer(),
         context.settings,
-        tokenizer=context.tokenizer(),
-        lessons=context.lessons,
-        soft_targets=context.soft_targets,
-        start=context.parent,
-        task=context.task,
-        node=context.node,
-        epochs=context.settings.finetune_epochs,
+        context.settings.finetune_epochs,
+        context.plan,
         competes_from=0,
-        teacher=context.teacher,
     )
+    trained = training.run(context.task, context.node)
     fold(model)
-    save_classifier(model, context.parent, context.staging)
+    save_model(model, context.parent, context.staging)
     context.node.write_training(trained)
     details = {"on_the_int8_grid": len(layers), "recovered": trained.best_epoch > 0, **precisions(model)}
     return {"details": details, **count_parameters(model), "versions": installed_versions("torch", "transformers")}

@@ -18,6 +18,7 @@ from transformers import PreTrainedModel
 
 from constrictor.errors import ConstrictorError
 from constrictor.models.device import has_native_bf16
+from constrictor.models.head import Head
 from constrictor.models.manifest import EncoderShape
 from constrictor.models.quantized.modules import linears_of, replace, skeleton
 
@@ -106,15 +107,16 @@ def _with_bias(layer: Any, bias: Tensor | None) -> Any:
     return layer
 
 
-def load_bnb(folder: Path, shape: EncoderShape | None = None) -> PreTrainedModel:
+def load_bnb(folder: Path, head: Head, shape: EncoderShape | None = None) -> PreTrainedModel:
     """Open what was saved under :data:`WEIGHTS`; on the GPU, if there is one. The file itself tells which layers are quantized.
 
     Args:
         folder: the artifact's folder.
+        head: its head.
         shape: the widths of its layers where they differ from the configuration's.
     """
     tensors = load_file(folder / WEIGHTS)
-    model = skeleton(folder, shape)
+    model = skeleton(folder, head, shape)
     replace(model, linears_of(model), lambda name, linear: _filled(linear, name, tensors))
     model.load_state_dict(tensors, strict=False, assign=True)
     return model.eval().to("cuda" if torch.cuda.is_available() else "cpu")

@@ -8,6 +8,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
+from constrictor.models.head import Head
 from constrictor.models.manifest import EncoderShape
 from constrictor.models.quantized.int8_embedding import Int8Embedding
 from constrictor.models.quantized.int8_linear import Int8Linear
@@ -18,15 +19,16 @@ from constrictor.models.quantized.static_linear import StaticInt8Linear
 WEIGHTS = "model-int8.safetensors"
 
 
-def load_int8(folder: Path, shape: EncoderShape | None = None) -> PreTrainedModel:
+def load_int8(folder: Path, head: Head, shape: EncoderShape | None = None) -> PreTrainedModel:
     """Open what was saved under :data:`WEIGHTS`. The file itself tells which modules are int8: those that have a scale.
 
     Args:
         folder: the artifact's folder.
+        head: its head.
         shape: the widths of its layers where they differ from the configuration's.
     """
     tensors = load_file(folder / WEIGHTS)
-    model = skeleton(folder, shape)
+    model = skeleton(folder, head, shape)
     quantized = {name: module for name, module in model.named_modules() if f"{name}.scale" in tensors}
     replace(model, quantized, lambda name, module: _filled(module, name, tensors))
     model.load_state_dict(tensors, assign=True)

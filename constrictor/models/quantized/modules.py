@@ -14,9 +14,10 @@ from transformers import AutoConfig, PreTrainedModel
 from transformers.initialization import no_init_weights
 from transformers.pytorch_utils import Conv1D
 
+from constrictor.models.head import Head
 from constrictor.models.manifest import EncoderShape
 from constrictor.models.tokenizer_files import copy_tokenizer
-from constrictor.models.torch_model import empty_classifier
+from constrictor.models.torch_model import empty_model
 
 Kind = TypeVar("Kind", bound=nn.Module)
 
@@ -54,11 +55,11 @@ def _turned(module: Conv1D) -> nn.Linear:
     return linear
 
 
-def skeleton(folder: Path, shape: EncoderShape | None) -> PreTrainedModel:
+def skeleton(folder: Path, head: Head, shape: EncoderShape | None) -> PreTrainedModel:
     """The model that a folder's configuration describes, with memory for weights and nothing in it yet."""
     config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     with no_init_weights():
-        return empty_classifier(config, shape)
+        return empty_model(config, head, shape)
 
 
 def save_quantized(model: PreTrainedModel, tokenizer_from: Path, file: Path) -> None:

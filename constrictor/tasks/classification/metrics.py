@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any
 
 import numpy as np
 
-from constrictor.tasks.measure import Measure, Problem, divide, sigmoid
-from constrictor.tasks.thresholds import best_threshold
+from constrictor.tasks.measure import divide
 
 
 def confusion_matrix(labels: np.ndarray, predictions: np.ndarray, classes: int) -> np.ndarray:
@@ -72,67 +70,20 @@ METRICS = {"accuracy": accuracy, "macro_f1": macro_f1, "weighted_f1": weighted_f
 """The metrics of any number of classes, each from ``(..., classes, classes)`` counts to ``(...)`` values."""
 
 
-def cross_entropy(logits: np.ndarray, labels: np.ndarray) -> float:
-    """Mean negative log-likelihood of the labels in nats.
+def cross_entropy(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Negative log-likelihood of each label in nats.
 
     Args:
         logits: ``(examples, classes)``.
         labels: ``(examples,)``.
+
+    Returns:
+        ``(examples,)`` float64.
     """
     shifted = logits.astype(np.float64) - logits.max(axis=1, keepdims=True)
     log_sums = np.log(np.exp(shifted).sum(axis=1))
-    return float((log_sums - shifted[np.arange(len(labels)), labels]).mean())
-
-
-class Classification(Problem):
-    """Each example has exactly one class; labels and answers are ``(examples,)`` class numbers."""
-
-    def __init__(self, names: list[str]) -> None:
-        super().__init__(names)
-        self._metrics = {**METRICS, "f1": f1} if len(names) == 2 else METRICS
-        self.measures = {
-            name: Measure(self._cells, partial(self._of_counts, metric)) for name, metric in self._metrics.items()
-        }
-
-    def _cells(self, labels: np.ndarray, answers: np.ndarray) -> np.ndarray:
-        """The cell of the confusion matrix that each answer falls in, one-hot: ``(examples, classes^2)``."""
-        return np.eye(len(self.names) ** 2, dtype=np.float32)[labels * len(self.names) + answers]
-
-    def _of_counts(self, metric: Any, counts: np.ndarray) -> np.ndarray:
-        classes = len(self.names)
-        found: np.ndarray = metric(counts.reshape(*counts.shape[:-1], classes, classes))
-        return found
-
-    def answers(self, logits: np.ndarray) -> np.ndarray:
-        """The class with the largest logit."""
-        return logits.argmax(axis=1)
-
-    def loss(self, logits: np.ndarray, labels: np.ndarray) -> float:
-        """Cross-entropy in nats."""
-        return cross_entropy(logits, labels)
-
-    def details(self, labels: np.ndarray, answers: np.ndarray) -> dict[str, Any]:
-        """Precision, recall, F1 and number of examples of each class."""
-        return {"classes": per_class(confusion_matrix(labels, answers, len(self.names)), self.names)}
-
-    def agreement(self, answers: np.ndarray, others: np.ndarray) -> float:
-        """Share of examples in the same class."""
-        return float((answers == others).mean())
-
-    def tune(self, logits: np.ndarray, labels: np.ndarray, metric: str) -> np.ndarray | None:
-        """For two classes, the probability from which the second is answered."""
-        if len(self.names) != 2:
-            return None
-        return np.array([best_threshold(_second(logits), labels == 1, self._metrics[metric])])
-
-    def answers_at(self, logits: np.ndarray, thresholds: np.ndarray) -> np.ndarray:
-        """The second class from its threshold on."""
-        return (_second(logits) >= thresholds[0]).astype(np.int64)
-
-
-def _second(logits: np.ndarray) -> np.ndarray:
-    """Probability of the second of two classes."""
-    return sigmoid(logits[:, 1] - logits[:, 0])
+    found: np.ndarray = log_sums - shifted[np.arange(len(labels)), labels]
+    return found
 
 
 def per_class(confusion: np.ndarray, names: list[str]) -> dict[str, dict[str, Any]]:

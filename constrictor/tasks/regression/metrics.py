@@ -1,42 +1,21 @@
-"""Metrics of a model that answers with a value."""
+"""Metrics of a model that predicts a value."""
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
-from constrictor.tasks.measure import Measure, Problem, divide
+from constrictor.tasks.measure import Measure, divide
 
 
-class Regression(Problem):
-    """Each example has a value; labels and answers are ``(examples,)`` numbers."""
-
-    def __init__(self, names: list[str]) -> None:
-        super().__init__(names)
-        self.measures = {
-            "pearson": Measure(_moments, correlation),
-            "spearman": Measure(_rank_moments, correlation),
-            # GLUE's figure for STS-B: the mean of the two.
-            "pearson_spearman": Measure(_both_moments, _mean_correlation),
-            "r2": Measure(_squares, _explained),
-        }
-
-    def answers(self, logits: np.ndarray) -> np.ndarray:
-        """The model's only output."""
-        return logits[:, 0].astype(np.float64)
-
-    def loss(self, logits: np.ndarray, labels: np.ndarray) -> float:
-        """Mean squared error."""
-        return float(((self.answers(logits) - labels) ** 2).mean())
-
-    def details(self, labels: np.ndarray, answers: np.ndarray) -> dict[str, Any]:
-        """Errors, in the labels' unit."""
-        errors = answers - labels
-        return {"mean_absolute_error": float(np.abs(errors).mean()), "rmse": float(np.sqrt((errors**2).mean()))}
-
-    def agreement(self, answers: np.ndarray, others: np.ndarray) -> None:
-        """Values are hardly ever the same."""
+def regression_measures() -> dict[str, Measure]:
+    """The metrics by name."""
+    return {
+        "pearson": Measure(_moments, correlation),
+        "spearman": Measure(_rank_moments, correlation),
+        # GLUE's figure for STS-B: the mean of the two.
+        "pearson_spearman": Measure(_both_moments, _mean_correlation),
+        "r2": Measure(_squares, _explained),
+    }
 
 
 def ranks(values: np.ndarray) -> np.ndarray:
@@ -58,28 +37,28 @@ def correlation(sums: np.ndarray) -> np.ndarray:
     return divide(n * xy - x * y, np.sqrt(np.where(spread > 1e-12 * (n * xx) * (n * yy), spread, 0)))
 
 
-def _moments(labels: np.ndarray, answers: np.ndarray) -> np.ndarray:
+def _moments(labels: np.ndarray, predictions: np.ndarray) -> np.ndarray:
     # Centred first: the sums of squares of values far from zero would swallow what varies.
-    x, y = labels - labels.mean(), answers - answers.mean()
+    x, y = labels - labels.mean(), predictions - predictions.mean()
     return np.stack([np.ones_like(x), x, y, x * x, y * y, x * y], axis=-1)
 
 
-def _rank_moments(labels: np.ndarray, answers: np.ndarray) -> np.ndarray:
+def _rank_moments(labels: np.ndarray, predictions: np.ndarray) -> np.ndarray:
     """As for the values. A resample keeps the ranks of the whole, which moves it by less than the interval is wide."""
-    return _moments(ranks(labels), ranks(answers))
+    return _moments(ranks(labels), ranks(predictions))
 
 
-def _both_moments(labels: np.ndarray, answers: np.ndarray) -> np.ndarray:
-    return np.concatenate([_moments(labels, answers), _rank_moments(labels, answers)], axis=-1)
+def _both_moments(labels: np.ndarray, predictions: np.ndarray) -> np.ndarray:
+    return np.concatenate([_moments(labels, predictions), _rank_moments(labels, predictions)], axis=-1)
 
 
 def _mean_correlation(sums: np.ndarray) -> np.ndarray:
     return (correlation(sums[..., :6]) + correlation(sums[..., 6:])) / 2
 
 
-def _squares(labels: np.ndarray, answers: np.ndarray) -> np.ndarray:
+def _squares(labels: np.ndarray, predictions: np.ndarray) -> np.ndarray:
     x = labels - labels.mean()
-    return np.stack([np.ones_like(x), x, x * x, (answers - labels) ** 2], axis=-1)
+    return np.stack([np.ones_like(x), x, x * x, (predictions - labels) ** 2], axis=-1)
 
 
 def _explained(sums: np.ndarray) -> np.ndarray:

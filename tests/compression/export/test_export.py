@@ -4,6 +4,7 @@ import numpy as np
 import onnx
 import pytest
 import torch
+from heads import load_classifier
 
 from constrictor.compression.export.export import export
 from constrictor.compression.export.onnx import _refuse_other_opset, export_onnx
@@ -12,7 +13,6 @@ from constrictor.compression.quantization.onnx_int8 import to_int8
 from constrictor.errors import ConstrictorError
 from constrictor.models.manifest import read_manifest
 from constrictor.models.onnx_file import load_onnx, save_onnx
-from constrictor.models.torch_model import load_classifier
 from constrictor.runtimes.load import load
 from constrictor.runtimes.onnx import open_session, run_session
 from constrictor.runtimes.torch import forward

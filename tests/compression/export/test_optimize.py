@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from heads import load_classifier
 from transformers import MPNetConfig, MPNetForSequenceClassification
 
 from constrictor.compression.export import optimize
@@ -8,7 +9,6 @@ from constrictor.compression.export.optimize import choose, export_fastest
 from constrictor.compression.quantization.onnx_int8 import to_int8
 from constrictor.errors import ConstrictorError
 from constrictor.models.onnx_file import load_onnx
-from constrictor.models.torch_model import load_classifier
 from constrictor.runtimes.load import load
 from constrictor.study.steps.export import Export
 

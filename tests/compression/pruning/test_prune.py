@@ -2,6 +2,8 @@ from pathlib import Path
 
 import pytest
 import torch
+from constrictor.training.lessons import Lesson
+from heads import load_classifier
 from safetensors.torch import load_file
 
 from constrictor.compression.pruning.masks import pattern_masks, sparsity_masks
@@ -11,10 +13,8 @@ from constrictor.errors import ConstrictorError
 from constrictor.evaluation.teacher_outputs import teacher_outputs
 from constrictor.models.architecture import encoder_linears
 from constrictor.models.manifest import read_manifest
-from constrictor.models.torch_model import load_classifier
 from constrictor.study.steps.distil import SoftTargets
 from constrictor.study.steps.prune import Magnitude, Wanda
-from constrictor.training.lessons import Lesson
 from constrictor.training.node import Node, TaskFolder
 
 

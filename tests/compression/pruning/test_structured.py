@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from heads import load_classifier
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
@@ -37,7 +38,6 @@ from constrictor.data.examples import UNLABELLED, read_examples, unlabelled, wri
 from constrictor.errors import ConstrictorError
 from constrictor.models.architecture import encoder_layers, keep_layers
 from constrictor.models.manifest import read_manifest
-from constrictor.models.torch_model import load_classifier
 from constrictor.models.widths import blocks_of, input_width, keep_heads, keep_neurons
 from constrictor.runtimes.load import load
 from constrictor.runtimes.torch import forward

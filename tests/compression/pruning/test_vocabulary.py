@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import tokenizers
 import torch
+from heads import load_classifier
 from hypothesis import given
 from hypothesis import strategies as st
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
@@ -15,7 +16,6 @@ from constrictor.compression.pruning.vocabulary import cut_tokenizer, prune_voca
 from constrictor.compression.sample import Sample
 from constrictor.data.examples import read_examples, unlabelled, write_examples
 from constrictor.errors import ConstrictorError
-from constrictor.models.torch_model import load_classifier
 from constrictor.runtimes.load import load
 from constrictor.study.steps.prune import Vocabulary
 from constrictor.training.node import Node, TaskFolder

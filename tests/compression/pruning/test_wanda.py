@@ -3,13 +3,13 @@ from functools import partial
 import numpy as np
 import pytest
 import torch
+from heads import load_classifier
 
 from constrictor.compression.pruning.wanda import input_norms, prune_by_wanda
 from constrictor.compression.sample import Sample
 from constrictor.data.examples import read_examples
 from constrictor.data.tokenization import Tokenizer
 from constrictor.models.architecture import encoder_linears
-from constrictor.models.torch_model import load_classifier
 from constrictor.study.steps.prune import Wanda
 
 

@@ -3,6 +3,7 @@ import logging
 import numpy as np
 import pytest
 import torch
+from heads import head_with, load_classifier
 from safetensors.torch import load_file
 from torch import nn
 from transformers import AutoModelForSequenceClassification
@@ -14,7 +15,6 @@ from constrictor.models.architecture import encoder_linears
 from constrictor.models.manifest import read_manifest
 from constrictor.models.quantized.bitsandbytes import WEIGHTS, load_bnb
 from constrictor.models.quantized.modules import save_quantized
-from constrictor.models.torch_model import load_classifier
 from constrictor.study.steps.quantize import BitsAndBytes
 from constrictor.training.node import Node
 
@@ -38,7 +38,7 @@ def _open(folder):
 
 def _through_disk(model, source, folder):
     save_quantized(model, source, folder / WEIGHTS)
-    return load_bnb(folder)
+    return load_bnb(folder, head_with())
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -66,7 +66,7 @@ def test_stage_saves_what_was_quantized_and_not_what_a_forward_pass_left(wide_te
     for name, tensor in stored.items():
         assert tensor.dtype == fresh[name].dtype, name
         assert torch.equal(tensor, fresh[name]), name
-    assert torch.equal(ask(load_bnb(tmp_path / "model")), ask(model))
+    assert torch.equal(ask(load_bnb(tmp_path / "model", head_with())), ask(model))
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -75,7 +75,7 @@ def test_transformers_opens_the_folder_without_us(wide_teacher, ask, tmp_path, m
     theirs = AutoModelForSequenceClassification.from_pretrained(
         tmp_path / "model", device_map="cpu", attn_implementation="sdpa", dtype=torch.float32
     )
-    torch.testing.assert_close(ask(theirs), ask(load_bnb(tmp_path / "model")))
+    torch.testing.assert_close(ask(theirs), ask(load_bnb(tmp_path / "model", head_with())))
 
 
 def test_int8_is_that_of_numpy(wide_teacher):
@@ -149,7 +149,7 @@ def test_layers_without_a_kernel_stay_and_the_manifest_says_why(tiny_teacher, as
     theirs = AutoModelForSequenceClassification.from_pretrained(
         tmp_path / "model", device_map="cpu", attn_implementation="sdpa", dtype=torch.float32
     )
-    torch.testing.assert_close(ask(theirs), ask(load_bnb(tmp_path / "model")))
+    torch.testing.assert_close(ask(theirs), ask(load_bnb(tmp_path / "model", head_with())))
 
 
 def test_model_that_no_kernel_fits_is_refused_and_nothing_is_written(tiny_teacher, tmp_path, monkeypatch):
@@ -162,6 +162,6 @@ def test_model_that_no_kernel_fits_is_refused_and_nothing_is_written(tiny_teache
 def test_no_warning_a_call(wide_teacher, ask, tmp_path, caplog, capfd):
     quantize(_settings("llm_int8"), wide_teacher, Node(tmp_path, "small", 1))
     with caplog.at_level(logging.WARNING):
-        ask(load_bnb(tmp_path / "model"))
+        ask(load_bnb(tmp_path / "model", head_with()))
     assert not caplog.records
     assert capfd.readouterr().err == ""

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import torch
+from heads import load_classifier
 from torch import nn
 
 from constrictor.compression.quantization.calibrate import input_ranges
@@ -9,7 +10,6 @@ from constrictor.compression.sample import Sample
 from constrictor.data.examples import read_examples
 from constrictor.data.tokenization import Tokenizer
 from constrictor.models.quantized.modules import named
-from constrictor.models.torch_model import load_classifier
 
 
 @pytest.fixture(scope="module")

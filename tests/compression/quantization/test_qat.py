@@ -5,6 +5,8 @@ import onnx
 import onnxruntime
 import pytest
 import torch
+from constrictor.training.lessons import Lesson
+from heads import load_classifier
 from onnx import TensorProto, helper
 from safetensors.torch import load_file
 from torch import nn
@@ -15,12 +17,10 @@ from constrictor.evaluation.teacher_outputs import teacher_outputs
 from constrictor.models.architecture import encoder_linears
 from constrictor.models.manifest import read_manifest
 from constrictor.models.quantized.int8_linear import quantize_symmetric
-from constrictor.models.torch_model import load_classifier
 from constrictor.runtimes.load import load
 from constrictor.study.steps.distil import SoftTargets
 from constrictor.study.steps.quantize import Dynamic, QuantizationAware
 from constrictor.training import callbacks, validation
-from constrictor.training.lessons import Lesson
 from constrictor.training.node import Node, TaskFolder
 
 

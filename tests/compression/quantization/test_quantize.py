@@ -2,6 +2,7 @@ import numpy as np
 import onnx
 import pytest
 import torch
+from heads import load_classifier
 from pydantic import TypeAdapter
 from transformers import AutoModelForSequenceClassification
 
@@ -11,7 +12,6 @@ from constrictor.data.examples import read_examples
 from constrictor.data.tokenization import Tokenizer
 from constrictor.errors import ConstrictorError
 from constrictor.models.manifest import read_manifest
-from constrictor.models.torch_model import load_classifier
 from constrictor.runtimes.load import load
 from constrictor.study.steps.quantize import AnyQuantize, Static
 from constrictor.training.node import Node

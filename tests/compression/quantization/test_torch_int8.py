@@ -1,5 +1,6 @@
 import pytest
 import torch
+from heads import load_classifier
 from safetensors.torch import load_file, save_file
 from torch import nn
 
@@ -12,7 +13,6 @@ from constrictor.models.quantized.int8_linear import Int8Linear
 from constrictor.models.quantized.int8_model import WEIGHTS, load_int8
 from constrictor.models.quantized.modules import save_quantized
 from constrictor.models.quantized.static_linear import StaticInt8Linear
-from constrictor.models.torch_model import load_classifier
 from constrictor.study.steps.quantize import Dynamic, Static
 
 
