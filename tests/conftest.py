@@ -90,13 +90,15 @@ def tiny_task(tmp_path_factory: pytest.TempPathFactory, sentences: list[tuple[st
 @pytest.fixture(scope="session")
 def tiny_teacher(tmp_path_factory: pytest.TempPathFactory, tiny_model: Path, tiny_task: Path) -> Path:
     """The tiny model, fine-tuned until it knows the task: an artifact's folder."""
+    from heads import train_plan
+
     from constrictor.study.steps.finetune import Finetune
     from constrictor.training.finetune import finetune
     from constrictor.training.node import Node, TaskFolder
 
     node = Node(tmp_path_factory.mktemp("tiny_teacher") / "teacher", "teacher", seed=1)
     settings = Finetune(stage="finetune", model="tiny", epochs=3, lr=5e-3, batch_size=8, dropout=0.0)
-    finetune(settings, tiny_model, TaskFolder(tiny_task), node)
+    finetune(settings, tiny_model, train_plan(TaskFolder(tiny_task)), TaskFolder(tiny_task), node)
     return node.model
 
 
@@ -107,7 +109,7 @@ def tiny_onnx(tmp_path_factory: pytest.TempPathFactory, tiny_teacher: Path, tiny
     from constrictor.study.steps.export import Export
 
     folder = tmp_path_factory.mktemp("tiny_onnx") / "model"
-    export(Export(stage="export"), tiny_teacher, tiny_task, folder, "onnx")
+    export(Export(stage="export"), tiny_teacher, tiny_task / "validation.parquet", folder, "onnx")
     return folder
 
 
@@ -115,6 +117,7 @@ def tiny_onnx(tmp_path_factory: pytest.TempPathFactory, tiny_teacher: Path, tiny
 def untrained_bert(tiny_model: Path) -> Callable[..., None]:
     """A function that writes an untrained two-layer BERT of given sizes into an artifact's folder."""
     import torch
+    from heads import task_record
     from transformers import BertConfig, BertForSequenceClassification
 
     from constrictor.models.artifact import artifact_folder, seal

@@ -37,7 +37,7 @@ def main(
         settings,
         parent.parent,
         here.node,
-        here.task_folder,
+        task=here.task_folder,
         calibration=calibration[0] if calibration else None,
         plan=plan_of(examples, outputs, repeats, soft_targets, folder_of(teacher)),
     )

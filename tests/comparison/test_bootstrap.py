@@ -4,7 +4,7 @@ from scipy import stats
 from sklearn.metrics import f1_score
 
 from constrictor.comparison import bootstrap
-from constrictor.comparison.bootstrap import Answers, interval, paired_difference
+from constrictor.comparison.bootstrap import Replicated, interval, paired_difference
 from constrictor.tasks.classification.metrics import Classification
 from constrictor.tasks.measure import Measure
 from constrictor.tasks.regression.metrics import Regression
@@ -13,11 +13,11 @@ MEASURES = Classification(["a", "b", "c"]).measures
 accuracy, macro_f1, mcc = (MEASURES[name] for name in ("accuracy", "macro_f1", "mcc"))
 
 
-def _answers(seed: int, share: float, examples: int = 150, classes: int = 3, replicates: int = 1) -> Answers:
+def _answers(seed: int, share: float, examples: int = 150, classes: int = 3, replicates: int = 1) -> Replicated:
     labels = np.random.default_rng(99).integers(0, classes, examples)
     generator = np.random.default_rng(seed)
     right = generator.random((replicates, examples)) < share
-    return Answers(labels, np.where(right, labels, (labels + 1) % classes))
+    return Replicated(labels, np.where(right, labels, (labels + 1) % classes))
 
 
 @pytest.mark.parametrize("metric", [accuracy, macro_f1, mcc])
@@ -87,7 +87,7 @@ def test_replicates_are_averaged_and_share_their_examples():
     found = interval(macro_f1, three, 1000)
     values = [f1_score(three.labels, predictions, average="macro") for predictions in three.predictions]
     assert found.value == pytest.approx(np.mean(values))
-    tripled = Answers(three.labels, np.repeat(three.predictions[:1], 3, axis=0))
+    tripled = Replicated(three.labels, np.repeat(three.predictions[:1], 3, axis=0))
     one = interval(macro_f1, three._replace(predictions=three.predictions[:1]), 1000)
     assert tuple(interval(macro_f1, tripled, 1000)) == pytest.approx(tuple(one))
 
@@ -129,7 +129,7 @@ def test_as_many_draws_as_wished():
 def test_interval_of_a_correlation_equals_scipys_percentile_bootstrap():
     generator = np.random.default_rng(3)
     labels = generator.normal(size=200)
-    answers = Answers(labels, (labels + generator.normal(size=200))[None])
+    answers = Replicated(labels, (labels + generator.normal(size=200))[None])
     found = interval(Regression(["score"]).measures["pearson"], answers, 5_000)
     theirs = stats.bootstrap(
         (labels, answers.predictions[0]),

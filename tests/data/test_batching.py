@@ -2,7 +2,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from constrictor.data.batching import batches_by_length, inputs_by_name, pad, predict_logits
+from constrictor.data.batching import batches_by_length, inputs_by_name, pad, predict_outputs
 
 
 @given(st.lists(st.integers(1, 30), min_size=1, max_size=60), st.integers(1, 9))
@@ -18,11 +18,16 @@ def test_batches_by_length_cover_all_rows_longest_first(lengths, batch_size):
 def test_logits_come_in_the_order_of_the_texts(sequences, batch_size):
     def predict(batch):
         ids = batch["input_ids"] * batch["attention_mask"]
-        return np.stack([ids.sum(1), batch["attention_mask"].sum(1)], axis=1)
+        return {"sums": np.stack([ids.sum(1), batch["attention_mask"].sum(1)], axis=1), "ids": ids}
 
-    found = predict_logits(predict, [np.array(ids) for ids in sequences], 7, batch_size=batch_size)
+    encoded = [np.array(ids) for ids in sequences]
+    found = predict_outputs(lambda batch: {"sums": predict(batch)["sums"]}, encoded, 7, batch_size=batch_size)["sums"]
     assert found.tolist() == [[sum(ids), len(ids)] for ids in sequences]
     assert found.dtype == np.float32
+    per_token = predict_outputs(
+        lambda batch: {"ids": predict(batch)["ids"]}, encoded, 7, per_token=True, batch_size=batch_size
+    )
+    assert [row.tolist() for row in per_token["ids"]] == sequences
 
 
 def test_a_batch_has_types_only_where_a_pair_is_in_it():

@@ -3,19 +3,19 @@ import json
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from heads import evaluate_on, logits_of
 from scipy.special import log_softmax
 from sklearn.metrics import accuracy_score, f1_score, matthews_corrcoef, recall_score
 
 from constrictor.data.examples import Examples, read_examples, write_examples
 from constrictor.data.outputs import read_predictions
-from constrictor.evaluation.evaluate import evaluate
 from constrictor.runtimes.load import load
 
 
 @pytest.fixture(scope="module")
 def evaluated(tiny_teacher, tiny_task, tmp_path_factory):
     folder = tmp_path_factory.mktemp("evaluated")
-    evaluate(tiny_teacher, tiny_task, folder / "metrics.json", folder / "predictions.parquet")
+    evaluate_on(tiny_teacher, tiny_task, folder / "metrics.json", folder / "predictions.parquet")
     rows = pq.read_table(folder / "predictions.parquet").to_pylist()
     return json.loads((folder / "metrics.json").read_text(encoding="utf-8")), rows
 
@@ -42,7 +42,7 @@ def test_predictions_are_the_saved_models_answers_to_the_tasks_examples(evaluate
     rows = [row for row in evaluated[1] if row["split"] == "test"]
     assert [row["id"] for row in rows] == examples.ids
     assert [row["label"] for row in rows] == examples.labels.tolist()
-    expected = load(tiny_teacher).logits_of(examples.texts, batch_size=5)
+    expected = logits_of(load(tiny_teacher), examples.texts, batch_size=5)
     np.testing.assert_allclose([row["logits"] for row in rows], expected, atol=1e-5)
 
 
@@ -52,7 +52,7 @@ def test_a_trained_model_is_right(evaluated):
 
 def test_further_test_sets_are_measured_apart(tiny_teacher, tiny_task, evaluated, tmp_path):
     files = {"other": tiny_task / "train.parquet", "same": tiny_task / "test.parquet"}
-    evaluate(tiny_teacher, tiny_task, tmp_path / "m.json", tmp_path / "p.parquet", extra_tests=files)
+    evaluate_on(tiny_teacher, tiny_task, tmp_path / "m.json", tmp_path / "p.parquet", **files)
     metrics = json.loads((tmp_path / "m.json").read_text(encoding="utf-8"))
     further = metrics.pop("extra_tests")
     assert metrics == evaluated[0]
@@ -69,7 +69,7 @@ def test_lengths_are_those_of_each_test_set(tiny_teacher, tiny_task, tmp_path):
     examples = Examples(["a", "b"], ["a bad film", "a good " + "film " * 20], np.array([0, 1]))
     write_examples(tmp_path / "long.parquet", examples)
     files = {"long": tmp_path / "long.parquet"}
-    evaluate(tiny_teacher, tiny_task, tmp_path / "m.json", tmp_path / "p.parquet", extra_tests=files)
+    evaluate_on(tiny_teacher, tiny_task, tmp_path / "m.json", tmp_path / "p.parquet", **files)
     metrics = json.loads((tmp_path / "m.json").read_text(encoding="utf-8"))
     assert metrics["extra_tests"]["long"]["lengths"]["max"] == 24
     assert metrics["test"]["lengths"]["max"] < 24

@@ -49,7 +49,9 @@ def search(started, tiny_teacher, tiny_task, tmp_path):
 
     def find(**changes) -> dict:
         file = tmp_path / "fair_baseline.json"
-        find_fair_baseline(tiny_teacher, tiny_task, SETTINGS.model_copy(update=changes), file, threads=2)
+        find_fair_baseline(
+            tiny_teacher, tiny_task / "validation.parquet", SETTINGS.model_copy(update=changes), file, threads=2
+        )
         return json.loads(file.read_text(encoding="utf-8"))
 
     return find
@@ -98,7 +100,7 @@ def test_compilation_competes_where_it_is_asked_for_and_can_work(search, compile
 
 def test_real_processes_are_timed(tiny_onnx, tiny_task, tmp_path):
     settings = Latency(batch_sizes=[2], lengths=["task"], rounds=3, seconds=0.001)
-    find_fair_baseline(tiny_onnx, tiny_task, settings, tmp_path / "found.json", threads=1)
+    find_fair_baseline(tiny_onnx, tiny_task / "validation.parquet", settings, tmp_path / "found.json", threads=1)
     found = json.loads((tmp_path / "found.json").read_text(encoding="utf-8"))
     assert set(found["milliseconds"]) == {"sdpa", "eager"}
     assert all(times["2xtask"] > 0 for times in found["milliseconds"].values())

@@ -23,7 +23,9 @@ def test_latency_of_a_model_in_turn_with_another(candidate, tiny_teacher, tiny_o
     monkeypatch.setattr(latency, "COLD_STARTS", 1)
     folders = {"torch": tiny_teacher, "onnx": tiny_onnx}
     artifact, other = folders.pop(candidate), next(iter(folders.values()))
-    measure_latency(artifact, {"other": other}, tiny_task, SETTINGS, tmp_path / "latency.json", threads=1)
+    measure_latency(
+        artifact, {"other": other}, tiny_task / "validation.parquet", SETTINGS, tmp_path / "latency.json", threads=1
+    )
     found = json.loads((tmp_path / "latency.json").read_text(encoding="utf-8"))
     assert found["file_bytes"] == read_manifest(artifact).bytes
     assert (found["threads"], found["rounds"]) == (1, 3)
@@ -82,7 +84,9 @@ def measured(started, tiny_onnx, tiny_task, tmp_path):
     def measure(available: int, **settings) -> dict:
         file, asked = tmp_path / "latency.json", Latency(rounds=3, seconds=0.01, **settings)
         baselines = {"torch fp32": tmp_path / "other"}
-        measure_latency(tmp_path / "candidate", baselines, tiny_task, asked, file, available, "eager")
+        measure_latency(
+            tmp_path / "candidate", baselines, tiny_task / "validation.parquet", asked, file, available, "eager"
+        )
         return json.loads(file.read_text(encoding="utf-8"))
 
     return measure
@@ -132,7 +136,9 @@ def test_a_process_times_texts_in_their_own_lengths(tiny_onnx):
 
 def test_shapes_above_the_tasks_length_cannot_be_timed(tiny_teacher, tiny_task, tmp_path):
     with pytest.raises(ConstrictorError, match=r"above the task's max_length of 32 tokens"):
-        measure_latency(tiny_teacher, {}, tiny_task, Latency(lengths=[64]), tmp_path / "x.json", threads=1)
+        measure_latency(
+            tiny_teacher, {}, tiny_task / "validation.parquet", Latency(lengths=[64]), tmp_path / "x.json", threads=1
+        )
 
 
 def test_worker_that_cannot_open_its_artifact(tmp_path):

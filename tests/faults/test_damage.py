@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from heads import evaluate_on
 from little import (
     CHECKPOINTS,
     GOALS,
@@ -29,7 +30,6 @@ from constrictor.compression.export.export import export
 from constrictor.compression.pruning.prune import prune
 from constrictor.compression.quantization.quantize import quantize
 from constrictor.errors import ConstrictorError
-from constrictor.evaluation.evaluate import evaluate
 from constrictor.evaluation.fair_baseline import find_fair_baseline
 from constrictor.evaluation.latency import measure_latency
 from constrictor.evaluation.teacher_outputs import teacher_outputs
@@ -65,8 +65,8 @@ STAGES: dict[str, Callable[[Path, Path, Path, Node], object]] = {
         model, [], [], None, TaskFolder(task), node,
     ),
     "quantize": lambda model, whole, task, node: quantize(Dynamic(stage="quantize", method="dynamic"), model, node),
-    "export": lambda model, whole, task, node: export(Export(stage="export"), model, task, node.model, "onnx"),
-    "evaluate": lambda model, whole, task, node: evaluate(
+    "export": lambda model, whole, task, node: export(Export(stage="export"), model, task / "validation.parquet", node.model, "onnx"),
+    "evaluate": lambda model, whole, task, node: evaluate_on(
         model, task, node.folder / "metrics.json", node.folder / "predictions.parquet"
     ),
     "teacher_outputs": lambda model, whole, task, node: teacher_outputs(

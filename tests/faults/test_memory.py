@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from heads import train_plan
 from safetensors.torch import load_file
 from transformers import BertForSequenceClassification
 
@@ -31,9 +32,21 @@ def test_training_that_does_not_fit_goes_on_with_smaller_passes(
                 raise torch.OutOfMemoryError("CUDA out of memory.")
         return forward(self, *arguments, **named)
 
-    finetune(STEP, tiny_model, TaskFolder(tiny_task), Node(tmp_path / "whole", "teacher", seed=1))
+    finetune(
+        STEP,
+        tiny_model,
+        train_plan(TaskFolder(tiny_task)),
+        TaskFolder(tiny_task),
+        Node(tmp_path / "whole", "teacher", seed=1),
+    )
     monkeypatch.setattr(BertForSequenceClassification, "forward", in_little_memory)
-    finetune(STEP, tiny_model, TaskFolder(tiny_task), Node(tmp_path / "cut", "teacher", seed=1))
+    finetune(
+        STEP,
+        tiny_model,
+        train_plan(TaskFolder(tiny_task)),
+        TaskFolder(tiny_task),
+        Node(tmp_path / "cut", "teacher", seed=1),
+    )
     whole, cut = (load_file(tmp_path / name / "model/model.safetensors") for name in ("whole", "cut"))
     for name, weights in whole.items():
         torch.testing.assert_close(cut[name], weights, rtol=0, atol=2e-5, msg=name)

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from transformers import PreTrainedModel
 
+from constrictor.compression.sample import Sample
+from constrictor.data.batching import Arrays, Text
+from constrictor.evaluation.evaluate import evaluate
 from constrictor.models.head import Head
 from constrictor.models.manifest import TaskRecord
 from constrictor.models.torch_model import load_model
+from constrictor.runtimes.load import Runtime
+from constrictor.study.steps.distil import SoftTargets
+from constrictor.study.training_plan import TrainingPlan, TrainingSet
 from constrictor.tasks.kind import Kind
 from constrictor.tasks.registry import kind_of
+from constrictor.training.node import TaskFolder
 
 LABELS = ["bad", "good"]
 
@@ -34,3 +43,46 @@ def head_with(labels: list[str] = LABELS) -> Head:
 def load_classifier(folder: Path, labels: list[str], max_length: int, **how: Any) -> PreTrainedModel:
     """Open a folder as a classifier."""
     return load_model(folder, head_with(labels), max_length, **how)
+
+
+def logits_of(runtime: Runtime, inputs: Sequence[Text], batch_size: int = 64) -> np.ndarray:
+    """A loaded classifier's logits ``(inputs, classes)``, in the order given."""
+    features = runtime.kind.encode(runtime.tokenizer, inputs)
+    return np.asarray(runtime.outputs_of(features, batch_size)["logits"])
+
+
+def logits(found: Arrays) -> np.ndarray:
+    """The logits among the outputs for a batch."""
+    return found["logits"]
+
+
+def training_set(examples: Path, *outputs: Path, repeats: int = 1) -> TrainingSet:
+    """Examples with the outputs of teachers for them."""
+    return TrainingSet(examples=examples, outputs=list(outputs), repeats=repeats)
+
+
+def plan_of(*sets: TrainingSet, soft_targets: SoftTargets | None = None, teacher: Path | None = None) -> TrainingPlan:
+    """A training's plan."""
+    return TrainingPlan(sets=list(sets), soft_targets=soft_targets, teacher=teacher)
+
+
+def train_plan(task: TaskFolder) -> TrainingPlan:
+    """The plan of a fine-tuning on a task's training split."""
+    return plan_of(training_set(task.folder / "train.parquet"))
+
+
+def sample_of(encoded: list[np.ndarray], labels: np.ndarray, pad_id: int, tokenizer: str = "") -> Sample:
+    """Calibration examples of a classifier, with their labels."""
+    return Sample(kind_with(), encoded, {"labels": labels}, True, pad_id, tokenizer)
+
+
+def evaluate_on(artifact: Path, task: Path, metrics: Path, predictions: Path, **further: Path) -> None:
+    """Evaluate an artifact on the held-out splits of a prepared task, and on further test sets."""
+    splits = {name: task / f"{name}.parquet" for name in ("validation", "test")}
+    evaluate(artifact, task / "manifest.json", splits, metrics, predictions, extra_test_sets=further)
+
+
+def scores_of(kind: Kind, logits: np.ndarray, labels: np.ndarray) -> dict[str, float]:
+    """All metrics of some logits, and the mean loss."""
+    loss = kind.losses({"logits": logits}, {"labels": labels}).mean()
+    return {**kind.scores(labels, kind.predict({"logits": logits})), "loss": float(loss)}

@@ -6,6 +6,7 @@ import sys
 import numpy as np
 import pytest
 import torch
+from heads import logits_of
 
 from constrictor.compression.quantization.quantize import quantize
 from constrictor.data.examples import read_examples
@@ -39,26 +40,26 @@ def test_a_torch_model_computes_in_the_variant_asked_for(tiny_teacher, monkeypat
     (model,) = runtime.predict.args
     assert model.config._attn_implementation == attention
     assert len(seen) == compiled
-    plain = load(tiny_teacher, threads=1).logits_of(["the film was great"])
-    np.testing.assert_allclose(runtime.logits_of(["the film was great"]), plain, atol=1e-5)
+    plain = logits_of(load(tiny_teacher, threads=1), ["the film was great"])
+    np.testing.assert_allclose(logits_of(runtime, ["the film was great"]), plain, atol=1e-5)
 
 
 @pytest.mark.parametrize("kind", ["torch", "onnx", "int8", "bf16", "bnb8", "onnx8"])
 def test_every_format_answers_alike_and_in_order(artifacts, tiny_task, kind):
     examples = read_examples(tiny_task / "test.parquet")
     runtime = load(artifacts[kind], threads=1)
-    logits = runtime.logits_of(examples.texts, batch_size=7)
+    logits = logits_of(runtime, examples.texts, batch_size=7)
     assert logits.shape == (24, 2)
     assert logits.dtype == np.float32
     assert (logits.argmax(1) == examples.labels).mean() > 0.9
-    backwards = runtime.logits_of(examples.texts[::-1], batch_size=24)[::-1]
+    backwards = logits_of(runtime, examples.texts[::-1], batch_size=24)[::-1]
     assert np.abs(logits - backwards).max() < (1e-4 if kind in ("torch", "onnx") else 0.5)
 
 
 def test_batch_size_does_not_change_the_answers_of_a_float_model(artifacts, tiny_task):
     texts = read_examples(tiny_task / "test.parquet").texts
     runtime = load(artifacts["torch"])
-    np.testing.assert_allclose(runtime.logits_of(texts, 1), runtime.logits_of(texts, 24), atol=1e-5)
+    np.testing.assert_allclose(logits_of(runtime, texts, 1), logits_of(runtime, texts, 24), atol=1e-5)
 
 
 @pytest.mark.parametrize("kind", ["onnx", "onnx8"])
@@ -99,7 +100,7 @@ def test_manifest_that_says_something_else_is_refused(artifacts, tmp_path, kind,
     file = shutil.copytree(artifacts[kind], tmp_path / "model") / "manifest.json"
     file.write_text(json.dumps(json.loads(file.read_text(encoding="utf-8")) | change), encoding="utf-8")
     with pytest.raises(ConstrictorError, match=message):
-        load(file.parent).logits_of(["the film was great"])
+        logits_of(load(file.parent), ["the film was great"])
 
 
 @pytest.mark.parametrize("kind", ["torch", "onnx", "int8"])

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
+from heads import train_plan
 
 from constrictor.data.sources import read_source
 from constrictor.errors import ConstrictorError
@@ -116,15 +117,15 @@ def test_pickle_in_a_checkpoint_that_looks_whole_is_not_opened(
     with monkeypatch.context() as patch:
         patch.setattr(callbacks.Progress, "on_step_end", _interrupt_at(5))
         with pytest.raises(KeyboardInterrupt):
-            finetune(step, tiny_model, TaskFolder(tiny_task), node)
+            finetune(step, tiny_model, train_plan(TaskFolder(tiny_task)), TaskFolder(tiny_task), node)
     (checkpoint,) = node.checkpoints.glob("checkpoint-*")
     (checkpoint / name).write_bytes(content(trap))
     mark_whole(checkpoint)
     if name == "training_args.bin":  # nobody reads it
-        finetune(step, tiny_model, TaskFolder(tiny_task), node)
+        finetune(step, tiny_model, train_plan(TaskFolder(tiny_task)), TaskFolder(tiny_task), node)
         return
     with pytest.raises(ConstrictorError, match=r"checkpoint-3 holds more than tensors.*never opened.*rm -r"):
-        finetune(step, tiny_model, TaskFolder(tiny_task), node)
+        finetune(step, tiny_model, train_plan(TaskFolder(tiny_task)), TaskFolder(tiny_task), node)
 
 
 def _interrupt_at(count: int):

@@ -1,11 +1,12 @@
 import numpy as np
 import pandas as pd
 import pytest
+from heads import kind_with
 
-from constrictor.data.splits import strata_of, stratified_split
+from constrictor.data.splits import stratified_split
 from constrictor.errors import ConstrictorError
 from constrictor.study.tasks import ClassificationTask, MultilabelTask, RegressionTask
-from constrictor.tasks.labels import count_labels, labels_of
+from constrictor.tasks.registry import reader_of
 
 SOURCE = {"path": "data.csv"}
 
@@ -13,7 +14,7 @@ SOURCE = {"path": "data.csv"}
 def _read(kind, cells: dict[str, list[str]], **settings):
     frame = pd.DataFrame({"id": [str(row) for row in range(len(next(iter(cells.values()))))], **cells})
     task = kind.model_validate({"kind": kind.model_fields["kind"].annotation.__args__[0], "source": SOURCE, **settings})
-    return labels_of(task, frame)
+    return reader_of(task.kind).read_labels(task, frame)
 
 
 def test_a_column_a_label():
@@ -24,7 +25,7 @@ def test_a_column_a_label():
     )
     assert found.names == ["rude", "threat"]
     assert found.values.tolist() == [[1, 0], [0, 0], [1, 1]]
-    assert count_labels(found.values, found.names) == {"rude": 2, "threat": 1}
+    assert kind_with(found.names, "multilabel").count(found.values) == {"rude": 2, "threat": 1}
 
 
 def test_one_column_that_lists_the_labels():
@@ -88,11 +89,11 @@ def test_labels_of_no_use_are_refused_with_the_reason(kind, columns, settings, m
 def test_a_split_keeps_the_shares_of_every_label_and_of_every_tenth():
     generator = np.random.default_rng(0)
     many = (generator.random((2000, 4)) < [0.5, 0.2, 0.1, 0.05]).astype(np.float32)
-    rows = stratified_split(strata_of(many), 0.1, 0.1, 0)
+    rows = stratified_split(kind_with(list("abcd"), "multilabel").strata(many), 0.1, 0.1, 0)
     assert many[rows["test"]].mean(axis=0) == pytest.approx(many.mean(axis=0), abs=0.02)
     values = generator.normal(size=1000).astype(np.float32)
-    rows = stratified_split(strata_of(values), 0.1, 0.1, 0)
+    rows = stratified_split(kind_with(["score"], "regression").strata(values), 0.1, 0.1, 0)
     assert np.quantile(values[rows["test"]], [0.1, 0.5, 0.9]) == pytest.approx(
         np.quantile(values, [0.1, 0.5, 0.9]), abs=0.25
     )
-    assert np.bincount(strata_of(values)[rows["test"]]).tolist() == [10] * 10
+    assert np.bincount(kind_with(["score"], "regression").strata(values)[rows["test"]]).tolist() == [10] * 10

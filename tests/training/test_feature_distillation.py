@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 import tokenizers
 import torch
-from constrictor.training.lessons import Lesson, lesson_data
-from heads import load_classifier
+from heads import kind_with, load_classifier, plan_of, training_set
 from safetensors.torch import load_file
 from transformers import BertConfig, BertModel
 
@@ -22,7 +21,9 @@ from constrictor.models.source import fetch_model
 from constrictor.study.sources import LocalModel
 from constrictor.study.steps.distil import Distil, SoftTargets
 from constrictor.study.steps.prune import Structured
+from constrictor.study.training_plan import TrainingSet
 from constrictor.training import objective as objective_module
+from constrictor.training.data import training_data
 from constrictor.training.distil import distil
 from constrictor.training.feature_distillation import matching
 from constrictor.training.node import Node, TaskFolder
@@ -47,11 +48,15 @@ def teacher(tiny_teacher: Path):
 
 
 @pytest.fixture
-def lesson(wide_teacher: Path, tiny_task: Path, tmp_path: Path) -> Lesson:
+def data_set(wide_teacher: Path, tiny_task: Path, tmp_path: Path) -> TrainingSet:
     """The training texts, and what the teacher of another width says about them."""
     outputs = tmp_path / "outputs.parquet"
     teacher_outputs(wide_teacher, tiny_task / "train.parquet", outputs)
-    return Lesson(tiny_task / "train.parquet", outputs)
+    return training_set(tiny_task / "train.parquet", outputs)
+
+
+def _logits(file: Path) -> np.ndarray:
+    return read_outputs(file).arrays["logits"]
 
 
 def _without_dropout(model):
@@ -153,11 +158,12 @@ def test_heads_that_do_not_agree_are_refused_or_split_anew(student, tiny_checkpo
     assert (_loss({"attention": {"relation_heads": 8}}, student, other) > 0).all()
 
 
-def _distil(lesson, teacher, start, task, folder, **settings):
+def _distil(data_set, teacher, start, task, folder, **settings):
     step = Distil.model_validate(
         {"stage": "distil", "student": {"model": "tiny"}, "epochs": 2, "lr": 3e-3, "batch_size": 8, **settings}
     )
-    return distil(step, teacher, start, [lesson], TaskFolder(task), Node(folder, folder.name, seed=3))
+    plan = plan_of(data_set, soft_targets=step, teacher=teacher if step.live else None)
+    return distil(step, teacher, start, plan, TaskFolder(task), Node(folder, folder.name, seed=3))
 
 
 COPYING = {
@@ -170,9 +176,9 @@ COPYING = {
 
 
 def test_killed_with_projections_and_schedules_equals_undisturbed(
-    lesson, wide_teacher, tiny_model, tiny_task, tmp_path, monkeypatch
+    data_set, wide_teacher, tiny_model, tiny_task, tmp_path, monkeypatch
 ):
-    undisturbed = _distil(lesson, wide_teacher, tiny_model, tiny_task, tmp_path / "one" / "kd", **COPYING)
+    undisturbed = _distil(data_set, wide_teacher, tiny_model, tiny_task, tmp_path / "one" / "kd", **COPYING)
     real, seen = objective_module.distillation_loss, []
 
     def interrupted(*arguments):
@@ -185,11 +191,11 @@ def test_killed_with_projections_and_schedules_equals_undisturbed(
     with monkeypatch.context() as patch:
         patch.setattr(objective_module, "distillation_loss", interrupted)
         with pytest.raises(KeyboardInterrupt):
-            _distil(lesson, wide_teacher, tiny_model, tiny_task, tmp_path / "two" / "kd", **COPYING)
+            _distil(data_set, wide_teacher, tiny_model, tiny_task, tmp_path / "two" / "kd", **COPYING)
     monkeypatch.setattr(objective_module, "distillation_loss", lambda *found: seen.append(found[3]) or real(*found))
     saved = load_file(tmp_path / "two/kd/checkpoints/checkpoint-12/model.safetensors")
     assert sum(name.startswith("matching_projections") for name in saved) == 8
-    resumed = _distil(lesson, wide_teacher, tiny_model, tiny_task, tmp_path / "two" / "kd", **COPYING)
+    resumed = _distil(data_set, wide_teacher, tiny_model, tiny_task, tmp_path / "two" / "kd", **COPYING)
     assert resumed == undisturbed
     assert seen == pytest.approx([0.5 + 0.4 * np.cos(np.pi * step / 18) for step in range(18)])
     names = load_file(tmp_path / "two/kd/model/model.safetensors").keys()
@@ -198,7 +204,7 @@ def test_killed_with_projections_and_schedules_equals_undisturbed(
     }
 
 
-def test_copying_brings_the_insides_nearer(lesson, wide_teacher, tiny_model, tiny_task, tmp_path, monkeypatch):
+def test_copying_brings_the_insides_nearer(data_set, wide_teacher, tiny_model, tiny_task, tmp_path, monkeypatch):
     monkeypatch.setattr("constrictor.training.validation.Validation.best", property(lambda self: self.history[-1]))
     insides = {"attention": {"loss": "mse", "weight": 10.0}}
 
@@ -208,7 +214,7 @@ def test_copying_brings_the_insides_nearer(lesson, wide_teacher, tiny_model, tin
 
     for name, more in (("plain", {}), ("copying", insides)):
         _distil(
-            lesson,
+            data_set,
             wide_teacher,
             tiny_model,
             tiny_task,
@@ -219,10 +225,10 @@ def test_copying_brings_the_insides_nearer(lesson, wide_teacher, tiny_model, tin
 
 
 def test_no_teacher_is_opened_where_logits_are_all_that_is_copied(
-    lesson, wide_teacher, tiny_model, tiny_task, tmp_path, monkeypatch
+    data_set, wide_teacher, tiny_model, tiny_task, tmp_path, monkeypatch
 ):
     monkeypatch.delattr(objective_module, "load_classifier")
-    assert _distil(lesson, wide_teacher, tiny_model, tiny_task, tmp_path / "kd", epochs=1).layers == 4
+    assert _distil(data_set, wide_teacher, tiny_model, tiny_task, tmp_path / "kd", epochs=1).layers == 4
 
 
 def test_text_without_labels_teaches_too(tiny_teacher, tiny_task, tmp_path):
@@ -231,7 +237,7 @@ def test_text_without_labels_teaches_too(tiny_teacher, tiny_task, tmp_path):
     write_examples(text, unlabelled(examples.ids, examples.texts))
     teacher_outputs(tiny_teacher, text, outputs)
     more = {"student": {"layers": [0, 2]}, "hidden": {}, "attention": {}, "epochs": 1, "loss": "hard"}
-    manifest = _distil(Lesson(text, outputs), tiny_teacher, tiny_teacher, tiny_task, tmp_path / "kd", **more)
+    manifest = _distil(training_set(text, outputs), tiny_teacher, tiny_teacher, tiny_task, tmp_path / "kd", **more)
     assert manifest.layers == 2
 
 
@@ -244,13 +250,12 @@ def test_a_pruned_model_recovers_by_its_teachers_insides(tiny_teacher, tiny_task
          "finetune_epochs": 1, "lr": 3e-3, "batch_size": 8}
     )  # fmt: skip
     node = Node(tmp_path / "slim", "slim", seed=3)
-    prune(step, tiny_teacher, [train], [Lesson(train, outputs)], targets, TaskFolder(tiny_task), node, tiny_teacher)
+    plan = plan_of(training_set(train, outputs), soft_targets=targets, teacher=tiny_teacher)
+    prune(step, tiny_teacher, [train], plan, TaskFolder(tiny_task), node)
     assert read_manifest(node.model).shape.heads == [2, 2, 2, 2]
     with pytest.raises(ConstrictorError, match="has 2 heads and the teacher's layer 3 has 4"):
-        prune(
-            step, tiny_teacher, [train], [Lesson(train, outputs)], SoftTargets.model_validate({"attention": {}}),
-            TaskFolder(tiny_task), Node(tmp_path / "other", "other", seed=3), tiny_teacher,
-        )  # fmt: skip
+        plan = plan.model_copy(update={"soft_targets": SoftTargets.model_validate({"attention": {}})})
+        prune(step, tiny_teacher, [train], plan, TaskFolder(tiny_task), Node(tmp_path / "other", "other", seed=3))
 
 
 @pytest.fixture(scope="module")
@@ -282,9 +287,9 @@ def test_logits_need_no_common_tokenizer(other_model, tiny_teacher, tiny_task, t
     ours, theirs = (Tokenizer(folder, 32).encode(texts) for folder in (other_model, tiny_teacher))
     assert [len(ids) for ids in ours] != [len(ids) for ids in theirs]
     more = {"student": {"model": "other"}, "alpha": 1.0, "loss": "hard", "epochs": 4, "lr": 5e-3}
-    _distil(Lesson(train, said), tiny_teacher, other_model, tiny_task, tmp_path / "kd", **more)
+    _distil(training_set(train, said), tiny_teacher, other_model, tiny_task, tmp_path / "kd", **more)
     teacher_outputs(tmp_path / "kd/model", train, tmp_path / "student.parquet")
-    agree = read_outputs(tmp_path / "student.parquet").logits.argmax(1) == read_outputs(said).logits.argmax(1)
+    agree = _logits(tmp_path / "student.parquet").argmax(1) == _logits(said).argmax(1)
     assert agree.mean() > 0.9
 
 
@@ -296,24 +301,26 @@ def test_insides_need_a_common_tokenizer(other_model, tiny_teacher, tiny_task, t
         ConstrictorError, match=r"the student's tokenizer is not that of the teacher in .* Leave 'hidden'"
     ):
         _distil(
-            Lesson(tiny_task / "train.parquet", said), tiny_teacher, other_model, tiny_task, tmp_path / "kd",
+            training_set(tiny_task / "train.parquet", said), tiny_teacher, other_model, tiny_task, tmp_path / "kd",
             **{"student": {"model": "other"}, what: {}},
         )  # fmt: skip
 
 
-def test_several_teachers_teach_the_mean_of_their_logits(lesson, tiny_teacher, tmp_path):
-    first, files = read_outputs(lesson.outputs), []
+def test_several_teachers_teach_the_mean_of_their_logits(data_set, tiny_teacher, tmp_path):
+    first, files = read_outputs(data_set.outputs[0]), []
     for number in range(2):
         files.append(tmp_path / f"co{number}.parquet")
-        write_outputs(files[-1], Outputs(first.ids, first.labels, first.logits * (number + 2) + number))
-    data = lesson_data(
-        [lesson._replace(co_outputs=tuple(files), passes=2)], Tokenizer(tiny_teacher, 32), np.array(-100)
+        write_outputs(files[-1], Outputs(first.ids, {"logits": first.arrays["logits"] * (number + 2) + number}))
+    several = data_set.model_copy(update={"outputs": [*data_set.outputs, *files], "repeats": 2})
+    data = training_data(plan_of(several), Tokenizer(tiny_teacher, 32), kind_with())
+    np.testing.assert_allclose(
+        data.targets["teacher_logits"], np.tile(first.arrays["logits"] * 2 + 1 / 3, (2, 1)), rtol=1e-5
     )
-    np.testing.assert_allclose(data.targets["teacher_logits"], np.tile(first.logits * 2 + 1 / 3, (2, 1)), rtol=1e-5)
 
 
-def test_teachers_of_other_classes_are_refused(lesson, tiny_teacher, tmp_path):
-    said, other = read_outputs(lesson.outputs), tmp_path / "other.parquet"
-    write_outputs(other, Outputs(said.ids, said.labels, np.zeros((len(said.ids), 3), dtype=np.float32)))
-    with pytest.raises(ConstrictorError, match="know different numbers of classes: 2, 3"):
-        lesson_data([lesson._replace(co_outputs=(other,))], Tokenizer(tiny_teacher, 32), np.array(-100))
+def test_teachers_of_other_classes_are_refused(data_set, tiny_teacher, tmp_path):
+    said, other = read_outputs(data_set.outputs[0]), tmp_path / "other.parquet"
+    write_outputs(other, Outputs(said.ids, {"logits": np.zeros((len(said.ids), 3), dtype=np.float32)}))
+    with pytest.raises(ConstrictorError, match="have different numbers of outputs: 2, 3"):
+        two = data_set.model_copy(update={"outputs": [*data_set.outputs, other]})
+        training_data(plan_of(two), Tokenizer(tiny_teacher, 32), kind_with())

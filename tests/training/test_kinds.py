@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+from heads import evaluate_on, train_plan, training_set
 from scipy.stats import pearsonr
 from transformers import AutoModelForSequenceClassification
 
@@ -14,7 +15,6 @@ from constrictor.compression.sample import draw_sample
 from constrictor.data.examples import read_examples, unlabelled, write_examples
 from constrictor.data.outputs import read_predictions
 from constrictor.data.tokenization import Tokenizer
-from constrictor.evaluation.evaluate import evaluate
 from constrictor.evaluation.teacher_outputs import teacher_outputs
 from constrictor.study.steps.distil import Distil
 from constrictor.study.steps.finetune import Finetune
@@ -23,7 +23,6 @@ from constrictor.study.tasks import MultilabelTask, RegressionTask
 from constrictor.tasks.prepare import prepare_task
 from constrictor.training.distil import distil
 from constrictor.training.finetune import finetune
-from constrictor.training.lessons import Lesson
 from constrictor.training.node import Node, TaskFolder
 
 KINDS = {
@@ -60,8 +59,8 @@ def task(request, tmp_path_factory, sentences):
 def teacher(task, tiny_model, tmp_path_factory):
     folder = tmp_path_factory.mktemp("results") / "seed1" / "teacher"
     settings = Finetune(stage="finetune", model="tiny", epochs=8, lr=5e-3, batch_size=8, dropout=0.0)
-    finetune(settings, tiny_model, task, Node(folder, "teacher", seed=1))
-    evaluate(folder / "model", task.folder, folder / "metrics.json", folder / "predictions.parquet")
+    finetune(settings, tiny_model, train_plan(task), task, Node(folder, "teacher", seed=1))
+    evaluate_on(folder / "model", task.folder, folder / "metrics.json", folder / "predictions.parquet")
     return folder
 
 
@@ -99,11 +98,11 @@ def test_a_student_learns_from_labels_and_from_text_without_any(task, teacher, t
     lessons = []
     for name, file in (("train", task.folder / "train.parquet"), ("corpus", tmp_path / "corpus.parquet")):
         teacher_outputs(teacher / "model", file, tmp_path / f"{name}_outputs.parquet")
-        lessons.append(Lesson(file, tmp_path / f"{name}_outputs.parquet"))
+        lessons.append(training_set(file, tmp_path / f"{name}_outputs.parquet"))
     settings = Distil(stage="distil", student={"layers": [0, 2]}, epochs=4, lr=5e-3, batch_size=8)
     node = Node(teacher / "kd", "kd", seed=1)
     distil(settings, teacher / "model", teacher / "model", lessons, task, node)
-    evaluate(node.model, task.folder, node.folder / "metrics.json", node.folder / "predictions.parquet")
+    evaluate_on(node.model, task.folder, node.folder / "metrics.json", node.folder / "predictions.parquet")
     assert json.loads((node.folder / "metrics.json").read_text())["test"][task.manifest.metric] > 0.7
     settings = Comparison(
         recipes={"baseline": "teacher", "small": "teacher/kd"}, baseline="baseline", margin=0.01, resamples=1000,

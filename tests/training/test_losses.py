@@ -5,19 +5,31 @@ from scipy.special import expit, log_softmax, softmax
 from scipy.stats import entropy
 from sklearn.metrics import log_loss
 
-from constrictor.data.examples import UNLABELLED
-from constrictor.training.losses import (
-    LABEL_LOSSES,
-    LOGIT_LOSSES,
-    binary_hard_target_loss,
-    binary_loss,
-    binary_soft_target_loss,
-    distillation_loss,
-    hard_target_loss,
-    label_loss,
-    logit_mse,
-    soft_target_loss,
-)
+from constrictor.data.batching import UNLABELLED
+from constrictor.study.steps.distil import SoftTargets
+from constrictor.tasks.classification import model as of_classes
+from constrictor.tasks.losses import hard_target_loss, logit_mse, soft_target_loss
+from constrictor.tasks.multilabel import model as of_label_sets
+from constrictor.tasks.multilabel.model import binary_hard_target_loss, binary_soft_target_loss
+from constrictor.tasks.regression import model as of_values
+from constrictor.training.objective import output_loss
+
+MODELS = {"multilabel": of_label_sets, "regression": of_values}
+
+
+def label_loss(logits, labels, losses=of_classes):
+    return losses.label_loss({"logits": logits}, {"labels": labels})
+
+
+def binary_loss(logits, labels):
+    return label_loss(logits, labels, of_label_sets)
+
+
+def distillation_loss(logits, labels, teacher, alpha, temperature, loss="kl"):
+    batch = {"labels": labels, "teacher_logits": teacher, "done": torch.tensor(0.0)}
+    soft = SoftTargets(alpha=alpha, temperature=temperature, loss=loss)
+    return output_loss(of_classes, soft)({"logits": logits}, batch)
+
 
 LOGITS = np.array([[1.0, 3.0, -2.0], [0.2, 0.1, 0.0], [-4.0, 2.0, 5.0]])
 TEACHER = np.array([[2.0, 1.0, 0.0], [0.0, 0.0, 3.0], [-3.0, 2.5, 4.0]])
@@ -110,15 +122,19 @@ def test_binary_soft_target_loss_is_kl_of_each_decision(temperature):
 def test_squared_losses_by_hand():
     logits, teacher = torch.tensor([[1.5], [2.0], [-1.0]]), torch.tensor([[1.0], [4.0], [-1.0]])
     labels = torch.tensor([2.0, float("nan"), -3.0])
-    assert LABEL_LOSSES["regression"](logits, labels).tolist() == [0.25, 0.0, 4.0]
-    assert LOGIT_LOSSES["regression"]["kl"](logits, teacher, 2.0).tolist() == [0.25, 4.0, 0.0]
+    assert label_loss(logits, labels, of_values).tolist() == [0.25, 0.0, 4.0]
+    assert of_values.DISTILLATION_LOSSES["kl"]({"logits": logits}, {"logits": teacher}, {}, 2.0).tolist() == [
+        0.25,
+        4.0,
+        0.0,
+    ]
 
 
 @pytest.mark.parametrize("kind", ["multilabel", "regression"])
 def test_no_label_gives_no_gradient_that_is_not_a_number(kind):
     logits = torch.tensor([[300.0, -300.0], [0.1, 0.2]])[:, : 2 if kind == "multilabel" else 1].requires_grad_()
     labels = torch.full(logits.shape, float("nan"))
-    LABEL_LOSSES[kind](logits, labels if kind == "multilabel" else labels[:, 0]).sum().backward()
+    label_loss(logits, labels if kind == "multilabel" else labels[:, 0], MODELS[kind]).sum().backward()
     assert torch.equal(logits.grad, torch.zeros_like(logits))
 
 
@@ -146,10 +162,10 @@ def test_hard_targets_are_the_teachers_answers():
 @pytest.mark.parametrize("name", ["mse", "hard"])
 def test_other_losses_of_logits_mix_with_labels_alike(name):
     arguments = torch.tensor(LOGITS), torch.tensor(LABELS), torch.tensor(TEACHER)
-    loss = LOGIT_LOSSES["classification"][name]
+    loss = {"mse": logit_mse, "hard": hard_target_loss}[name]
     hard = -log_softmax(LOGITS, axis=1)[[0, 1, 2], [1, 0, 2]] * [1, 0, 1]
     expected = 0.3 * loss(arguments[0], arguments[2], 2.0).numpy() + 0.7 * hard
-    np.testing.assert_allclose(distillation_loss(*arguments, 0.3, 2.0, loss).numpy(), expected, rtol=1e-10)
+    np.testing.assert_allclose(distillation_loss(*arguments, 0.3, 2.0, name).numpy(), expected, rtol=1e-10)
 
 
 def test_hard_targets_of_several_labels_are_the_teachers_decisions():

@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 import torch
+from heads import logits_of, train_plan, training_set
 from safetensors.torch import load_file
 from scipy.special import softmax
 from sklearn.metrics import log_loss
@@ -23,7 +24,7 @@ from constrictor.data.examples import read_examples, unlabelled, write_examples
 from constrictor.data.tokenization import Tokenizer
 from constrictor.evaluation.latency_worker import inputs_of
 from constrictor.evaluation.teacher_outputs import teacher_outputs
-from constrictor.evaluation.workers import Worker, read_texts
+from constrictor.evaluation.workers import Worker, read_inputs
 from constrictor.models.onnx_file import load_onnx
 from constrictor.models.source import fetch_model
 from constrictor.runtimes.load import load
@@ -37,7 +38,6 @@ from constrictor.study.tasks import ClassificationTask
 from constrictor.tasks.prepare import prepare_task
 from constrictor.training.distil import distil
 from constrictor.training.finetune import finetune
-from constrictor.training.lessons import Lesson
 from constrictor.training.node import Node, TaskFolder
 
 TYPED = ["input_ids", "attention_mask", "token_type_ids"]
@@ -76,7 +76,7 @@ def teacher(untrained_bert, tmp_path_factory):
 @pytest.fixture(scope="module")
 def onnx(task, teacher, tmp_path_factory):
     folder = tmp_path_factory.mktemp("onnx") / "model"
-    export(Export(stage="export"), teacher, task.folder, folder, "onnx")
+    export(Export(stage="export"), teacher, task.folder / "validation.parquet", folder, "onnx")
     return folder
 
 
@@ -94,7 +94,7 @@ def _inputs_of(folder) -> list[str]:
 
 
 def test_a_model_answers_as_it_does_in_transformers(teacher, texts):
-    found, expected = load(teacher).logits_of(texts, batch_size=7), _of_transformers(teacher, texts)
+    found, expected = logits_of(load(teacher), texts, batch_size=7), _of_transformers(teacher, texts)
     np.testing.assert_allclose(found, expected, atol=1e-5)
     assert np.abs(expected - _of_transformers(teacher, texts, with_types=False)).max() > 0.1
 
@@ -103,7 +103,7 @@ def test_a_training_learns_from_the_types_and_validates_with_them(task, teacher,
     monkeypatch.setattr("constrictor.training.device.has_native_bf16", lambda: False)
     settings = Finetune(stage="finetune", epochs=1, lr=1e-4, precision="fp32", weight_decay=0.0, dropout=0.0)
     node = Node(tmp_path / "tuned", "tuned", seed=1)
-    finetune(settings, teacher, task, node)
+    finetune(settings, teacher, train_plan(task), task, node)
     name = "bert.embeddings.token_type_embeddings.weight"
     before, after = (load_file(folder / "model.safetensors")[name] for folder in (teacher, node.model))
     assert (after[1] - before[1]).abs().max() > 1e-5
@@ -118,14 +118,14 @@ def test_exported_model_reads_the_types(task, teacher, onnx, texts, shape, tmp_p
     folder = onnx
     if shape:
         folder = tmp_path / "model"
-        export(Export(stage="export", shape=shape), teacher, task.folder, folder, "onnx")
+        export(Export(stage="export", shape=shape), teacher, task.folder / "validation.parquet", folder, "onnx")
     assert _inputs_of(folder) == TYPED
-    np.testing.assert_allclose(load(folder).logits_of(texts), _of_transformers(teacher, texts), atol=1e-5)
+    np.testing.assert_allclose(logits_of(load(folder), texts), _of_transformers(teacher, texts), atol=1e-5)
 
 
 def test_a_model_of_single_texts_reads_no_types_and_one_of_pairs_may_be_asked_with_single_texts(tiny_onnx, onnx):
     assert _inputs_of(tiny_onnx) == TYPED[:2]
-    found = load(onnx).logits_of(["the film was great"])
+    found = logits_of(load(onnx), ["the film was great"])
     assert np.isfinite(found).all()
 
 
@@ -133,17 +133,19 @@ def test_a_model_of_single_texts_reads_no_types_and_one_of_pairs_may_be_asked_wi
 def test_further_formats_read_the_types(task, teacher, onnx, texts, format, tmp_path):
     if format == "openvino":
         pytest.importorskip("openvino")
-    export(Export(stage="export", format=format), onnx, task.folder, tmp_path / "model", format)
-    np.testing.assert_allclose(load(tmp_path / "model").logits_of(texts), _of_transformers(teacher, texts), atol=1e-4)
+    export(Export(stage="export", format=format), onnx, task.folder / "validation.parquet", tmp_path / "model", format)
+    np.testing.assert_allclose(logits_of(load(tmp_path / "model"), texts), _of_transformers(teacher, texts), atol=1e-4)
 
 
 def test_rewritten_model_reads_the_types(task, teacher, texts, tmp_path, monkeypatch):
     monkeypatch.setattr(optimize, "ROUNDS", 1)
     monkeypatch.setattr(optimize, "choose", lambda ratios: list(ratios)[-1])
-    manifest = export(Export(stage="export", optimize=True), teacher, task.folder, tmp_path / "model", "onnx")
+    manifest = export(
+        Export(stage="export", optimize=True), teacher, task.folder / "validation.parquet", tmp_path / "model", "onnx"
+    )
     assert manifest.details["rewrites"]["kept"] == "first token, merged projections"
     assert _inputs_of(tmp_path / "model") == TYPED
-    np.testing.assert_allclose(load(tmp_path / "model").logits_of(texts), _of_transformers(teacher, texts), atol=1e-5)
+    np.testing.assert_allclose(logits_of(load(tmp_path / "model"), texts), _of_transformers(teacher, texts), atol=1e-5)
 
 
 @pytest.fixture
@@ -185,7 +187,7 @@ def test_a_vocabulary_counts_the_tokens_of_pairs(task, teacher, texts, tmp_path)
     node = Node(tmp_path / "cut", "cut", seed=1)
     manifest = prune(step, teacher, [task.folder / "train.parquet"], [], None, task, node)
     assert manifest.details["pruned"]["share_of_text_covered"] == 1.0
-    np.testing.assert_allclose(load(node.model).logits_of(texts), load(teacher).logits_of(texts), atol=1e-5)
+    np.testing.assert_allclose(logits_of(load(node.model), texts), logits_of(load(teacher), texts), atol=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -203,7 +205,7 @@ def test_quantized_onnx_models_read_the_types(task, teacher, onnx, texts, step, 
     assert _inputs_of(node.model) == TYPED
     expected = _of_transformers(teacher, texts)
     moved = np.abs(expected - _of_transformers(teacher, texts, with_types=False)).mean()
-    assert np.abs(load(node.model).logits_of(texts) - expected).mean() < 0.5 * moved
+    assert np.abs(logits_of(load(node.model), texts) - expected).mean() < 0.5 * moved
 
 
 def test_ranges_of_a_static_torch_model_are_those_of_pairs(task, teacher, types_read, tmp_path):
@@ -235,7 +237,7 @@ def test_a_student_without_types_learns_from_a_teacher_with_them(
     lessons = []
     for name, examples in (("train", task.folder / "train.parquet"), ("corpus", tmp_path / "corpus.parquet")):
         teacher_outputs(teacher, examples, tmp_path / f"{name}_outputs.parquet")
-        lessons.append(Lesson(examples, tmp_path / f"{name}_outputs.parquet"))
+        lessons.append(training_set(examples, tmp_path / f"{name}_outputs.parquet"))
     step = Distil.model_validate(
         {"stage": "distil", "student": {"model": "small"}, "epochs": 1, "lr": 1e-3, "batch_size": 16, **insides}
     )
@@ -244,17 +246,17 @@ def test_a_student_without_types_learns_from_a_teacher_with_them(
     distil(step, teacher, distilbert, lessons, task, node)
     assert any(types_read) == bool(insides)  # where its insides are copied, the teacher reads the pairs once more
     expected = _of_transformers(node.model, texts, with_types=False)
-    np.testing.assert_allclose(load(node.model).logits_of(texts), expected, atol=1e-5)
-    export(Export(stage="export"), node.model, task.folder, tmp_path / "onnx", "onnx")
+    np.testing.assert_allclose(logits_of(load(node.model), texts), expected, atol=1e-5)
+    export(Export(stage="export"), node.model, task.folder / "validation.parquet", tmp_path / "onnx", "onnx")
     assert _inputs_of(tmp_path / "onnx") == TYPED[:2]
-    np.testing.assert_allclose(load(tmp_path / "onnx").logits_of(texts), expected, atol=1e-5)
+    np.testing.assert_allclose(logits_of(load(tmp_path / "onnx"), texts), expected, atol=1e-5)
 
 
 def test_timing_feeds_the_types(task, onnx):
     tokenizer = Tokenizer(onnx, 32)
-    (full,) = inputs_of(tokenizer, read_texts(task.folder), 3, 16)
+    (full,) = inputs_of(tokenizer, read_inputs(task.folder / "validation.parquet"), 3, 16)
     assert {name: values.shape for name, values in full.items()} == dict.fromkeys(TYPED, (3, 16))
     assert full["attention_mask"].all()
     assert set(full["token_type_ids"].ravel()) == {0, 1}
-    with Worker(onnx, read_texts(task.folder), threads=1) as worker:  # the texts travel as JSON
+    with Worker(onnx, read_inputs(task.folder / "validation.parquet"), threads=1) as worker:  # the texts travel as JSON
         assert worker.time(2, "task", 0)

@@ -2,13 +2,13 @@ import json
 import logging
 
 import pytest
+from heads import evaluate_on, train_plan, training_set
 from pydantic import TypeAdapter
 
 from constrictor.compression.export.export import export
 from constrictor.compression.pruning.prune import prune
 from constrictor.compression.quantization.quantize import quantize
 from constrictor.data.tokenization import Tokenizer
-from constrictor.evaluation.evaluate import evaluate
 from constrictor.evaluation.teacher_outputs import teacher_outputs
 from constrictor.models.manifest import read_manifest
 from constrictor.runtimes.load import load
@@ -21,7 +21,6 @@ from constrictor.study.tasks import ClassificationTask
 from constrictor.tasks.prepare import prepare_task
 from constrictor.training.distil import distil
 from constrictor.training.finetune import finetune
-from constrictor.training.lessons import Lesson
 from constrictor.training.node import Node, TaskFolder
 
 
@@ -53,22 +52,28 @@ def test_every_stage_and_runtime_cuts_as_the_task_says(tiny_model, long_task, tm
         return Node(tmp_path / name, name, seed=1)
 
     learning = {"lr": 5e-3, "batch_size": 8}
-    finetune(Finetune(stage="finetune", model="tiny", epochs=1, **learning), tiny_model, task, node("teacher"))
+    finetune(
+        Finetune(stage="finetune", model="tiny", epochs=1, **learning),
+        tiny_model,
+        train_plan(task),
+        task,
+        node("teacher"),
+    )
     teacher = tmp_path / "teacher/model"
     teacher_outputs(teacher, train, tmp_path / "outputs.parquet")
     kd = Distil(**{"stage": "distil", "student": {"layers": [0, 2]}, "epochs": 1, **learning})
-    distil(kd, teacher, teacher, [Lesson(train, tmp_path / "outputs.parquet")], task, node("kd"))
+    distil(kd, teacher, teacher, [training_set(train, tmp_path / "outputs.parquet")], task, node("kd"))
     pruning = {"method": "wanda", "sparsity": 0.2, "calibration_size": 32, "finetune_epochs": 1}
     wanda = Wanda(stage="prune", calibration="train", **pruning, **learning)
-    prune(wanda, teacher, [train], [Lesson(train)], None, task, node("wanda"))
-    export(Export(stage="export"), teacher, long_task, tmp_path / "onnx/model", "onnx")
+    prune(wanda, teacher, [train], [training_set(train)], None, task, node("wanda"))
+    export(Export(stage="export"), teacher, long_task / "validation.parquet", tmp_path / "onnx/model", "onnx")
     static = {"stage": "quantize", "method": "static", "calibration_size": 32}
     step = TypeAdapter(AnyQuantize).validate_python(static)
     quantize(step, tmp_path / "onnx/model", node("int8"), calibration=train, task=task)
     for name in ("teacher", "kd", "wanda", "onnx", "int8"):
         assert read_manifest(tmp_path / name / "model").truncation == "head_tail", name
         assert load(tmp_path / name / "model").tokenizer.truncation == "head_tail", name
-    evaluate(tmp_path / "int8/model", long_task, tmp_path / "metrics.json", tmp_path / "predictions.parquet")
+    evaluate_on(tmp_path / "int8/model", long_task, tmp_path / "metrics.json", tmp_path / "predictions.parquet")
     assert set(seen) == {(8, "head_tail")}
     lengths = json.loads((tmp_path / "metrics.json").read_text())["test"]["lengths"]
     assert (lengths["cut"], lengths["max"], lengths["truncation"]) == (1.0, 17, "head_tail")

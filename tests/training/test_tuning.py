@@ -6,8 +6,7 @@ from pathlib import Path
 import bitsandbytes
 import pytest
 import torch
-from constrictor.training.lessons import Lesson
-from heads import load_classifier
+from heads import kind_with, load_classifier, logits_of, plan_of, train_plan, training_set
 from little import damage
 from pydantic import ValidationError
 from safetensors.torch import load_file
@@ -28,7 +27,7 @@ from constrictor.training.distil import distil
 from constrictor.training.finetune import finetune
 from constrictor.training.node import Node, TaskFolder
 from constrictor.training.targets import head_modules, target_modules
-from constrictor.training.tuning import Start, TrainableModel
+from constrictor.training.tuning import Initialization, TrainableModel
 
 LABELS = ["bad", "good"]
 HEAD = ("classifier.", "bert.pooler.")
@@ -38,7 +37,7 @@ def _finetune(start: Path, task: Path, folder: Path, **settings):
     step = Finetune.model_validate(
         {"stage": "finetune", "model": "tiny", "epochs": 2, "lr": 5e-3, "batch_size": 8, **settings}
     )
-    return finetune(step, start, TaskFolder(task), Node(folder, folder.name, seed=3))
+    return finetune(step, start, train_plan(TaskFolder(task)), TaskFolder(task), Node(folder, folder.name, seed=3))
 
 
 def _model(folder: Path):
@@ -75,7 +74,7 @@ def test_kept_adapter_opens_as_peft_opens_it(kept, tiny_model, ask):
     reference = PeftModel.from_pretrained(base, kept / "model")
     torch.testing.assert_close(ask(_model(kept)), ask(reference), rtol=0, atol=1e-6)
     texts = ["the film was great", "the plot was dreadful indeed"]
-    assert load(kept / "model").logits_of(texts).argmax(axis=1).tolist() == [1, 0]
+    assert logits_of(load(kept / "model"), texts).argmax(axis=1).tolist() == [1, 0]
 
 
 def test_two_trainings_are_equal_and_a_merged_adapter_is_the_kept_one_as_a_plain_model(
@@ -196,7 +195,7 @@ def test_head_alone_is_trained(tiny_teacher, tiny_task, tmp_path):
 
 def test_adapter_and_distillation_together(tiny_teacher, tiny_task, tmp_path, ask):
     teacher_outputs(tiny_teacher, tiny_task / "train.parquet", tmp_path / "outputs.parquet")
-    lesson = Lesson(tiny_task / "train.parquet", tmp_path / "outputs.parquet")
+    data_set = training_set(tiny_task / "train.parquet", tmp_path / "outputs.parquet")
     found = {}
     for merge in (True, False):
         step = Distil.model_validate(
@@ -210,7 +209,9 @@ def test_adapter_and_distillation_together(tiny_teacher, tiny_task, tmp_path, as
             }
         )
         node = Node(tmp_path / str(merge), "kd", seed=3)
-        manifest = distil(step, tiny_teacher, tiny_teacher, [lesson], TaskFolder(tiny_task), node)
+        manifest = distil(
+            step, tiny_teacher, tiny_teacher, plan_of(data_set, soft_targets=step), TaskFolder(tiny_task), node
+        )
         assert manifest.layers == 2
         found[merge] = ask(load_classifier(node.model, LABELS, 32))
     assert manifest.adapter.layers == [0, 2]
@@ -242,7 +243,7 @@ def test_quantized_base(wide_teacher, tiny_task, tmp_path, ask):
 
 def test_live_model_on_a_quantized_base_is_the_one_that_is_saved(wide_teacher):
     trainable = TrainableModel(
-        Start(wide_teacher, LABELS, 32, seed=1), Tuning(adapter=Adapter(base="nf4", dropout=0.0))
+        Initialization(wide_teacher, kind_with(), seed=1), Tuning(adapter=Adapter(base="nf4", dropout=0.0))
     )
     for name, parameter in trainable.model.named_parameters():
         if "lora_B" in name:
@@ -256,7 +257,7 @@ def test_live_model_on_a_quantized_base_is_the_one_that_is_saved(wide_teacher):
 
 
 def test_quantized_base_of_a_model_without_legal_shapes_is_refused(tiny_model):
-    model = Start(tiny_model, LABELS, 32, seed=1).open()
+    model = Initialization(tiny_model, kind_with(), seed=1).open()
     with pytest.raises(ConstrictorError, match=r"'base: nf4' fits no layer of this model.*Use 'base: fp32'"):
         quantize_base(model, {"a": torch.nn.Linear(64, 20), "b": torch.nn.Linear(96, 64)})
 
@@ -273,7 +274,7 @@ def test_quantized_base_of_a_model_without_legal_shapes_is_refused(tiny_model):
     ],
 )
 def test_targets(tiny_model, targets, count):
-    model = Start(tiny_model, LABELS, 32, seed=1).open()
+    model = Initialization(tiny_model, kind_with(), seed=1).open()
     names = target_modules(model, targets)
     assert len(set(names)) == len(names) == count
     if targets == ["ffn_out"]:
@@ -284,7 +285,7 @@ def test_unknown_target_is_refused_with_the_names_that_exist(tiny_model):
     with pytest.raises(
         ConstrictorError, match=r"no matrix 'querry'.*Did you mean 'query'\? Known: attention_output, ffn"
     ):
-        TrainableModel(Start(tiny_model, LABELS, 32, seed=1), Tuning(adapter=Adapter(targets=["querry"])))
+        TrainableModel(Initialization(tiny_model, kind_with(), seed=1), Tuning(adapter=Adapter(targets=["querry"])))
 
 
 def test_targets_and_head_of_gpt2():
@@ -299,11 +300,11 @@ def test_targets_and_head_of_gpt2():
 
 
 def test_head_of_bert_is_pooler_and_classifier(tiny_model):
-    assert head_modules(Start(tiny_model, LABELS, 32, seed=1).open()) == ["bert.pooler", "classifier"]
+    assert head_modules(Initialization(tiny_model, kind_with(), seed=1).open()) == ["bert.pooler", "classifier"]
 
 
 def test_dropout_of_the_step_leaves_that_of_the_adapter(tiny_model):
-    trainable = TrainableModel(Start(tiny_model, LABELS, 32, seed=1), Tuning(adapter=Adapter(dropout=0.3)))
+    trainable = TrainableModel(Initialization(tiny_model, kind_with(), seed=1), Tuning(adapter=Adapter(dropout=0.3)))
     engine._set_dropout(trainable.model, 0.0)
     shares = {name: m.p for name, m in trainable.model.named_modules() if isinstance(m, torch.nn.Dropout)}
     assert {share for name, share in shares.items() if "lora" in name} == {0.3}

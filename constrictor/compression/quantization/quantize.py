@@ -19,7 +19,8 @@ def quantize(
     settings: AnyQuantize,
     parent: Path,
     node: Node,
-    task: TaskFolder,
+    *,
+    task: TaskFolder | None = None,
     calibration: Path | None = None,
     plan: TrainingPlan | None = None,
 ) -> Manifest:
@@ -29,7 +30,7 @@ def quantize(
         settings: the step.
         parent: the artifact's folder, in float32.
         node: where to work.
-        task: the prepared task.
+        task: the prepared task, for the methods that train.
         calibration: file of examples, for the methods that calibrate on some.
         plan: what a quantization-aware training reads.
 

@@ -66,6 +66,7 @@ def bitsandbytes(context: QuantizationContext) -> Changes:
 def quantization_aware(context: QuantizationContext) -> Changes:
     """Train with int8 rounding in the forward pass, and leave float32 weights on the int8 grid."""
     assert context.plan is not None, "the rule hands a plan to every method that trains"
+    assert context.task is not None, "and the task"
     model = context.model()
     layers = simulate_int8(model)
     training = Training(

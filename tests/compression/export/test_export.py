@@ -4,11 +4,11 @@ import numpy as np
 import onnx
 import pytest
 import torch
-from heads import load_classifier
+from heads import load_classifier, logits_of
 
 from constrictor.compression.export.export import export
 from constrictor.compression.export.onnx import _refuse_other_opset, export_onnx
-from constrictor.compression.export.parity import compare_logits, refuse_difference
+from constrictor.compression.export.parity import compare_outputs, refuse_difference
 from constrictor.compression.quantization.onnx_int8 import to_int8
 from constrictor.errors import ConstrictorError
 from constrictor.models.manifest import read_manifest
@@ -39,7 +39,7 @@ def test_manifest_names_parity_and_format(tiny_onnx):
 
 
 def test_export_is_repeatable_and_names_no_path_of_this_machine(tiny_onnx, tiny_teacher, tiny_task, tmp_path):
-    export(Export(stage="export"), tiny_teacher, tiny_task, tmp_path / "model", "onnx")
+    export(Export(stage="export"), tiny_teacher, tiny_task / "validation.parquet", tmp_path / "model", "onnx")
     assert (tmp_path / "model" / "manifest.json").read_bytes() == (tiny_onnx / "manifest.json").read_bytes()
     model = onnx.load(tmp_path / "model" / "model.onnx")
     assert [entry.version for entry in model.opset_import if entry.domain == ""] == [20]
@@ -54,17 +54,23 @@ def test_a_model_that_says_something_else_is_refused_and_nothing_is_left(
 
     monkeypatch.setattr("constrictor.compression.export.from_torch.export_onnx", copy)
     with pytest.raises(ConstrictorError, match=r"model\.onnx differs from its parent.*24 texts"):
-        export(Export(stage="export", max_difference=1e-12), tiny_teacher, tiny_task, tmp_path / "model", "onnx")
+        export(
+            Export(stage="export", max_difference=1e-12),
+            tiny_teacher,
+            tiny_task / "validation.parquet",
+            tmp_path / "model",
+            "onnx",
+        )
     assert list(tmp_path.iterdir()) == []
 
 
 def test_differences_by_hand():
-    found = compare_logits(np.array([[1.0, 2.0], [3.0, 0.0]]), np.array([[1.5, 2.0], [-1.0, 0.0]]))
+    found = compare_outputs(np.array([[1.0, 2.0], [3.0, 0.0]]), np.array([[1.5, 2.0], [-1.0, 0.0]]))
     assert found == {"texts": 2, "max_difference": 4.0, "mean_difference": 1.125, "equal_predictions": 0.5}
 
 
 def test_not_a_number_is_a_difference(tmp_path):
-    found = compare_logits(np.array([[1.0, 2.0]]), np.array([[np.nan, 2.0]]))
+    found = compare_outputs(np.array([[1.0, 2.0]]), np.array([[np.nan, 2.0]]))
     with pytest.raises(ConstrictorError):
         refuse_difference(found, 1e-3, tmp_path / "model.onnx")
 
@@ -85,7 +91,9 @@ def test_torch_model_is_not_in_training_mode_when_it_answers(tiny_teacher):
 
 @pytest.mark.parametrize("opset", [18, 23])
 def test_both_ends_of_the_operator_sets_work(tiny_teacher, tiny_task, tmp_path, opset):
-    manifest = export(Export(stage="export", opset=opset), tiny_teacher, tiny_task, tmp_path / "model", "onnx")
+    manifest = export(
+        Export(stage="export", opset=opset), tiny_teacher, tiny_task / "validation.parquet", tmp_path / "model", "onnx"
+    )
     assert manifest.details["parity"]["max_difference"] < 1e-4
     model = onnx.load(tmp_path / "model" / "model.onnx")
     assert [entry.version for entry in model.opset_import if entry.domain == ""] == [opset]
@@ -107,7 +115,9 @@ def test_model_that_the_exporter_cannot_write_is_a_message(tmp_path):
 
 
 def test_fixed_shape_answers_batches_of_any_size_and_cuts_longer_texts(tiny_teacher, tiny_task, tmp_path):
-    manifest = export(Export(stage="export", shape=(4, 8)), tiny_teacher, tiny_task, tmp_path / "model", "onnx")
+    manifest = export(
+        Export(stage="export", shape=(4, 8)), tiny_teacher, tiny_task / "validation.parquet", tmp_path / "model", "onnx"
+    )
     assert manifest.max_length == 8
     assert manifest.details["parity"]["max_difference"] < 1e-4
     graph = onnx.load(tmp_path / "model" / "model.onnx").graph
@@ -126,12 +136,18 @@ def test_fixed_shape_answers_batches_of_any_size_and_cuts_longer_texts(tiny_teac
     expected = [
         forward(model, {"input_ids": np.array([ids]), "attention_mask": np.ones((1, len(ids)), int)}) for ids in encoded
     ]
-    np.testing.assert_allclose(load(tmp_path / "model").logits_of(texts), np.concatenate(expected), atol=1e-4)
+    np.testing.assert_allclose(logits_of(load(tmp_path / "model"), texts), np.concatenate(expected), atol=1e-4)
 
 
 def test_fixed_length_above_the_tasks_is_refused(tiny_teacher, tiny_task, tmp_path):
     with pytest.raises(ConstrictorError, match=r"no text of the task has more than 32. Set 'shape: \[2, 32\]'"):
-        export(Export(stage="export", shape=(2, 64)), tiny_teacher, tiny_task, tmp_path / "model", "onnx")
+        export(
+            Export(stage="export", shape=(2, 64)),
+            tiny_teacher,
+            tiny_task / "validation.parquet",
+            tmp_path / "model",
+            "onnx",
+        )
     assert list(tmp_path.iterdir()) == []
 
 

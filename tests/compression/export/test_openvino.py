@@ -4,6 +4,7 @@ import sys
 
 import numpy as np
 import pytest
+from heads import logits_of
 
 from constrictor.compression.export.export import export
 from constrictor.compression.export.openvino import refuse_shift
@@ -25,7 +26,7 @@ def _settings(precision):
 @pytest.fixture(scope="module")
 def fp32(tiny_onnx, tiny_task, tmp_path_factory):
     folder = tmp_path_factory.mktemp("openvino") / "model"
-    return folder, export(_settings("fp32"), tiny_onnx, tiny_task, folder, "ov")
+    return folder, export(_settings("fp32"), tiny_onnx, tiny_task / "validation.parquet", folder, "ov")
 
 
 def test_float32_model_says_what_its_parent_says(fp32, tiny_onnx, tiny_task, tmp_path):
@@ -33,24 +34,24 @@ def test_float32_model_says_what_its_parent_says(fp32, tiny_onnx, tiny_task, tmp
     assert (manifest.format, manifest.precision) == ("openvino", "fp32")
     assert manifest.details["parity"]["max_difference"] < 1e-5
     assert set(manifest.files) == {"model.xml", "model.bin", "tokenizer.json"}
-    np.testing.assert_allclose(load(folder).logits_of(TEXTS), load(tiny_onnx).logits_of(TEXTS), atol=1e-5)
-    assert export(_settings("fp32"), tiny_onnx, tiny_task, tmp_path / "again", "ov") == manifest
+    np.testing.assert_allclose(logits_of(load(folder), TEXTS), logits_of(load(tiny_onnx), TEXTS), atol=1e-5)
+    assert export(_settings("fp32"), tiny_onnx, tiny_task / "validation.parquet", tmp_path / "again", "ov") == manifest
 
 
 def test_manifest_names_the_precision_that_it_runs_in(fp32, tiny_onnx, tiny_task, tmp_path):
-    manifest = export(_settings("bf16"), tiny_onnx, tiny_task, tmp_path / "model", "ov")
+    manifest = export(_settings("bf16"), tiny_onnx, tiny_task / "validation.parquet", tmp_path / "model", "ov")
     has_bf16 = "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
     assert manifest.precision == ("bf16" if has_bf16 else "fp32")
     assert manifest.details["precision_asked"] == "bf16"
     assert (manifest.details["parity"]["mean_difference"] > 1e-4) == has_bf16
-    rounded, exact = load(tmp_path / "model").logits_of(TEXTS), load(fp32[0]).logits_of(TEXTS)
+    rounded, exact = logits_of(load(tmp_path / "model"), TEXTS), logits_of(load(fp32[0]), TEXTS)
     assert (np.abs(rounded - exact).max() > 1e-4) == has_bf16
 
 
 def test_processor_without_bf16_makes_a_float32_model_of_it(tiny_onnx, tiny_task, tmp_path, monkeypatch):
     monkeypatch.setattr("constrictor.compression.export.openvino.real_precision", lambda compiled: "fp32")
     settings = _settings("bf16").model_copy(update={"max_difference": 1.0})
-    manifest = export(settings, tiny_onnx, tiny_task, tmp_path / "model", "ov")
+    manifest = export(settings, tiny_onnx, tiny_task / "validation.parquet", tmp_path / "model", "ov")
     assert (manifest.precision, manifest.details["precision_asked"]) == ("fp32", "bf16")
 
 
@@ -81,7 +82,7 @@ def test_bf16_may_move_logits_by_a_share_of_their_spread(tmp_path, shift):
 def test_float32_must_be_exact(tiny_onnx, tiny_task, tmp_path):
     settings = _settings("fp32").model_copy(update={"max_difference": 1e-12})
     with pytest.raises(ConstrictorError, match=r"model\.xml differs from its parent"):
-        export(settings, tiny_onnx, tiny_task, tmp_path / "model", "ov")
+        export(settings, tiny_onnx, tiny_task / "validation.parquet", tmp_path / "model", "ov")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -89,11 +90,11 @@ def test_damaged_and_quantized_parents_are_refused(tiny_onnx, tiny_task, tmp_pat
     parent = shutil.copytree(tiny_onnx, tmp_path / "parent")
     seal(parent, read_manifest(tiny_onnx).model_copy(update={"precision": "int8"}))
     with pytest.raises(ConstrictorError, match="is int8, which OpenVINO runs slowly"):
-        export(_settings("fp32"), parent, tiny_task, tmp_path / "model", "ov")
+        export(_settings("fp32"), parent, tiny_task / "validation.parquet", tmp_path / "model", "ov")
     (parent / "model.onnx").write_bytes(b"no model")
     seal(parent, read_manifest(tiny_onnx))
     with pytest.raises(ConstrictorError, match=r"model\.onnx cannot be read by OpenVINO"):
-        export(_settings("fp32"), parent, tiny_task, tmp_path / "model", "ov")
+        export(_settings("fp32"), parent, tiny_task / "validation.parquet", tmp_path / "model", "ov")
     assert [path.name for path in tmp_path.iterdir()] == ["parent"]
 
 

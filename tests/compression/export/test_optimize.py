@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from heads import load_classifier
+from heads import load_classifier, logits_of
 from transformers import MPNetConfig, MPNetForSequenceClassification
 
 from constrictor.compression.export import optimize
@@ -30,7 +30,7 @@ def merged(tiny_teacher, tiny_task, tmp_path_factory):
         patch.setattr(optimize, "speed_ratio", ratios)
         patch.setattr(optimize, "ROUNDS", 2)
         settings = OPTIMIZE.model_copy(update={"optimize_for": "int8"})
-        manifest = export(settings, tiny_teacher, tiny_task, folder, "onnx")
+        manifest = export(settings, tiny_teacher, tiny_task / "validation.parquet", folder, "onnx")
     assert timed == {number: (2, (2,)) for number in range(3)}  # two shapes, two rounds, three variants
     return folder, manifest
 
@@ -44,7 +44,7 @@ def test_the_fastest_exact_variant_is_kept_and_told(merged, tiny_teacher, tiny_t
     assert manifest.details["parity"]["texts"] == 24
     assert {file.name for file in folder.iterdir()} == {"model.onnx", "manifest.json", "tokenizer.json"}
     texts = ["the film was great", "the plot was awful from start to finish"]
-    np.testing.assert_allclose(load(folder).logits_of(texts), load(tiny_teacher).logits_of(texts), atol=1e-5)
+    np.testing.assert_allclose(logits_of(load(folder), texts), logits_of(load(tiny_teacher), texts), atol=1e-5)
 
 
 def test_merged_matrices_become_int8_per_channel(merged, tmp_path):

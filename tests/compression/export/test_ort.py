@@ -4,6 +4,7 @@ import sys
 
 import numpy as np
 import pytest
+from heads import logits_of
 
 from constrictor.compression.export.export import export
 from constrictor.compression.quantization.onnx_int8 import to_int8
@@ -32,16 +33,16 @@ def tiny_int8(tiny_onnx, tmp_path_factory):
 @pytest.mark.parametrize("precision", ["fp32", "int8"])
 def test_ort_file_says_what_its_parent_says(precision, tiny_onnx, tiny_int8, tiny_task, tmp_path):
     parent = tiny_onnx if precision == "fp32" else tiny_int8
-    manifest = export(ORT, parent, tiny_task, tmp_path / "model", "phone")
+    manifest = export(ORT, parent, tiny_task / "validation.parquet", tmp_path / "model", "phone")
     assert (manifest.format, manifest.precision) == ("ort", precision)
     assert manifest.details["parity"]["max_difference"] < 1e-5
     assert set(manifest.files) == {"model.ort", "tokenizer.json"}
     assert (tmp_path / "model" / "model.ort").read_bytes()[4:8] == b"ORTM"
-    np.testing.assert_allclose(load(tmp_path / "model").logits_of(TEXTS), load(parent).logits_of(TEXTS), atol=1e-5)
+    np.testing.assert_allclose(logits_of(load(tmp_path / "model"), TEXTS), logits_of(load(parent), TEXTS), atol=1e-5)
 
 
 def test_ort_is_served_without_torch(tiny_onnx, tiny_task, tmp_path):
-    export(ORT, tiny_onnx, tiny_task, tmp_path / "model", "phone")
+    export(ORT, tiny_onnx, tiny_task / "validation.parquet", tmp_path / "model", "phone")
     program = f"""
 import sys
 from pathlib import Path
@@ -57,10 +58,10 @@ def test_damaged_parent_is_refused_and_nothing_is_left(tiny_onnx, tiny_task, tmp
     parent = shutil.copytree(tiny_onnx, tmp_path / "parent")
     (parent / "model.onnx").write_bytes(b"no model")
     with pytest.raises(ConstrictorError, match=r"model\.onnx is not what was written"):
-        export(ORT, parent, tiny_task, tmp_path / "model", "phone")
+        export(ORT, parent, tiny_task / "validation.parquet", tmp_path / "model", "phone")
     seal(parent, read_manifest(tiny_onnx))  # as if it had been written like that
     with pytest.raises(ConstrictorError, match=r"model\.onnx cannot be opened by ONNX Runtime"):
-        export(ORT, parent, tiny_task, tmp_path / "model", "phone")
+        export(ORT, parent, tiny_task / "validation.parquet", tmp_path / "model", "phone")
     assert [path.name for path in tmp_path.iterdir()] == ["parent"]
 
 
@@ -73,5 +74,5 @@ def test_difference_from_the_parent_is_refused(tiny_onnx, tiny_task, tmp_path, m
 
     monkeypatch.setattr("constrictor.compression.export.ort.run_session", changed)
     with pytest.raises(ConstrictorError, match=r"model\.ort differs from its parent: a logit by 1\.00e-02"):
-        export(ORT, tiny_onnx, tiny_task, tmp_path / "model", "phone")
+        export(ORT, tiny_onnx, tiny_task / "validation.parquet", tmp_path / "model", "phone")
     assert list(tmp_path.iterdir()) == []

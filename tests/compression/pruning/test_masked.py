@@ -5,6 +5,7 @@ import json
 
 import pytest
 import torch
+from heads import logits_of, training_set
 from safetensors.torch import load_file
 
 from constrictor.compression.pruning import prune as stage
@@ -14,7 +15,6 @@ from constrictor.runtimes.load import load
 from constrictor.study.steps.prune import Magnitude, Movement
 from constrictor.tasks.classification.metrics import cross_entropy
 from constrictor.training import callbacks
-from constrictor.training.lessons import Lesson
 from constrictor.training.node import Node, TaskFolder
 
 SPARSITY = 0.6
@@ -52,7 +52,7 @@ def run(method, tiny_teacher, tiny_task, tmp_path, monkeypatch):
 
         monkeypatch.setitem(stage.METHODS, method, watched)
         settings, node = SETTINGS[method].model_copy(update=changes), Node(tmp_path / folder, "gradual", seed=2)
-        lessons = [Lesson(tiny_task / "train.parquet")]
+        lessons = [training_set(tiny_task / "train.parquet")]
         return stage.prune(settings, tiny_teacher, [], lessons, None, TaskFolder(tiny_task), node)
 
     once.folder = tmp_path
@@ -127,7 +127,7 @@ def test_saved_model_is_a_plain_one_with_the_final_sparsity(run, tiny_teacher, t
     # Loaded anew, it answers as the live model did.
     record = json.loads((run.folder / "gradual/training.json").read_text())
     examples = read_examples(tiny_task / "validation.parquet")
-    logits = load(folder, threads=1).logits_of(examples.texts)
+    logits = logits_of(load(folder, threads=1), examples.texts)
     best = record["history"][round(record["best_epoch"]) - 1]
     assert (logits.argmax(1) == examples.labels).mean() == best["accuracy"]
     assert cross_entropy(logits, examples.labels) == pytest.approx(best["loss"], rel=0.02)

@@ -2,8 +2,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from constrictor.training.lessons import Lesson
-from heads import load_classifier
+from heads import load_classifier, training_set
 from safetensors.torch import load_file
 
 from constrictor.compression.pruning.masks import pattern_masks, sparsity_masks
@@ -32,7 +31,7 @@ def _prune(parent, task, folder, soft_targets=None, lessons=None, method=Magnitu
     amount = {} if "pattern" in settings else {"sparsity": 0.4}
     named = {"stage": "prune", "method": method.__name__.lower(), "lr": 1e-2, "batch_size": 8}
     step = method(**{**named, **amount, **settings})
-    lessons = [Lesson(task / "train.parquet")] if lessons is None else lessons
+    lessons = [training_set(task / "train.parquet")] if lessons is None else lessons
     node = Node(folder, "mag", seed=2)
     return prune(step, parent, [task / "train.parquet"], lessons, soft_targets, TaskFolder(task), node)
 
@@ -78,7 +77,7 @@ def test_zeros_stay_through_recovery_while_the_rest_moves(tiny_teacher, tiny_tas
     monkeypatch.setattr("constrictor.training.validation.Validation.best", property(lambda self: self.history[-1]))
     lessons, soft_targets = None, None
     if distilled:
-        lessons = [Lesson(tiny_task / "train.parquet", tmp_path / "outputs.parquet")]
+        lessons = [training_set(tiny_task / "train.parquet", tmp_path / "outputs.parquet")]
         teacher_outputs(tiny_teacher, *lessons[0][:2])
         soft_targets = SoftTargets()
     manifest = _prune(tiny_teacher, tiny_task, tmp_path, soft_targets, lessons, finetune_epochs=1)

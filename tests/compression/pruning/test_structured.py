@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from heads import load_classifier
+from heads import load_classifier, logits_of, sample_of
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
@@ -78,7 +78,7 @@ def _batch(seed=0, rows=5):
 def _sample(rows=10, seed=0) -> Sample:
     batch = _batch(seed, rows)
     encoded = [ids[mask == 1] for ids, mask in zip(batch["input_ids"], batch["attention_mask"], strict=True)]
-    return Sample(encoded, np.random.default_rng(seed).integers(0, 2, rows), pad_id=0)
+    return sample_of(encoded, np.random.default_rng(seed).integers(0, 2, rows), pad_id=0)
 
 
 def _silence(block, heads, neurons) -> None:
@@ -214,7 +214,7 @@ def test_scoring_leaves_the_model_as_it_was():
 def test_taylor_refuses_examples_without_labels(labels):
     sample = _sample()
     with pytest.raises(ConstrictorError, match="'taylor' needs labels"):
-        taylor_importance(_model("bert"), Sample(sample.encoded, np.array(labels), 0))
+        taylor_importance(_model("bert"), sample_of(sample.encoded, np.array(labels), 0))
 
 
 PARTS = st.lists(
@@ -378,9 +378,9 @@ def test_a_global_budget_lets_layers_differ_and_the_artifact_says_what_it_said(
     texts = read_examples(tiny_task / "test.parquet").texts
     encoded = runtime.tokenizer.encode(texts)
     expected = [model(input_ids=torch.from_numpy(ids)[None]).logits[0].detach().numpy() for ids in encoded]
-    np.testing.assert_allclose(runtime.logits_of(texts), np.stack(expected), atol=1e-5)
-    export(Export(stage="export"), tmp_path / "model", tiny_task, tmp_path / "onnx", "onnx")
-    np.testing.assert_allclose(load(tmp_path / "onnx").logits_of(texts), np.stack(expected), atol=1e-4)
+    np.testing.assert_allclose(logits_of(runtime, texts), np.stack(expected), atol=1e-5)
+    export(Export(stage="export"), tmp_path / "model", tiny_task / "validation.parquet", tmp_path / "onnx", "onnx")
+    np.testing.assert_allclose(logits_of(load(tmp_path / "onnx"), texts), np.stack(expected), atol=1e-4)
 
 
 def test_a_cut_that_all_layers_share_opens_without_us(tiny_teacher, tiny_task, tmp_path):
@@ -399,10 +399,10 @@ def test_a_cut_model_can_be_cut_again_recover_and_lose_layers(tiny_teacher, tiny
     _prune(tiny_teacher, tiny_task, tmp_path / "once", sparsity=0.3, scope="global")
     settings = {"heads": 0.5, "ffn": 0.5, "finetune_epochs": 1, "lr": 1e-3}
     step = Structured(stage="prune", method="structured", calibration_size=32, multiple_of=8, **settings)
-    from constrictor.training.lessons import Lesson
+    from heads import training_set
 
     again = prune(
-        step, tmp_path / "once" / "model", [tiny_task / "train.parquet"], [Lesson(tiny_task / "train.parquet")], None,
+        step, tmp_path / "once" / "model", [tiny_task / "train.parquet"], [training_set(tiny_task / "train.parquet")], None,
         TaskFolder(tiny_task), Node(tmp_path / "twice", "slim", seed=1),
     )  # fmt: skip
     before = read_manifest(tmp_path / "once" / "model")

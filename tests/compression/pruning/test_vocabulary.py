@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tokenizers
 import torch
-from heads import load_classifier
+from heads import load_classifier, logits_of, sample_of
 from hypothesis import given
 from hypothesis import strategies as st
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
@@ -13,7 +13,6 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from constrictor.compression.pruning.prune import prune
 from constrictor.compression.pruning.vocabulary import cut_tokenizer, prune_vocabulary, tokens_to_keep
-from constrictor.compression.sample import Sample
 from constrictor.data.examples import read_examples, unlabelled, write_examples
 from constrictor.errors import ConstrictorError
 from constrictor.runtimes.load import load
@@ -219,7 +218,7 @@ def test_logits_stay_on_texts_whose_tokens_stayed(tiny_teacher, tiny_task, tmp_p
     manifest = _prune(tiny_teacher, tiny_task, tmp_path, min_count=1)
     texts = read_examples(tiny_task / "train.parquet").texts
     before, after = load(tiny_teacher), load(tmp_path / "model")
-    np.testing.assert_allclose(after.logits_of(texts), before.logits_of(texts), atol=1e-6)
+    np.testing.assert_allclose(logits_of(after, texts), logits_of(before, texts), atol=1e-6)
     details = manifest.details["pruned"]
     assert details["tokens"] < details["of_tokens"]
     assert details["share_of_text_covered"] == 1.0
@@ -234,7 +233,7 @@ def test_the_artifact_opens_without_us(tiny_teacher, tiny_task, tmp_path):
     text = read_examples(tiny_task / "test.parquet").texts[0]
     with torch.inference_mode():
         theirs = model(**tokenizer(text, return_tensors="pt")).logits.numpy()
-    np.testing.assert_allclose(load(tmp_path / "model").logits_of([text]), theirs, atol=1e-5)
+    np.testing.assert_allclose(logits_of(load(tmp_path / "model"), [text]), theirs, atol=1e-5)
 
 
 def test_rare_tokens_go_and_their_words_are_spelled(tiny_teacher, tiny_task, tmp_path):
@@ -252,7 +251,7 @@ def test_padding_and_special_ids_of_the_configuration_follow(tiny_teacher):
     model = load_classifier(tiny_teacher, ["bad", "good"], 32)
     model.config.pad_token_id, model.config.sep_token_id = 0, 3
     content = (tiny_teacher / "tokenizer.json").read_text()
-    sample = Sample([np.array([2, 20, 3])], np.array([0]), 0, content)
+    sample = sample_of([np.array([2, 20, 3])], np.array([0]), 0, content)
     pruned = prune_vocabulary(model, Vocabulary(stage="prune", method="vocabulary"), sample)
     small = json.loads(pruned.tokenizer)["model"]["vocab"]
     assert (model.config.pad_token_id, model.config.sep_token_id) == (small["[PAD]"], small["[SEP]"])
@@ -266,7 +265,7 @@ def test_tokens_that_only_the_configuration_names_stay_and_the_share_of_the_text
     model.config.mask_token_id = whole["superb"]
     texts = [np.array([2, whole["film"], whole["film"], whole["plot"], 3])]
     settings = Vocabulary(stage="prune", method="vocabulary", min_count=2)
-    pruned = prune_vocabulary(model, settings, Sample(texts, np.array([0]), 0, content))
+    pruned = prune_vocabulary(model, settings, sample_of(texts, np.array([0]), 0, content))
     small = json.loads(pruned.tokenizer)["model"]["vocab"]
     assert {"superb", "film"} <= set(small)
     assert not {"plot", "lovely"} & set(small)

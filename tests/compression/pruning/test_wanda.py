@@ -3,7 +3,7 @@ from functools import partial
 import numpy as np
 import pytest
 import torch
-from heads import load_classifier
+from heads import load_classifier, sample_of
 
 from constrictor.compression.pruning.wanda import input_norms, prune_by_wanda
 from constrictor.compression.sample import Sample
@@ -19,7 +19,7 @@ def sample(tiny_teacher, tiny_task) -> Sample:
     tokenizer = Tokenizer(tiny_teacher, 32)
     examples = read_examples(tiny_task / "train.parquet")
     encoded = [ids[: 3 + row % 8] for row, ids in enumerate(tokenizer.encode(examples.texts)[:40])]
-    return Sample(encoded, examples.labels[:40], tokenizer.pad_id)
+    return sample_of(encoded, examples.labels[:40], tokenizer.pad_id)
 
 
 @pytest.fixture

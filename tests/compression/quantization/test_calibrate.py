@@ -1,12 +1,11 @@
 import numpy as np
 import pytest
 import torch
-from heads import load_classifier
+from heads import load_classifier, sample_of
 from torch import nn
 
 from constrictor.compression.quantization.calibrate import input_ranges
 from constrictor.compression.quantization.ranges import BINS, RANGES, Observed
-from constrictor.compression.sample import Sample
 from constrictor.data.examples import read_examples
 from constrictor.data.tokenization import Tokenizer
 from constrictor.models.quantized.modules import named
@@ -28,7 +27,7 @@ def seen(tiny_teacher, tiny_task):
             model(input_ids=torch.from_numpy(ids)[None])
     for handle in handles:
         handle.remove()
-    return model, Sample(encoded, examples.labels[:40], tokenizer.pad_id), inputs
+    return model, sample_of(encoded, examples.labels[:40], tokenizer.pad_id), inputs
 
 
 @pytest.mark.parametrize("ranges", RANGES)

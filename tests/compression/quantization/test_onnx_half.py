@@ -1,6 +1,7 @@
 import numpy as np
 import onnx
 import pytest
+from heads import logits_of
 from onnx import TensorProto, numpy_helper
 
 from constrictor.compression.quantization.onnx_half import MAX_DIFFERENCE
@@ -29,7 +30,7 @@ def test_weights_are_those_of_the_parent_rounded_to_fp16(tiny_onnx, quantized):
 
 def test_logits_hardly_move_in_half_the_space(tiny_onnx, texts, quantized):
     manifest, folder = quantized(tiny_onnx, method="fp16")
-    half, full = load(folder).logits_of(texts), load(tiny_onnx).logits_of(texts)
+    half, full = logits_of(load(folder), texts), logits_of(load(tiny_onnx), texts)
     assert half.dtype == np.float32
     assert np.abs(half - full).max() < 0.1 * MAX_DIFFERENCE
     stored = read_manifest(tiny_onnx).files["model.onnx"].bytes
@@ -44,7 +45,7 @@ def test_a_model_that_fp16_cannot_hold_is_refused_and_nothing_is_written(edited,
         onnx.save(model, folder / "model.onnx")
 
     parent = edited(enlarge_head)
-    assert np.isfinite(load(parent).logits_of(["a film"])).all()
+    assert np.isfinite(logits_of(load(parent), ["a film"])).all()
     with pytest.raises(ConstrictorError, match=r"[Nn]othing was written"):
         quantized(parent, method="fp16")
     assert not (tmp_path / "small" / "model").exists()

@@ -4,6 +4,7 @@ from types import SimpleNamespace
 import numpy as np
 import onnx
 import pytest
+from heads import logits_of
 
 from constrictor.compression.quantization import onnx_int8
 from constrictor.compression.quantization.onnx_int8 import dynamic
@@ -76,7 +77,7 @@ def test_size_on_disk_is_a_byte_a_weight(graph, run, tmp_path, embeddings):
 
 def test_predictions_agree_with_the_parent(tiny_onnx, texts, quantized):
     manifest, folder = quantized(tiny_onnx, method="dynamic")
-    full, small = load(tiny_onnx).logits_of(texts), load(folder).logits_of(texts)
+    full, small = logits_of(load(tiny_onnx), texts), logits_of(load(folder), texts)
     assert (full.argmax(1) == small.argmax(1)).mean() > 0.9
     assert (manifest.format, manifest.precision) == ("onnx", "int8")
     numbers = manifest.details["numbers"]
@@ -92,7 +93,7 @@ def test_a_model_with_external_data_is_read_and_gives_the_same(tiny_onnx, edited
 
     outside = edited(move_weights_out)
     one, two = (quantized(parent, name, method="dynamic")[1] for parent, name in ((tiny_onnx, "a"), (outside, "b")))
-    np.testing.assert_array_equal(load(one).logits_of(texts), load(two).logits_of(texts))
+    np.testing.assert_array_equal(logits_of(load(one), texts), logits_of(load(two), texts))
 
 
 def test_equal_input_gives_equal_manifests(tiny_onnx, quantized):

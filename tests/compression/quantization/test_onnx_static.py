@@ -3,6 +3,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from heads import logits_of
 from onnx import numpy_helper
 
 from constrictor.compression.quantization import onnx_calibration, onnx_static
@@ -107,7 +108,7 @@ def test_attention_and_head_stay_in_float_and_the_rest_is_fused_to_int8(tiny_onn
 def test_predictions_agree_with_the_parent(tiny_onnx, tiny_task, texts, quantized, ranges):
     settings = {"method": "static", "ranges": ranges, "calibration_size": 64}
     manifest, folder = quantized(tiny_onnx, calibration=tiny_task / "train.parquet", **settings)
-    full, small = load(tiny_onnx).logits_of(texts), load(folder).logits_of(texts)
+    full, small = logits_of(load(tiny_onnx), texts), logits_of(load(folder), texts)
     assert (full.argmax(1) == small.argmax(1)).mean() >= 0.9
     assert (manifest.format, manifest.precision) == ("onnx", "int8")
     assert manifest.details["numbers"]["int8"] > 0.9

@@ -3,6 +3,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from heads import logits_of
 from onnx import TensorProto, helper, numpy_helper
 from pydantic import ValidationError
 
@@ -121,7 +122,7 @@ def test_logits_are_those_of_the_parent_with_rounded_weights(tiny_onnx, texts, q
     tokenizer = Tokenizer(tiny_onnx, 32)
     predict = partial(run_session, open_session(tmp_path / "rounded.onnx"))
     expected = predict_logits(predict, tokenizer.encode(texts), tokenizer.pad_id)
-    found = load(folder).logits_of(texts)
+    found = logits_of(load(folder), texts)
     # The runtime rounds activations to int8 inside the products.
     assert np.abs(found - expected).mean() < 0.02 * np.abs(expected).mean()
 
@@ -133,7 +134,7 @@ def test_int8_goes_on_where_only_the_embeddings_are_rounded(tiny_onnx, tiny_task
     assert first.precision == f"int{bits} embeddings"
     further = {"calibration_size": 64} if method == "static" else {}
     manifest, folder = quantized(embeddings, "second", tiny_task / "train.parquet", method=method, **further)
-    before, after = load(embeddings).logits_of(texts), load(folder).logits_of(texts)
+    before, after = logits_of(load(embeddings), texts), logits_of(load(folder), texts)
     assert (before.argmax(1) == after.argmax(1)).mean() >= 0.9
     assert manifest.details["numbers"].keys() >= {f"int{bits}", "int8"}
     assert set(manifest.details["kept_float"]) <= {HEAD}

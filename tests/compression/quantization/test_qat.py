@@ -5,8 +5,7 @@ import onnx
 import onnxruntime
 import pytest
 import torch
-from constrictor.training.lessons import Lesson
-from heads import load_classifier
+from heads import load_classifier, logits_of, training_set
 from onnx import TensorProto, helper
 from safetensors.torch import load_file
 from torch import nn
@@ -107,7 +106,7 @@ def test_simulation_leaves_nothing_but_rounded_weights(tiny_teacher):
 def lesson(tiny_teacher, tiny_task, tmp_path_factory):
     outputs = tmp_path_factory.mktemp("outputs") / "outputs.parquet"
     teacher_outputs(tiny_teacher, tiny_task / "train.parquet", outputs)
-    return Lesson(tiny_task / "train.parquet", outputs)
+    return training_set(tiny_task / "train.parquet", outputs)
 
 
 def _qat(parent, task, lesson, folder, **settings):
@@ -134,7 +133,7 @@ def test_weights_lie_on_the_grid_and_int8_changes_them_no_more(tiny_teacher, tin
     quantize(
         Dynamic(stage="quantize", method="dynamic", embeddings=False), tmp_path / "qat/model", Node(tmp_path, "i", 3)
     )
-    small, full = (load(folder).logits_of(texts) for folder in (tmp_path / "model", tmp_path / "qat/model"))
+    small, full = (logits_of(load(folder), texts) for folder in (tmp_path / "model", tmp_path / "qat/model"))
     assert (small.argmax(1) == full.argmax(1)).all()
     assert len(json.loads((tmp_path / "qat/training.json").read_text())["history"]) == 2
 

@@ -2,7 +2,7 @@ import numpy as np
 import onnx
 import pytest
 import torch
-from heads import load_classifier
+from heads import load_classifier, logits_of
 from pydantic import TypeAdapter
 from transformers import AutoModelForSequenceClassification
 
@@ -36,7 +36,7 @@ def test_torch_int8_agrees_with_the_teacher_and_says_what_is_in_it(tiny_teacher,
     manifest = _quantize(tiny_teacher, tmp_path, tiny_task, **settings)
     teacher, small = load(tiny_teacher), load(tmp_path / "model")
     texts = _texts(tiny_task)
-    assert (teacher.logits_of(texts).argmax(1) == small.logits_of(texts).argmax(1)).mean() > 0.9
+    assert (logits_of(teacher, texts).argmax(1) == logits_of(small, texts).argmax(1)).mean() > 0.9
     assert (manifest.format, manifest.precision) == ("torch-int8", "int8")
     assert manifest.details["modules"] == {"fp32": {"norm": 9}, "int8": {"embedding": 3, "linear": 4 * 6 + 2}}
     assert manifest.parameters == teacher.manifest.parameters
@@ -57,7 +57,7 @@ def test_half_precision_is_stored_rounded_and_opens_without_us(tiny_teacher, tin
         assert tensor.dtype == dtype
         assert torch.equal(tensor, exact[name].to(dtype)), name
     texts = _texts(tiny_task)
-    half, full = load(tmp_path / "model").logits_of(texts), load(tiny_teacher).logits_of(texts)
+    half, full = logits_of(load(tmp_path / "model"), texts), logits_of(load(tiny_teacher), texts)
     assert half.dtype == np.float32
     np.testing.assert_allclose(half, full, atol=0.15)
 
@@ -65,7 +65,7 @@ def test_half_precision_is_stored_rounded_and_opens_without_us(tiny_teacher, tin
 def test_int8_onnx_agrees_with_its_parent(tiny_onnx, tiny_task, tmp_path):
     manifest = _quantize(tiny_onnx, tmp_path, method="dynamic")
     texts = _texts(tiny_task)
-    full, small = load(tiny_onnx).logits_of(texts), load(tmp_path / "model").logits_of(texts)
+    full, small = logits_of(load(tiny_onnx), texts), logits_of(load(tmp_path / "model"), texts)
     assert (full.argmax(1) == small.argmax(1)).mean() > 0.9
     assert (manifest.format, manifest.precision) == ("onnx", "int8")
     assert manifest.details["numbers"]["int8"] > 0.8
@@ -112,5 +112,5 @@ def test_cut_model_is_quantized_and_opened_again(wide_teacher, tiny_task, cut, t
     assert manifest.shape == read_manifest(node.model).shape
     assert manifest.shape is not None
     texts = _texts(tiny_task)
-    small, full = load(tmp_path / "small/model").logits_of(texts), load(node.model).logits_of(texts)
+    small, full = logits_of(load(tmp_path / "small/model"), texts), logits_of(load(node.model), texts)
     assert np.abs(small - full).max() < 0.25 * np.abs(full).max()

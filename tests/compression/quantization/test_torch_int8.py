@@ -1,11 +1,10 @@
 import pytest
 import torch
-from heads import load_classifier
+from heads import load_classifier, sample_of
 from safetensors.torch import load_file, save_file
 from torch import nn
 
 from constrictor.compression.quantization.torch_int8 import quantize_dynamic, quantize_static
-from constrictor.compression.sample import Sample
 from constrictor.data.examples import read_examples
 from constrictor.data.tokenization import Tokenizer
 from constrictor.models.quantized.int8_embedding import Int8Embedding
@@ -19,7 +18,7 @@ from constrictor.study.steps.quantize import Dynamic, Static
 @pytest.fixture(scope="module")
 def sample(tiny_teacher, tiny_task):
     examples, tokenizer = read_examples(tiny_task / "train.parquet"), Tokenizer(tiny_teacher, 32)
-    return Sample(tokenizer.encode(examples.texts), examples.labels, tokenizer.pad_id)
+    return sample_of(tokenizer.encode(examples.texts), examples.labels, tokenizer.pad_id)
 
 
 def _quantize(model, sample, method, **settings):

@@ -1,12 +1,12 @@
 import numpy as np
 import pytest
+from heads import kind_with, scores_of
 from hypothesis import given
 from hypothesis import strategies as st
 from sklearn import metrics as reference
 
 from constrictor.tasks.classification.metrics import (
     METRICS,
-    Classification,
     confusion_matrix,
     cross_entropy,
     per_class,
@@ -15,7 +15,7 @@ from constrictor.tasks.classification.metrics import (
 
 
 def _evaluate(logits: np.ndarray, labels: np.ndarray) -> dict[str, float]:
-    return Classification([f"class{number}" for number in range(logits.shape[1])]).evaluate(logits, labels)
+    return scores_of(kind_with([f"class{number}" for number in range(logits.shape[1])]), logits, labels)
 
 
 CASES = [(2, 200, 0), (3, 50, 1), (7, 300, 2), (3, 1, 3), (5, 4, 4)]
@@ -113,17 +113,17 @@ def test_f1_is_that_of_the_second_class():
 
 
 def test_f1_of_one_class_is_no_metric_of_three():
-    assert Classification(["a", "b"]).measures.keys() - Classification(["a", "b", "c"]).measures.keys() == {"f1"}
+    assert kind_with(["a", "b"]).measures.keys() - kind_with(["a", "b", "c"]).measures.keys() == {"f1"}
 
 
 def test_a_probability_at_the_threshold_is_a_yes():
-    assert Classification(["no", "yes"]).answers_at(np.array([[1.0, 1.0]]), np.array([0.5])).tolist() == [1]
+    assert kind_with(["no", "yes"]).answers_at(np.array([[1.0, 1.0]]), np.array([0.5])).tolist() == [1]
 
 
 @pytest.mark.parametrize("metric", ["accuracy", "macro_f1", "mcc", "f1"])
 def test_tuned_threshold_is_the_best_of_all(metric):
     logits, labels = _draw(2, 60, 8)
-    problem = Classification(["no", "yes"])
+    problem = kind_with(["no", "yes"])
     found = problem.tune(logits, labels, metric)
     probability = 1 / (1 + np.exp(logits[:, 0] - logits[:, 1]))
     every = {
@@ -137,4 +137,4 @@ def test_tuned_threshold_is_the_best_of_all(metric):
 
 def test_more_than_two_classes_have_no_threshold():
     logits, labels = _draw(3, 50, 1)
-    assert Classification(["a", "b", "c"]).tune(logits, labels, "accuracy") is None
+    assert kind_with(["a", "b", "c"]).tune(logits, labels, "accuracy") is None

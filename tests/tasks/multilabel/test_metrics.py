@@ -1,10 +1,9 @@
 import numpy as np
 import pytest
+from heads import kind_with, scores_of
 from hypothesis import given
 from hypothesis import strategies as st
 from sklearn import metrics as reference
-
-from constrictor.tasks.multilabel.metrics import Multilabel
 
 
 def _draw(labels: int, examples: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -25,8 +24,8 @@ def _reference(truth: np.ndarray, answers: np.ndarray) -> dict[str, float]:
 @pytest.mark.parametrize(("labels", "examples"), [(2, 50), (6, 200), (3, 1)])
 def test_all_metrics_equal_scikit_learn(labels, examples):
     logits, truth = _draw(labels, examples, labels)
-    problem = Multilabel([f"label{number}" for number in range(labels)])
-    found = problem.evaluate(logits, truth)
+    kind = kind_with([f"label{number}" for number in range(labels)], "multilabel")
+    found = scores_of(kind, logits, truth)
     expected = _reference(truth, (logits >= 0).astype(int))
     assert {name: found[name] for name in expected} == pytest.approx(expected, abs=1e-6)
     probabilities = 1 / (1 + np.exp(-logits))
@@ -37,31 +36,35 @@ def test_all_metrics_equal_scikit_learn(labels, examples):
 @given(st.lists(st.tuples(*[st.integers(0, 1)] * 6), min_size=1, max_size=30))
 def test_metrics_equal_scikit_learn_also_where_a_label_is_never_there(rows):
     truth, answers = np.array(rows)[:, :3], np.array(rows)[:, 3:]
-    found = Multilabel(["a", "b", "c"]).scores(truth, answers)
+    found = kind_with(["a", "b", "c"], "multilabel").scores(truth, answers)
     assert found == pytest.approx(_reference(truth, answers), abs=1e-6)
 
 
 def test_resamples_are_measured_each_by_itself():
     logits, truth = _draw(3, 40, 6)
-    problem = Multilabel(["a", "b", "c"])
-    answers = problem.answers(logits)
+    kind = kind_with(["a", "b", "c"], "multilabel")
+    answers = kind.predict({"logits": logits})
     draws = np.random.default_rng(7).integers(0, 40, (5, 40))
     expected = [_reference(truth[rows], answers[rows]) for rows in draws]
-    for name, measure in problem.measures.items():
+    for name, measure in kind.measures.items():
         found = measure.value(measure.terms(truth, answers)[draws].sum(axis=1))
         assert found == pytest.approx([scores[name] for scores in expected], abs=1e-6)
 
 
 def test_a_probability_of_one_half_is_a_yes():
-    problem, logits = Multilabel(["a", "b"]), np.array([[0.0, -1e-6]])
-    assert problem.answers(logits).tolist() == problem.answers_at(logits, np.array([0.5, 0.5])).tolist() == [[1, 0]]
+    kind, logits = kind_with(["a", "b"], "multilabel"), np.array([[0.0, -1e-6]])
+    assert (
+        kind.predict({"logits": logits}).tolist()
+        == kind.predict_at({"logits": logits}, np.array([0.5, 0.5])).tolist()
+        == [[1, 0]]
+    )
 
 
 def test_details_equal_scikit_learn():
     logits, truth = _draw(3, 100, 5)
-    problem = Multilabel(["a", "b", "c"])
-    answers = problem.answers(logits)
-    found = problem.details(truth, answers)
+    kind = kind_with(["a", "b", "c"], "multilabel")
+    answers = kind.predict({"logits": logits})
+    found = kind.details(truth, answers)
     columns = reference.precision_recall_fscore_support(truth, answers, zero_division=0)
     for name, precision, recall, f1, support in zip("abc", *columns, strict=True):
         expected = {"precision": precision, "recall": recall, "f1": f1, "examples": support}
@@ -71,15 +74,15 @@ def test_details_equal_scikit_learn():
 
 def test_each_label_gets_the_threshold_that_is_best_for_its_f1():
     logits, truth = _draw(3, 80, 9)
-    problem = Multilabel(["a", "b", "c"])
-    thresholds = problem.tune(logits, truth, "macro_f1")
-    tuned = problem.answers_at(logits, thresholds)
+    kind = kind_with(["a", "b", "c"], "multilabel")
+    thresholds = kind.tune({"logits": logits}, truth, "macro_f1")
+    tuned = kind.predict_at({"logits": logits}, thresholds)
     for column in range(3):
         every = [reference.f1_score(truth[:, column], logits[:, column] >= cut) for cut in logits[:, column]]
         assert reference.f1_score(truth[:, column], tuned[:, column]) == pytest.approx(max(every))
-    assert problem.scores(truth, tuned)["macro_f1"] > problem.evaluate(logits, truth)["macro_f1"] + 0.02
+    assert kind.scores(truth, tuned)["macro_f1"] > scores_of(kind, logits, truth)["macro_f1"] + 0.02
 
 
 def test_agreement_counts_examples_whose_labels_are_all_the_same():
     one, other = np.array([[1, 0], [1, 1], [0, 0]]), np.array([[1, 0], [1, 0], [0, 0]])
-    assert Multilabel(["a", "b"]).agreement(one, other) == pytest.approx(2 / 3)
+    assert kind_with(["a", "b"], "multilabel").agreement(one, other) == pytest.approx(2 / 3)

@@ -1,13 +1,14 @@
 import numpy as np
 import pytest
+from heads import kind_with, scores_of
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 from sklearn import metrics as reference
 
-from constrictor.tasks.regression.metrics import Regression, ranks
+from constrictor.tasks.regression.metrics import ranks
 
-PROBLEM = Regression(["score"])
+KIND = kind_with(["score"], "regression")
 
 
 def _draw(examples: int, seed: int, offset: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
@@ -20,14 +21,14 @@ def _draw(examples: int, seed: int, offset: float = 0.0) -> tuple[np.ndarray, np
 def test_all_metrics_equal_scipy_and_scikit_learn(examples, offset):
     logits, labels = _draw(examples, 1, offset)
     answers = logits[:, 0].astype(float)
-    found = PROBLEM.evaluate(logits, labels)
+    found = scores_of(KIND, logits, labels)
     pearson, spearman = stats.pearsonr(labels, answers).statistic, stats.spearmanr(labels, answers).statistic
     assert found["pearson"] == pytest.approx(pearson, abs=1e-5)
     assert found["spearman"] == pytest.approx(spearman, abs=1e-9)
     assert found["pearson_spearman"] == pytest.approx((pearson + spearman) / 2, abs=1e-5)
     assert found["r2"] == pytest.approx(reference.r2_score(labels, answers), abs=1e-5)
     assert found["loss"] == pytest.approx(reference.mean_squared_error(labels, answers))
-    details = PROBLEM.details(labels, answers)
+    details = KIND.details(labels, answers)
     assert details["mean_absolute_error"] == pytest.approx(reference.mean_absolute_error(labels, answers))
     assert details["rmse"] == pytest.approx(reference.root_mean_squared_error(labels, answers))
 
@@ -43,7 +44,7 @@ def test_a_resample_is_measured_as_if_its_examples_were_all_there_are():
     rows = np.random.default_rng(4).integers(0, 60, 60)
     measured = {
         name: float(measure.value(measure.terms(labels, answers)[rows].sum(axis=0)))
-        for name, measure in PROBLEM.measures.items()
+        for name, measure in KIND.measures.items()
     }
     pearson = stats.pearsonr(labels[rows], answers[rows]).statistic
     # Examples keep the ranks that they have among all.
@@ -65,20 +66,20 @@ def test_values_far_from_zero_are_told_apart():
     answers = labels + generator.normal(size=100)
     expected = stats.pearsonr(labels - 1e8, answers - 1e8).statistic
     for far in (answers, answers - 2e8):
-        assert PROBLEM.scores(labels, far)["pearson"] == pytest.approx(expected, abs=1e-6)
+        assert KIND.scores(labels, far)["pearson"] == pytest.approx(expected, abs=1e-6)
 
 
 def test_labels_that_do_not_vary_are_explained_by_nothing():
-    found = PROBLEM.evaluate(np.array([[0.1], [0.2], [0.4]], np.float32), np.full(3, 2.0, np.float32))
-    assert {name: found[name] for name in PROBLEM.measures} == dict.fromkeys(PROBLEM.measures, 0)
+    found = scores_of(KIND, np.array([[0.1], [0.2], [0.4]], np.float32), np.full(3, 2.0, np.float32))
+    assert {name: found[name] for name in KIND.measures} == dict.fromkeys(KIND.measures, 0)
 
 
 def test_one_answer_for_all_has_no_correlation():
     labels = np.array([1.0, 2.0, 3.0], np.float32)
-    assert PROBLEM.evaluate(np.full((3, 1), 0.3, np.float32), labels)["pearson_spearman"] == 0
+    assert scores_of(KIND, np.full((3, 1), 0.3, np.float32), labels)["pearson_spearman"] == 0
 
 
 def test_nothing_is_decided_and_answers_do_not_agree():
     logits, labels = _draw(20, 2)
-    assert PROBLEM.tune(logits, labels, "pearson") is None
-    assert PROBLEM.agreement(labels, labels) is None
+    assert KIND.tune({"logits": logits}, labels, "pearson") is None
+    assert KIND.agreement(labels, labels) is None
