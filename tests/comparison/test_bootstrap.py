@@ -1,15 +1,14 @@
 import numpy as np
 import pytest
+from heads import kind_with
 from scipy import stats
 from sklearn.metrics import f1_score
 
 from constrictor.comparison import bootstrap
 from constrictor.comparison.bootstrap import Replicated, interval, paired_difference
-from constrictor.tasks.classification.metrics import Classification
 from constrictor.tasks.measure import Measure
-from constrictor.tasks.regression.metrics import Regression
 
-MEASURES = Classification(["a", "b", "c"]).measures
+MEASURES = kind_with(["a", "b", "c"]).measures
 accuracy, macro_f1, mcc = (MEASURES[name] for name in ("accuracy", "macro_f1", "mcc"))
 
 
@@ -130,7 +129,7 @@ def test_interval_of_a_correlation_equals_scipys_percentile_bootstrap():
     generator = np.random.default_rng(3)
     labels = generator.normal(size=200)
     answers = Replicated(labels, (labels + generator.normal(size=200))[None])
-    found = interval(Regression(["score"]).measures["pearson"], answers, 5_000)
+    found = interval(kind_with(["score"], "regression").measures["pearson"], answers, 5_000)
     theirs = stats.bootstrap(
         (labels, answers.predictions[0]),
         lambda x, y: stats.pearsonr(x, y).statistic,

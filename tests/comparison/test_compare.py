@@ -9,6 +9,7 @@ from xml.etree import ElementTree
 import matplotlib as mpl
 import numpy as np
 import pytest
+from heads import task_record
 from scipy.special import softmax
 from sklearn import metrics as reference
 
@@ -19,7 +20,7 @@ from constrictor.comparison.plots import plot_quality_latency
 from constrictor.comparison.row import Comparison, Row
 from constrictor.comparison.table_csv import table_csv
 from constrictor.comparison.table_markdown import table_markdown
-from constrictor.data.outputs import Outputs, write_predictions
+from constrictor.data.outputs import Predictions, write_predictions
 from constrictor.errors import ConstrictorError
 from constrictor.models.manifest import AdapterRecord, FileEntry, Manifest, StepRecord
 from constrictor.tasks.manifest import TaskManifest
@@ -38,28 +39,28 @@ SETTINGS = Comparison(
     margin=0.05, resamples=1000, replicates=["seed1", "seed2"], gates={"teacher/kd/mag": 0.01, "teacher/kd": 0.5},
 )  # fmt: skip
 TASK = TaskManifest(
-    kind="classification", labels=["a", "b", "c"], max_length=32, metric="macro_f1", rows=EXAMPLES, classes={},
+    task=task_record(["a", "b", "c"]), metric="macro_f1", rows=EXAMPLES, classes={},
     dropped={}, fingerprint={},
 )  # fmt: skip
 
 
-def _outputs(lineage: str, replicate: int, split: str) -> Outputs:
+def _outputs(lineage: str, replicate: int, split: str) -> Predictions:
     count = EXAMPLES[split]
     labels = np.random.default_rng(count).integers(0, 3, count)
     generator = np.random.default_rng([replicate, count, len(lineage)])
     right = generator.random(count) < SHARES[lineage]
     logits = generator.normal(size=(count, 3)) + 20 * np.eye(3)[np.where(right, labels, (labels + 1) % 3)]
-    return Outputs([f"{split}{number}" for number in range(count)], labels, logits.astype(np.float32))
+    return Predictions([f"{split}{number}" for number in range(count)], labels, {"logits": logits.astype(np.float32)})
 
 
-def _measured(outputs: Outputs) -> dict[str, float]:
-    labels, answers = outputs.labels, outputs.logits.argmax(1)
+def _measured(outputs: Predictions) -> dict[str, float]:
+    labels, answers = outputs.labels, outputs.outputs["logits"].argmax(1)
     return {
         "accuracy": reference.accuracy_score(labels, answers),
         "macro_f1": reference.f1_score(labels, answers, average="macro"),
         "weighted_f1": reference.f1_score(labels, answers, average="weighted"),
         "mcc": reference.matthews_corrcoef(labels, answers),
-        "loss": reference.log_loss(labels, softmax(outputs.logits.astype(float), axis=1)),
+        "loss": reference.log_loss(labels, softmax(outputs.outputs["logits"].astype(float), axis=1)),
     }
 
 
@@ -171,7 +172,7 @@ def test_differences_are_those_of_the_means(table, lineage, key, other):
 
 def test_interval_of_a_difference_equals_a_bootstrap_done_by_hand(table):
     answers = {
-        name: [_outputs(name, replicate, "test").logits.argmax(1) for replicate in (1, 2)]
+        name: [_outputs(name, replicate, "test").outputs["logits"].argmax(1) for replicate in (1, 2)]
         for name in ("teacher", "small")
     }
     labels = _outputs("teacher", 1, "test").labels
@@ -191,8 +192,8 @@ def test_interval_of_a_difference_equals_a_bootstrap_done_by_hand(table):
 
 def test_agreement_is_with_the_parent_in_the_same_replicate(table):
     same = [
-        _outputs("teacher/kd", replicate, "test").logits.argmax(1)
-        == _outputs("teacher", replicate, "test").logits.argmax(1)
+        _outputs("teacher/kd", replicate, "test").outputs["logits"].argmax(1)
+        == _outputs("teacher", replicate, "test").outputs["logits"].argmax(1)
         for replicate in (1, 2)
     ]
     assert float(table["teacher/kd"]["agreement_with_parent"]) == pytest.approx(np.mean(same))
@@ -206,15 +207,18 @@ def test_differences_from_the_parent(table, lineage):
     assert float(row["difference_from_parent"]) == pytest.approx(expected)
     assert float(row["difference_from_parent_low"]) < expected < float(row["difference_from_parent_high"])
     moved = [
-        abs(_outputs(lineage, replicate, "test").logits - _outputs(parent, replicate, "test").logits)
+        abs(
+            _outputs(lineage, replicate, "test").outputs["logits"]
+            - _outputs(parent, replicate, "test").outputs["logits"]
+        )
         for replicate in (1, 2)
     ]
-    assert float(row["logit_difference_from_parent"]) == pytest.approx(np.mean(moved), rel=1e-5)
+    assert float(row["output_difference_from_parent"]) == pytest.approx(np.mean(moved), rel=1e-5)
 
 
 def test_a_root_has_no_parent_to_differ_from(table):
     for lineage in ("teacher", "small"):
-        for key in ("difference_from_parent", "logit_difference_from_parent", "rejected"):
+        for key in ("difference_from_parent", "output_difference_from_parent", "rejected"):
             assert table[lineage][key] == ""
 
 

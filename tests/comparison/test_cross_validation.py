@@ -6,11 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from heads import task_record
 from sklearn.metrics import f1_score
 
 from constrictor.comparison.compare import compare
 from constrictor.comparison.row import Comparison
-from constrictor.data.outputs import Outputs, write_predictions
+from constrictor.data.outputs import Predictions, write_predictions
 from constrictor.models.manifest import FileEntry, Manifest, StepRecord
 from constrictor.tasks.manifest import TaskManifest
 
@@ -18,14 +19,14 @@ SIZES = (30, 31, 29)
 CHANCES = {"teacher": 0.9, "small": 0.7}
 
 
-def _fold(lineage: str, seed: int, fold: int, shared: bool) -> Outputs:
+def _fold(lineage: str, seed: int, fold: int, shared: bool) -> Predictions:
     """A fold's answers on its test examples; on those of fold 0 where all folds share one test split."""
     part = 0 if shared else fold
     labels = np.random.default_rng(part).integers(0, 3, SIZES[part])
     generator = np.random.default_rng([seed, fold, len(lineage)])
     right = generator.random(SIZES[part]) < CHANCES[lineage]
     logits = np.eye(3, dtype=np.float32)[np.where(right, labels, (labels + 1) % 3)]
-    return Outputs([f"part{part}-{number}" for number in range(SIZES[part])], labels, logits)
+    return Predictions([f"part{part}-{number}" for number in range(SIZES[part])], labels, {"logits": logits})
 
 
 def _report(folder: Path, seeds: list[int], shared: bool) -> tuple[dict[str, dict[str, str]], str]:
@@ -35,7 +36,7 @@ def _report(folder: Path, seeds: list[int], shared: bool) -> tuple[dict[str, dic
             for lineage in CHANCES:
                 _write_node(folder / "results" / f"seed{seed}-fold{fold}" / lineage, _fold(lineage, seed, fold, shared))
     task = TaskManifest(
-        kind="classification", labels=["a", "b", "c"], max_length=32, metric="macro_f1", rows={"test": SIZES[0]},
+        task=task_record(["a", "b", "c"]), metric="macro_f1", rows={"test": SIZES[0]},
         classes={}, dropped={}, fingerprint={},
     )  # fmt: skip
     (folder / "manifest.json").write_text(task.model_dump_json(), encoding="utf-8")
@@ -49,7 +50,7 @@ def _report(folder: Path, seeds: list[int], shared: bool) -> tuple[dict[str, dic
     return table, (folder / "report" / "table.md").read_text(encoding="utf-8")
 
 
-def _write_node(node: Path, test: Outputs) -> None:
+def _write_node(node: Path, test: Predictions) -> None:
     (node / "model").mkdir(parents=True)
     write_predictions(node / "predictions.parquet", {"validation": test, "test": test})
     scores = dict.fromkeys(("accuracy", "weighted_f1", "mcc", "loss"), 0.5) | {"macro_f1": _f1([test])}
@@ -62,9 +63,9 @@ def _write_node(node: Path, test: Outputs) -> None:
     (node / "model" / "manifest.json").write_text(manifest.model_dump_json(), encoding="utf-8")
 
 
-def _f1(outputs: list[Outputs]) -> float:
+def _f1(outputs: list[Predictions]) -> float:
     labels = np.concatenate([found.labels for found in outputs])
-    return f1_score(labels, np.concatenate([found.logits.argmax(1) for found in outputs]), average="macro")
+    return f1_score(labels, np.concatenate([found.outputs["logits"].argmax(1) for found in outputs]), average="macro")
 
 
 @pytest.mark.parametrize("seeds", [[1], [1, 2]])
@@ -91,7 +92,8 @@ def test_the_interval_of_a_difference_is_over_all_examples(tmp_path):
     table, _ = _report(tmp_path, [1], shared=False)
     labels = np.concatenate([_fold("small", 1, fold, False).labels for fold in range(3)])
     answers = {
-        name: np.concatenate([_fold(name, 1, fold, False).logits.argmax(1) for fold in range(3)]) for name in CHANCES
+        name: np.concatenate([_fold(name, 1, fold, False).outputs["logits"].argmax(1) for fold in range(3)])
+        for name in CHANCES
     }
     generator = np.random.default_rng(5)
     draws = []

@@ -53,14 +53,15 @@ def test_same_corpus_same_fingerprint(tmp_path):
 def test_subset_has_its_size_keeps_rows_together_and_repeats(size, seed, stratify):
     pool = _pool(60)
     subset = Subset(of="pool", size=size, seed=seed, stratify=stratify)
-    chosen, overlapping = select_subset(subset, pool, [])
+    strata = pool.labels if stratify else None
+    chosen, overlapping = select_subset(subset, pool, [], strata)
     assert len(chosen) == len(set(chosen.ids)) == size
     assert overlapping == 0
     rows = [pool.ids.index(identity) for identity in chosen.ids]
     assert rows == sorted(rows)
     assert chosen.texts == [pool.texts[row] for row in rows]
     assert chosen.labels.tolist() == pool.labels[rows].tolist()
-    assert select_subset(subset, pool, []).examples.ids == chosen.ids
+    assert select_subset(subset, pool, [], strata).examples.ids == chosen.ids
     if stratify:
         counts = np.bincount(chosen.labels, minlength=3)
         assert counts.max() - counts.min() <= 1

@@ -45,6 +45,6 @@ def test_a_file_that_is_no_longer_whole_is_refused(written, read, damage, messag
 
 def test_a_table_of_something_else_is_refused(tmp_path):
     file = tmp_path / "o.parquet"
-    write_outputs(file, Outputs(["1"], np.array([0]), np.zeros((1, 2))))
+    write_outputs(file, Outputs(["1"], {"logits": np.zeros((1, 2))}))
     with pytest.raises(ConstrictorError, match="has no column 'text'"):
         list(examples_in_chunks(file))

@@ -62,7 +62,7 @@ def test_further_test_sets_are_measured_apart(tiny_teacher, tiny_task, evaluated
     assert list(found) == ["validation", "test", "other", "same"]
     assert found["other"].ids == examples.ids
     assert further["other"]["examples"] == len(examples)
-    assert further["other"]["accuracy"] == accuracy_score(examples.labels, found["other"].logits.argmax(1))
+    assert further["other"]["accuracy"] == accuracy_score(examples.labels, found["other"].outputs["logits"].argmax(1))
 
 
 def test_lengths_are_those_of_each_test_set(tiny_teacher, tiny_task, tmp_path):

@@ -99,7 +99,7 @@ def _large_examples(target: Path) -> None:
 
 def _large_outputs(target: Path) -> None:
     logits = np.random.default_rng(0).normal(size=(400_000, 2)).astype(np.float32)
-    write_outputs(target, Outputs(["a"] * 400_000, np.zeros(400_000, int), logits))
+    write_outputs(target, Outputs(["a"] * 400_000, {"logits": logits}))
 
 
 def _large_safetensors(target: Path) -> None:

@@ -57,7 +57,7 @@ def test_child_inherits_what_its_step_does_not_change(artifact):
         "per_channel": True,
         "embeddings": True,
     }
-    assert (child.labels, child.parameters, child.precision) == (parent.labels, parent.parameters, "int8")
+    assert (child.task, child.parameters, child.precision) == (parent.task, parent.parameters, "int8")
     assert (child.files, child.details) == ({}, {})
     assert parent.precision == "fp32"
 

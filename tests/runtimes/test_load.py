@@ -6,7 +6,7 @@ import sys
 import numpy as np
 import pytest
 import torch
-from heads import logits_of
+from heads import logits_of, task_record
 
 from constrictor.compression.quantization.quantize import quantize
 from constrictor.data.examples import read_examples
@@ -69,7 +69,9 @@ import sys
 from pathlib import Path
 import constrictor.evaluation.latency_worker
 from constrictor.runtimes.load import load
-assert load(Path({str(artifacts[kind])!r})).logits_of(["the film was great", "a plot"]).shape == (2, 2)
+runtime = load(Path({str(artifacts[kind])!r}))
+features = runtime.kind.encode(runtime.tokenizer, ["the film was great", "a plot"])
+assert runtime.outputs_of(features)["logits"].shape == (2, 2)
 heavy = {{"torch", "transformers", "pandas", "datasets"}} & set(sys.modules)
 assert not heavy, heavy
 """
@@ -86,11 +88,15 @@ def test_checkpoint_without_a_task_is_refused(tiny_model):
     ("kind", "change", "message"),
     [
         ("torch", {"precision": "int3"}, "says 'int3', and a torch model is one of fp32, fp16, bf16: it was changed"),
-        ("torch", {"labels": ["a", "b", "c"]}, "has a head for 2 classes and the task has 3"),
+        (
+            "torch",
+            {"task": task_record(["a", "b", "c"]).model_dump()},
+            "has a head with 2 outputs and the task needs 3",
+        ),
         (
             "onnx",
-            {"labels": ["a", "b", "c"]},
-            r"answers with 2 numbers and its manifest names 3 \(a, b, c\): one of the two",
+            {"task": task_record(["a", "b", "c"]).model_dump()},
+            r"outputs are logits \(1, 2\) and its manifest names 3 \(a, b, c\): one of the two",
         ),
         ("torch", {"format": "tflite"}, r"manifest\.json is damaged"),
         ("torch", {"format": "onnx"}, r"model\.onnx cannot be opened by ONNX Runtime"),

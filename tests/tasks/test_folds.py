@@ -3,6 +3,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from heads import task_record
 
 from constrictor.data.examples import Examples, fingerprint, read_examples, write_examples
 from constrictor.errors import ConstrictorError
@@ -64,7 +65,7 @@ def _rows(file: Path) -> list[tuple[str, str, int]]:
 def test_a_folds_manifest_says_what_the_fold_holds(task):
     cut_folds(_folding(), task)
     whole, fold = read_task(task / "manifest.json"), read_task(task / "fold1" / "manifest.json")
-    assert (fold.labels, fold.metric, fold.dropped) == (whole.labels, whole.metric, whole.dropped)
+    assert (fold.task, fold.metric, fold.dropped) == (whole.task, whole.metric, whole.dropped)
     assert fold.fingerprint == {name: fingerprint(read_examples(task / "fold1" / f"{name}.parquet")) for name in SPLITS}
     assert fold.rows == {name: len(_ids(task / "fold1", name)) for name in SPLITS}
 
@@ -117,6 +118,9 @@ def test_a_class_of_one_example_suits_no_number_of_folds(monkeypatch, tmp_path):
 
 def test_a_label_that_occurs_in_one_fold_only_is_named(tmp_path, monkeypatch):
     task = _task(tmp_path, {"a": 20, "b": 20})
+    manifest = json.loads((task / "manifest.json").read_text(encoding="utf-8"))
+    manifest["task"] = task_record(["a", "b"], kind="multilabel").model_dump()
+    (task / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
     labels = np.zeros((40, 2))
     labels[:20, 0] = labels[7, 1] = 1
     rows = {"train": slice(0, 30), "validation": slice(30, 35), "test": slice(35, 40)}
@@ -151,6 +155,8 @@ def test_damaged_examples_are_named(task):
 def test_the_manifest_is_written_last(task, monkeypatch):
     order = []
     monkeypatch.setattr("constrictor.tasks.folds.write_examples", lambda file, _: order.append(file.name))
-    monkeypatch.setattr("constrictor.tasks.folds.write_text", lambda file, text: order.append(json.loads(text)["kind"]))
+    monkeypatch.setattr(
+        "constrictor.tasks.folds.write_text", lambda file, text: order.append(json.loads(text)["task"]["kind"])
+    )
     cut_folds(_folding(2), task)
     assert order == ["train.parquet", "validation.parquet", "test.parquet", "classification"] * 2

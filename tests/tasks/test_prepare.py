@@ -113,9 +113,9 @@ def test_fraction_takes_a_share_of_every_split_class_by_class(prepare):
 
 
 def test_labels_stand_in_the_order_of_numbers_or_letters_or_of_the_study(prepare):
-    assert prepare(_rows(80, labels=("10", "9", "-1"))).labels == ["-1", "9", "10"]
-    assert prepare(_rows(40)).labels == ["neg", "pos"]
-    assert prepare(_rows(40), labels=["pos", "neg"]).labels == ["pos", "neg"]
+    assert prepare(_rows(80, labels=("10", "9", "-1"))).task.labels == ["-1", "9", "10"]
+    assert prepare(_rows(40)).task.labels == ["neg", "pos"]
+    assert prepare(_rows(40), labels=["pos", "neg"]).task.labels == ["pos", "neg"]
     assert {(text[-1] in "02468", label) for part in _all(prepare.folder).values() for _, text, label in part} == {
         (True, 1), (False, 0)
     }  # fmt: skip
@@ -147,7 +147,7 @@ def test_what_is_wrong_with_the_data_is_one_clear_message(prepare, rows, setting
 
 
 def test_numbers_may_be_labels_and_the_booleans_of_yaml_may_not(prepare):
-    assert prepare(_rows(40, labels=("0", "1")), labels=[1, 0]).labels == ["1", "0"]
+    assert prepare(_rows(40, labels=("0", "1")), labels=[1, 0]).task.labels == ["1", "0"]
     with pytest.raises(ValueError, match=r"YAML reads this class as false\. Put it in quotes"):
         prepare(_rows(40), labels=[False, True])
 
@@ -170,7 +170,7 @@ def test_a_text_of_which_nothing_is_left_is_none(prepare, monkeypatch):
 
 
 def test_classes_that_differ_in_case_are_two_where_they_are_listed(prepare):
-    assert prepare(_rows(40, labels=("pos", "Pos")), labels=["pos", "Pos"]).labels == ["pos", "Pos"]
+    assert prepare(_rows(40, labels=("pos", "Pos")), labels=["pos", "Pos"]).task.labels == ["pos", "Pos"]
 
 
 def test_values_without_a_validation_split_are_refused(tmp_path):

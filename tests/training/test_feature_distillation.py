@@ -21,6 +21,7 @@ from constrictor.models.source import fetch_model
 from constrictor.study.sources import LocalModel
 from constrictor.study.steps.distil import Distil, SoftTargets
 from constrictor.study.steps.prune import Structured
+from constrictor.study.steps.schedules import AlphaSchedule
 from constrictor.study.training_plan import TrainingSet
 from constrictor.training import objective as objective_module
 from constrictor.training.data import training_data
@@ -179,20 +180,25 @@ def test_killed_with_projections_and_schedules_equals_undisturbed(
     data_set, wide_teacher, tiny_model, tiny_task, tmp_path, monkeypatch
 ):
     undisturbed = _distil(data_set, wide_teacher, tiny_model, tiny_task, tmp_path / "one" / "kd", **COPYING)
-    real, seen = objective_module.distillation_loss, []
+    real, seen = objective_module.value_at, []
 
-    def interrupted(*arguments):
+    def recorded(setting, done):
+        value = real(setting, done)
+        if isinstance(setting, AlphaSchedule):
+            seen.append(value)
+        return value
+
+    def interrupted(setting, done):
         if len(seen) == 12:
             raise KeyboardInterrupt
-        seen.append(arguments[3])
-        return real(*arguments)
+        return recorded(setting, done)
 
     monkeypatch.setattr("constrictor.training.callbacks.SECONDS_BETWEEN_CHECKPOINTS", 0)
     with monkeypatch.context() as patch:
-        patch.setattr(objective_module, "distillation_loss", interrupted)
+        patch.setattr(objective_module, "value_at", interrupted)
         with pytest.raises(KeyboardInterrupt):
             _distil(data_set, wide_teacher, tiny_model, tiny_task, tmp_path / "two" / "kd", **COPYING)
-    monkeypatch.setattr(objective_module, "distillation_loss", lambda *found: seen.append(found[3]) or real(*found))
+    monkeypatch.setattr(objective_module, "value_at", recorded)
     saved = load_file(tmp_path / "two/kd/checkpoints/checkpoint-12/model.safetensors")
     assert sum(name.startswith("matching_projections") for name in saved) == 8
     resumed = _distil(data_set, wide_teacher, tiny_model, tiny_task, tmp_path / "two" / "kd", **COPYING)
@@ -227,7 +233,7 @@ def test_copying_brings_the_insides_nearer(data_set, wide_teacher, tiny_model, t
 def test_no_teacher_is_opened_where_logits_are_all_that_is_copied(
     data_set, wide_teacher, tiny_model, tiny_task, tmp_path, monkeypatch
 ):
-    monkeypatch.delattr(objective_module, "load_classifier")
+    monkeypatch.delattr(objective_module, "load_model")
     assert _distil(data_set, wide_teacher, tiny_model, tiny_task, tmp_path / "kd", epochs=1).layers == 4
 
 

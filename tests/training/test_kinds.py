@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from heads import evaluate_on, train_plan, training_set
+from heads import evaluate_on, plan_of, train_plan, training_set
 from scipy.stats import pearsonr
 from transformers import AutoModelForSequenceClassification
 
@@ -70,8 +70,8 @@ def test_it_is_learnt_and_the_ecosystem_knows_the_kind(task, teacher):
     assert measured["test"][manifest.metric] > 0.8
     config = AutoModelForSequenceClassification.from_pretrained(teacher / "model").config
     expected = {"multilabel": "multi_label_classification", "regression": "regression"}
-    assert config.problem_type == expected[manifest.kind]
-    assert list(config.id2label.values()) == manifest.labels
+    assert config.problem_type == expected[manifest.task.kind]
+    assert list(config.id2label.values()) == manifest.task.labels
 
 
 def test_the_loss_is_that_which_transformers_computes(task, teacher):
@@ -95,13 +95,13 @@ def test_the_loss_is_that_which_transformers_computes(task, teacher):
 def test_a_student_learns_from_labels_and_from_text_without_any(task, teacher, tmp_path):
     texts = read_examples(task.folder / "train.parquet").texts[:40]
     write_examples(tmp_path / "corpus.parquet", unlabelled([str(row) for row in range(40)], list(reversed(texts))))
-    lessons = []
+    sets = []
     for name, file in (("train", task.folder / "train.parquet"), ("corpus", tmp_path / "corpus.parquet")):
         teacher_outputs(teacher / "model", file, tmp_path / f"{name}_outputs.parquet")
-        lessons.append(training_set(file, tmp_path / f"{name}_outputs.parquet"))
+        sets.append(training_set(file, tmp_path / f"{name}_outputs.parquet"))
     settings = Distil(stage="distil", student={"layers": [0, 2]}, epochs=4, lr=5e-3, batch_size=8)
     node = Node(teacher / "kd", "kd", seed=1)
-    distil(settings, teacher / "model", teacher / "model", lessons, task, node)
+    distil(settings, teacher / "model", teacher / "model", plan_of(*sets, soft_targets=settings), task, node)
     evaluate_on(node.model, task.folder, node.folder / "metrics.json", node.folder / "predictions.parquet")
     assert json.loads((node.folder / "metrics.json").read_text())["test"][task.manifest.metric] > 0.7
     settings = Comparison(
@@ -111,15 +111,15 @@ def test_a_student_learns_from_labels_and_from_text_without_any(task, teacher, t
     compare(settings, task.folder / "manifest.json", teacher.parents[1], tmp_path / "report")
     table = (tmp_path / "report" / "table.md").read_text(encoding="utf-8")
     assert f"test {task.manifest.metric}" in table
-    assert ("threshold tuned" in table) == (task.manifest.kind == "multilabel")
+    assert ("threshold tuned" in table) == (task.manifest.task.kind == "multilabel")
     kept = next(line for line in table.splitlines() if "teacher/kd" in line).split("|")[-2].strip()
-    assert kept.endswith(" %") if task.manifest.kind == "multilabel" else not kept
+    assert kept.endswith(" %") if task.manifest.task.kind == "multilabel" else not kept
 
 
 def test_taylor_scores_use_the_loss_of_the_kind(task, teacher):
     model = AutoModelForSequenceClassification.from_pretrained(teacher / "model")
     settings = Structured(stage="prune", method="structured", ffn=0.5, calibration_size=32)
-    sample = draw_sample(settings, task.folder / "train.parquet", Tokenizer(teacher / "model", 32))
+    sample = draw_sample(settings, task.folder / "train.parquet", Tokenizer(teacher / "model", 32), task.kind)
     found = importance_of(model, sample, "taylor")
     assert all(layer.neurons.sum() > 0 for layer in found)
 
@@ -129,5 +129,5 @@ def test_predictions_hold_labels_as_they_are(task, teacher):
     np.testing.assert_array_equal(outputs["test"].labels, examples.labels)
     if task.manifest.metric == "pearson":
         measured = json.loads((teacher / "metrics.json").read_text())
-        expected = pearsonr(examples.labels, outputs["test"].logits[:, 0]).statistic
+        expected = pearsonr(examples.labels, outputs["test"].outputs["logits"][:, 0]).statistic
         assert measured["test"]["pearson"] == pytest.approx(expected, abs=1e-5)

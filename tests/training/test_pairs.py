@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 import torch
-from heads import logits_of, train_plan, training_set
+from heads import logits_of, plan_of, train_plan, training_set
 from safetensors.torch import load_file
 from scipy.special import softmax
 from sklearn.metrics import log_loss
@@ -177,7 +177,7 @@ CUT = {"stage": "prune", "finetune_epochs": 0}
     ids=["activation", "taylor", "wanda"],
 )
 def test_pruning_looks_at_pairs_with_their_types(task, teacher, step, types_read, tmp_path):
-    prune(step, teacher, [task.folder / "train.parquet"], [], None, task, Node(tmp_path / "cut", "cut", seed=1))
+    prune(step, teacher, [task.folder / "train.parquet"], None, task, Node(tmp_path / "cut", "cut", seed=1))
     assert types_read
     assert all(types_read)
 
@@ -185,7 +185,7 @@ def test_pruning_looks_at_pairs_with_their_types(task, teacher, step, types_read
 def test_a_vocabulary_counts_the_tokens_of_pairs(task, teacher, texts, tmp_path):
     step = Vocabulary(**CUT, method="vocabulary")
     node = Node(tmp_path / "cut", "cut", seed=1)
-    manifest = prune(step, teacher, [task.folder / "train.parquet"], [], None, task, node)
+    manifest = prune(step, teacher, [task.folder / "train.parquet"], None, task, node)
     assert manifest.details["pruned"]["share_of_text_covered"] == 1.0
     np.testing.assert_allclose(logits_of(load(node.model), texts), logits_of(load(teacher), texts), atol=1e-5)
 
@@ -234,16 +234,17 @@ def test_a_student_without_types_learns_from_a_teacher_with_them(
 ):
     # Single texts beside the pairs, as a corpus has them.
     write_examples(tmp_path / "corpus.parquet", unlabelled(["0", "1"], ["the film was great", "the plot"]))
-    lessons = []
+    sets = []
     for name, examples in (("train", task.folder / "train.parquet"), ("corpus", tmp_path / "corpus.parquet")):
         teacher_outputs(teacher, examples, tmp_path / f"{name}_outputs.parquet")
-        lessons.append(training_set(examples, tmp_path / f"{name}_outputs.parquet"))
+        sets.append(training_set(examples, tmp_path / f"{name}_outputs.parquet"))
     step = Distil.model_validate(
         {"stage": "distil", "student": {"model": "small"}, "epochs": 1, "lr": 1e-3, "batch_size": 16, **insides}
     )
     node = Node(tmp_path / "kd", "kd", seed=1)
     types_read.clear()
-    distil(step, teacher, distilbert, lessons, task, node)
+    plan = plan_of(*sets, soft_targets=step, teacher=teacher if step.live else None)
+    distil(step, teacher, distilbert, plan, task, node)
     assert any(types_read) == bool(insides)  # where its insides are copied, the teacher reads the pairs once more
     expected = _of_transformers(node.model, texts, with_types=False)
     np.testing.assert_allclose(logits_of(load(node.model), texts), expected, atol=1e-5)

@@ -20,6 +20,7 @@ from constrictor.study.sources import LocalModel
 from constrictor.study.steps.distil import Distil
 from constrictor.study.steps.finetune import Finetune
 from constrictor.study.training_plan import TrainingSet
+from constrictor.tasks.losses import soft_target_loss
 from constrictor.tasks.registry import model_of
 from constrictor.training.data import training_data
 from constrictor.training.distil import distil
@@ -136,9 +137,10 @@ def test_mixture_uses_the_steps_alpha_and_temperature():
     settings = Distil(stage="distil", student={"layers": [0]}, alpha=0.8, temperature=3.0)
     logits, teacher, labels = torch.tensor([[1.0, 2.0]]), torch.tensor([[0.0, 1.5]]), torch.tensor([0])
     found = output_loss(model_of(task_record()), settings)(
-        logits, {"labels": labels, "teacher_logits": teacher, "done": torch.tensor(0.5)}
+        {"logits": logits}, {"labels": labels, "teacher_logits": teacher, "done": torch.tensor(0.5)}
     )
-    assert torch.equal(found, distillation_loss(logits, labels, teacher, 0.8, 3.0))
+    expected = 0.8 * soft_target_loss(logits, teacher, 3.0) + 0.2 * torch.nn.functional.cross_entropy(logits, labels)
+    torch.testing.assert_close(found, expected)
 
 
 def test_layer_that_the_teacher_has_not(data_set, tiny_teacher, tiny_task, tmp_path):
@@ -184,7 +186,7 @@ def test_tokens_that_the_model_has_no_embedding_for_are_refused(tiny_checkpoint,
     fetch_model(LocalModel(path=str(checkpoint)), tmp_path / "model")
     settings = Finetune(stage="finetune", model="tiny", epochs=1)
     with pytest.raises(
-        ConstrictorError, match=r"knows \d+ tokens and the model has embeddings for 20; the texts hold token"
+        ConstrictorError, match=r"has \d+ tokens and the model has embeddings for 20; the inputs hold token"
     ):
         finetune(
             settings,

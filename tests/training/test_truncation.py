@@ -2,7 +2,7 @@ import json
 import logging
 
 import pytest
-from heads import evaluate_on, train_plan, training_set
+from heads import evaluate_on, plan_of, train_plan, training_set
 from pydantic import TypeAdapter
 
 from constrictor.compression.export.export import export
@@ -38,13 +38,13 @@ def long_task(tmp_path, sentences):
 
 def test_every_stage_and_runtime_cuts_as_the_task_says(tiny_model, long_task, tmp_path, monkeypatch, caplog):
     seen = []
-    encode = Tokenizer.encode
+    encode = Tokenizer.tokenize
 
     def spy(self, texts):
         seen.append((self.max_length, self.truncation))
         return encode(self, texts)
 
-    monkeypatch.setattr(Tokenizer, "encode", spy)
+    monkeypatch.setattr(Tokenizer, "tokenize", spy)
     caplog.set_level(logging.INFO, "constrictor")
     task, train = TaskFolder(long_task), long_task / "train.parquet"
 
@@ -62,19 +62,20 @@ def test_every_stage_and_runtime_cuts_as_the_task_says(tiny_model, long_task, tm
     teacher = tmp_path / "teacher/model"
     teacher_outputs(teacher, train, tmp_path / "outputs.parquet")
     kd = Distil(**{"stage": "distil", "student": {"layers": [0, 2]}, "epochs": 1, **learning})
-    distil(kd, teacher, teacher, [training_set(train, tmp_path / "outputs.parquet")], task, node("kd"))
+    plan = plan_of(training_set(train, tmp_path / "outputs.parquet"), soft_targets=kd)
+    distil(kd, teacher, teacher, plan, task, node("kd"))
     pruning = {"method": "wanda", "sparsity": 0.2, "calibration_size": 32, "finetune_epochs": 1}
     wanda = Wanda(stage="prune", calibration="train", **pruning, **learning)
-    prune(wanda, teacher, [train], [training_set(train)], None, task, node("wanda"))
+    prune(wanda, teacher, [train], plan_of(training_set(train)), task, node("wanda"))
     export(Export(stage="export"), teacher, long_task / "validation.parquet", tmp_path / "onnx/model", "onnx")
     static = {"stage": "quantize", "method": "static", "calibration_size": 32}
     step = TypeAdapter(AnyQuantize).validate_python(static)
     quantize(step, tmp_path / "onnx/model", node("int8"), calibration=train, task=task)
     for name in ("teacher", "kd", "wanda", "onnx", "int8"):
-        assert read_manifest(tmp_path / name / "model").truncation == "head_tail", name
+        assert read_manifest(tmp_path / name / "model").task.options == {"truncation": "head_tail"}, name
         assert load(tmp_path / name / "model").tokenizer.truncation == "head_tail", name
     evaluate_on(tmp_path / "int8/model", long_task, tmp_path / "metrics.json", tmp_path / "predictions.parquet")
     assert set(seen) == {(8, "head_tail")}
     lengths = json.loads((tmp_path / "metrics.json").read_text())["test"]["lengths"]
-    assert (lengths["cut"], lengths["max"], lengths["truncation"]) == (1.0, 17, "head_tail")
-    assert "validation: 100 % of the texts are longer than 8 tokens and are cut in the middle" in caplog.text
+    assert (lengths["longer"], lengths["max"], lengths["longer_are"]) == (1.0, 17, "truncated in the middle")
+    assert "validation: 100 % of the inputs are longer than 8 tokens and are truncated in the middle" in caplog.text

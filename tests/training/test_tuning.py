@@ -49,7 +49,7 @@ def kept(tiny_model, tiny_task, tmp_path_factory) -> Path:
     """A node with an adapter upon the tiny checkpoint, which knows the task."""
     node = tmp_path_factory.mktemp("kept") / "lora"
     adapter = {"targets": "all", "merge": False, "dropout": 0.0}
-    _finetune(tiny_model, tiny_task, node, adapter=adapter, epochs=4, lr=2e-2, dropout=0.0)
+    _finetune(tiny_model, tiny_task, node, adapter=adapter, epochs=6, lr=2e-2, dropout=0.0)
     return node
 
 

@@ -58,7 +58,8 @@ def prune(
     model = load_model(parent, task.kind.head, task.manifest.task.max_length, seed=node.seed)
     pruned = METHODS[settings.method](model, settings, _sample(settings, calibration, parent, task))
     trained = None
-    if plan is not None:
+    if settings.finetune_epochs:
+        assert plan is not None, "the rule hands a plan to every step that trains"
         training = Training(
             model,
             parent,

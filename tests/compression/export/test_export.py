@@ -1,10 +1,11 @@
 import shutil
+from types import SimpleNamespace
 
 import numpy as np
 import onnx
 import pytest
 import torch
-from heads import load_classifier, logits_of
+from heads import head_with, kind_with, load_classifier, logits, logits_of
 
 from constrictor.compression.export.export import export
 from constrictor.compression.export.onnx import _refuse_other_opset, export_onnx
@@ -24,8 +25,8 @@ def test_exported_model_says_the_same_at_any_shape(tiny_onnx, tiny_teacher, shap
     generator = np.random.default_rng(0)
     mask = (np.arange(shape[1]) < generator.integers(1, shape[1] + 1, (shape[0], 1))).astype(np.int64)
     batch = {"input_ids": generator.integers(4, 30, shape), "attention_mask": mask}
-    expected = forward(load_classifier(tiny_teacher, ["bad", "good"], 32), batch)
-    found = run_session(open_session(tiny_onnx / "model.onnx"), batch)
+    expected = logits(forward(load_classifier(tiny_teacher, ["bad", "good"], 32), batch, head_with()))
+    found = logits(run_session(open_session(tiny_onnx / "model.onnx"), batch))
     np.testing.assert_allclose(found, expected, atol=1e-4)
 
 
@@ -34,7 +35,7 @@ def test_manifest_names_parity_and_format(tiny_onnx):
     assert (manifest.format, manifest.precision) == ("onnx", "fp32")
     assert manifest.details["parity"]["max_difference"] < 1e-4
     assert manifest.details["parity"]["equal_predictions"] == 1.0
-    assert manifest.details["parity"]["texts"] == 24
+    assert manifest.details["parity"]["inputs"] == 24
     assert set(manifest.files) >= {"model.onnx", "tokenizer.json"}
 
 
@@ -53,7 +54,7 @@ def test_a_model_that_says_something_else_is_refused_and_nothing_is_left(
         shutil.copyfile(tiny_onnx / "model.onnx", file)
 
     monkeypatch.setattr("constrictor.compression.export.from_torch.export_onnx", copy)
-    with pytest.raises(ConstrictorError, match=r"model\.onnx differs from its parent.*24 texts"):
+    with pytest.raises(ConstrictorError, match=r"model\.onnx differs from its parent.*24 inputs"):
         export(
             Export(stage="export", max_difference=1e-12),
             tiny_teacher,
@@ -65,12 +66,18 @@ def test_a_model_that_says_something_else_is_refused_and_nothing_is_left(
 
 
 def test_differences_by_hand():
-    found = compare_outputs(np.array([[1.0, 2.0], [3.0, 0.0]]), np.array([[1.5, 2.0], [-1.0, 0.0]]))
-    assert found == {"texts": 2, "max_difference": 4.0, "mean_difference": 1.125, "equal_predictions": 0.5}
+    found = _compared([[1.0, 2.0], [3.0, 0.0]], [[1.5, 2.0], [-1.0, 0.0]])
+    assert found.pop("spread") == pytest.approx(np.std([1.0, 2.0, 3.0, 0.0]))
+    assert found == {"inputs": 2, "max_difference": 4.0, "mean_difference": 1.125, "equal_predictions": 0.5}
+
+
+def _compared(reference: list, candidate: list) -> dict:
+    context = SimpleNamespace(kind=kind_with(), features=None, inputs=["a film"] * len(reference))
+    return compare_outputs({"logits": np.array(reference)}, {"logits": np.array(candidate)}, context)
 
 
 def test_not_a_number_is_a_difference(tmp_path):
-    found = compare_outputs(np.array([[1.0, 2.0]]), np.array([[np.nan, 2.0]]))
+    found = _compared([[1.0, 2.0]], [[np.nan, 2.0]])
     with pytest.raises(ConstrictorError):
         refuse_difference(found, 1e-3, tmp_path / "model.onnx")
 
@@ -84,7 +91,7 @@ def test_a_file_that_is_no_onnx_model_is_named(tmp_path):
 def test_torch_model_is_not_in_training_mode_when_it_answers(tiny_teacher):
     model = load_classifier(tiny_teacher, ["bad", "good"], 32).train()
     batch = {"input_ids": np.full((2, 5), 6), "attention_mask": np.ones((2, 5), np.int64)}
-    assert np.array_equal(forward(model, batch), forward(model, batch))
+    assert np.array_equal(*(logits(forward(model, batch, head_with())) for _ in range(2)))
     assert model.training
     assert torch.is_grad_enabled()
 
@@ -106,6 +113,8 @@ def test_another_operator_set_than_asked_for_is_refused(tiny_onnx):
 
 def test_model_that_the_exporter_cannot_write_is_a_message(tmp_path):
     class Odd(torch.nn.Module):
+        outputs = {"logits": "logits"}
+
         def forward(self, input_ids, attention_mask):
             return input_ids if attention_mask.sum() > 3 else attention_mask
 
@@ -118,7 +127,7 @@ def test_fixed_shape_answers_batches_of_any_size_and_cuts_longer_texts(tiny_teac
     manifest = export(
         Export(stage="export", shape=(4, 8)), tiny_teacher, tiny_task / "validation.parquet", tmp_path / "model", "onnx"
     )
-    assert manifest.max_length == 8
+    assert manifest.trained_for().max_length == 8
     assert manifest.details["parity"]["max_difference"] < 1e-4
     graph = onnx.load(tmp_path / "model" / "model.onnx").graph
     assert [[side.dim_value for side in entry.type.tensor_type.shape.dim] for entry in graph.input] == [[4, 8]] * 2
@@ -134,13 +143,16 @@ def test_fixed_shape_answers_batches_of_any_size_and_cuts_longer_texts(tiny_teac
     ]
     model = load_classifier(tiny_teacher, ["bad", "good"], 32)
     expected = [
-        forward(model, {"input_ids": np.array([ids]), "attention_mask": np.ones((1, len(ids)), int)}) for ids in encoded
+        logits(
+            forward(model, {"input_ids": np.array([ids]), "attention_mask": np.ones((1, len(ids)), int)}, head_with())
+        )
+        for ids in encoded
     ]
     np.testing.assert_allclose(logits_of(load(tmp_path / "model"), texts), np.concatenate(expected), atol=1e-4)
 
 
 def test_fixed_length_above_the_tasks_is_refused(tiny_teacher, tiny_task, tmp_path):
-    with pytest.raises(ConstrictorError, match=r"no text of the task has more than 32. Set 'shape: \[2, 32\]'"):
+    with pytest.raises(ConstrictorError, match=r"no input of the task has more than 32. Set 'shape: \[2, 32\]'"):
         export(
             Export(stage="export", shape=(2, 64)),
             tiny_teacher,
@@ -159,12 +171,12 @@ def test_tensors_of_a_large_model_lie_beside_it_and_are_found(tiny_onnx, tmp_pat
     assert {path.name for path in file.parent.iterdir()} == {"model.onnx", "model.onnx.data"}
     assert file.stat().st_size < (tiny_onnx / "model.onnx").stat().st_size / 2
     batch = {"input_ids": np.full((2, 5), 6), "attention_mask": np.ones((2, 5), np.int64)}
-    expected = run_session(open_session(tiny_onnx / "model.onnx"), batch)
-    assert np.array_equal(run_session(open_session(file), batch), expected)
+    expected = logits(run_session(open_session(tiny_onnx / "model.onnx"), batch))
+    assert np.array_equal(logits(run_session(open_session(file), batch)), expected)
     for source, name in ((file, "large.onnx"), (tiny_onnx / "model.onnx", "small.onnx")):
         model = to_int8(load_onnx(source), per_channel=True, tables=True, scratch=tmp_path)
         onnx.save(model, tmp_path / name)
     assert np.array_equal(
-        run_session(open_session(tmp_path / "large.onnx"), batch),
-        run_session(open_session(tmp_path / "small.onnx"), batch),
+        logits(run_session(open_session(tmp_path / "large.onnx"), batch)),
+        logits(run_session(open_session(tmp_path / "small.onnx"), batch)),
     )

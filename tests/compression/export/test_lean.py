@@ -1,5 +1,6 @@
 import pytest
 import torch
+from heads import head_with
 from torch import nn
 from transformers import (
     AlbertConfig,
@@ -65,7 +66,7 @@ def test_rewritten_model_says_what_the_plain_one_says(family, first_token, merge
     model = _classifier(CONFIGS[family])
     if pruned:
         _cut(model, [(1,), (0, 2, 3), (0, 3)], (24, 64, 16))
-    lean = LeanClassifier(model, LENGTH, first_token=first_token, merged=merged)
+    lean = LeanClassifier(model, head_with(), LENGTH, first_token=first_token, merged=merged)
     with torch.inference_mode():
         for lengths in ([LENGTH, 3, 7, 2], [5], [9, 9]):
             ids, mask = _batch(model, lengths)
@@ -78,7 +79,7 @@ def test_rewritten_model_says_what_the_plain_one_says(family, first_token, merge
 @pytest.mark.parametrize("family", ["bert", "electra"])
 def test_rewritten_model_tells_the_texts_of_a_pair_apart_as_the_plain_one_does(family, merged):
     model = _classifier(CONFIGS[family])
-    lean = LeanClassifier(model, LENGTH, merged=merged, typed=True)
+    lean = LeanClassifier(model, head_with(), LENGTH, merged=merged, typed=True)
     with torch.inference_mode():
         ids, mask = _batch(model, [LENGTH, 3, 7])
         types = (torch.arange(LENGTH) > 1).long() * mask
@@ -94,13 +95,13 @@ def test_positions_of_roberta_skip_padding_wherever_it_stands():
     mask[1, 1] = 1  # the text itself says <pad>
     with torch.inference_mode():
         expected = model(input_ids=ids, attention_mask=mask).logits
-        torch.testing.assert_close(LeanClassifier(model, 5)(ids, mask), expected, atol=1e-5, rtol=0)
+        torch.testing.assert_close(LeanClassifier(model, head_with(), 5)(ids, mask), expected, atol=1e-5, rtol=0)
 
 
 @pytest.mark.parametrize(("first_token", "tokens"), [(True, 1), (False, 6)])
 def test_last_layer_sees_one_token_only_where_that_is_asked_for(first_token, tokens):
     model, seen = _classifier(CONFIGS["bert"]), []
-    lean = LeanClassifier(model, LENGTH, first_token=first_token)
+    lean = LeanClassifier(model, head_with(), LENGTH, first_token=first_token)
     for layer in lean.layers:
         layer.up.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].shape[1]))
     lean(*_batch(model, [6, 6]))
@@ -109,7 +110,7 @@ def test_last_layer_sees_one_token_only_where_that_is_asked_for(first_token, tok
 
 @pytest.mark.parametrize(("merged", "products"), [(False, [3, 3, 2]), (True, [1, 1, 1])])
 def test_merged_projections_are_one_product(merged, products):
-    lean = LeanClassifier(_classifier(CONFIGS["bert"]), LENGTH, merged=merged)
+    lean = LeanClassifier(_classifier(CONFIGS["bert"]), head_with(), LENGTH, merged=merged)
     assert [len(layer.projections) for layer in lean.layers] == products
 
 
@@ -127,7 +128,7 @@ def test_foldings_by_hand():
 def test_rewriting_leaves_the_model_as_it_was():
     model = _classifier(CONFIGS["bert"])
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
-    LeanClassifier(model, LENGTH, merged=True)
+    LeanClassifier(model, head_with(), LENGTH, merged=True)
     assert all(torch.equal(tensor, before[name]) for name, tensor in model.state_dict().items())
 
 
@@ -135,9 +136,9 @@ def test_rewriting_leaves_the_model_as_it_was():
 def test_other_families_are_named_as_unknown(config):
     model = _classifier(config(**{**SIZES, "num_hidden_layers": 1}))
     with pytest.raises(ConstrictorError, match=f"structure of '{model.config.model_type}' is not known.*bert"):
-        LeanClassifier(model, LENGTH)
+        LeanClassifier(model, head_with(), LENGTH)
 
 
 def test_decoder_is_refused():
     with pytest.raises(ConstrictorError, match="decoder"):
-        LeanClassifier(_classifier(BertConfig(**SIZES, is_decoder=True)), LENGTH)
+        LeanClassifier(_classifier(BertConfig(**SIZES, is_decoder=True)), head_with(), LENGTH)

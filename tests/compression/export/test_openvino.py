@@ -72,11 +72,11 @@ def test_another_precision_than_the_manifests_is_said_on_standard_error(fp32, ca
 
 @pytest.mark.parametrize("shift", [0.06, float("nan")])
 def test_bf16_may_move_logits_by_a_share_of_their_spread(tmp_path, shift):
-    parity = {"texts": 9, "max_difference": 5.0, "equal_predictions": 0.9}
-    refuse_shift({**parity, "mean_difference": 0.04}, 1.0, tmp_path / "model.xml")
-    refuse_shift({**parity, "mean_difference": 0.06}, 2.0, tmp_path / "model.xml")
+    parity = {"inputs": 9, "max_difference": 5.0, "equal_predictions": 0.9, "spread": 1.0}
+    refuse_shift({**parity, "mean_difference": 0.04}, tmp_path / "model.xml")
+    refuse_shift({**parity, "mean_difference": 0.06, "spread": 2.0}, tmp_path / "model.xml")
     with pytest.raises(ConstrictorError, match=r"model\.xml differs.*90\.0% equal.*Set 'precision: fp32'"):
-        refuse_shift({**parity, "mean_difference": shift}, 1.0, tmp_path / "model.xml")
+        refuse_shift({**parity, "mean_difference": shift}, tmp_path / "model.xml")
 
 
 def test_float32_must_be_exact(tiny_onnx, tiny_task, tmp_path):

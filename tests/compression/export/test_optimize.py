@@ -1,16 +1,21 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
-from heads import load_classifier, logits_of
+from heads import load_classifier, logits_of, task_record
 from transformers import MPNetConfig, MPNetForSequenceClassification
 
 from constrictor.compression.export import optimize
+from constrictor.compression.export.context import ExportContext
 from constrictor.compression.export.export import export
 from constrictor.compression.export.optimize import choose, export_fastest
 from constrictor.compression.quantization.onnx_int8 import to_int8
 from constrictor.errors import ConstrictorError
+from constrictor.models.manifest import Manifest
 from constrictor.models.onnx_file import load_onnx
 from constrictor.runtimes.load import load
 from constrictor.study.steps.export import Export
+from constrictor.tasks.kind import Features
 
 OPTIMIZE = Export(stage="export", optimize=True)
 FIRST, MERGED = "first token", "first token, merged projections"
@@ -71,6 +76,14 @@ def test_a_rewrite_stays_only_where_it_gains_something(ratios, kept):
     assert choose(ratios) == kept
 
 
+def _context(staging: Path) -> ExportContext:
+    """An export into a folder, of a model that is open already."""
+    manifest = Manifest(format="torch", precision="fp32", task=task_record(), parameters=1, nonzero_parameters=1)
+    context = ExportContext(OPTIMIZE, staging, manifest, ["a film"], staging)
+    context.__dict__["features"] = Features([np.arange(5)], np.zeros(1, int), np.full(1, 5))
+    return context
+
+
 def _fake_export(monkeypatch, speeds):
     """Files hold the variant's number; the timing is given."""
     numbers = iter(range(3))
@@ -85,7 +98,7 @@ def test_a_rewrite_that_says_something_else_is_not_kept_however_fast(tiny_teache
     def parity(file):
         return {"max_difference": [1e-6, 1e-6, 0.1][int(file.read_text())]}
 
-    details = export_fastest(model, OPTIMIZE, tmp_path, 32, [np.arange(5)], parity)
+    details = export_fastest(model, _context(tmp_path), parity)
     assert details["rewrites"]["kept"] == FIRST
     assert details["rewrites"]["tried"][MERGED] == {"max_difference": 0.1, "speedup": None}
     assert [file.name for file in tmp_path.iterdir()] == ["model.onnx"]
@@ -95,9 +108,9 @@ def test_a_rewrite_that_says_something_else_is_not_kept_however_fast(tiny_teache
 def test_the_export_without_rewrites_must_be_exact(tiny_teacher, tmp_path, monkeypatch):
     _fake_export(monkeypatch, {})
     model = load_classifier(tiny_teacher, ["bad", "good"], 32)
-    worse = {"max_difference": 0.1, "mean_difference": 0.1, "equal_predictions": 1.0, "texts": 1}
+    worse = {"max_difference": 0.1, "mean_difference": 0.1, "equal_predictions": 1.0, "inputs": 1}
     with pytest.raises(ConstrictorError, match=r"model\.onnx differs from its parent"):
-        export_fastest(model, OPTIMIZE, tmp_path, 32, [np.arange(5)], lambda file: worse)
+        export_fastest(model, _context(tmp_path), lambda file: worse)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -111,7 +124,7 @@ def test_unknown_family_is_exported_as_it_is_with_the_reason(tmp_path, monkeypat
         "intermediate_size": 8,
     }
     model = MPNetForSequenceClassification(MPNetConfig(**sizes))
-    details = export_fastest(model, OPTIMIZE, tmp_path, 32, [np.arange(5)], lambda file: {"max_difference": 0.0})
+    details = export_fastest(model, _context(tmp_path), lambda file: {"max_difference": 0.0})
     assert details["rewrites"]["kept"] == "none"
     assert details["rewrites"]["tried"] == {}
     assert "'mpnet' is not known" in details["rewrites"]["reason"]

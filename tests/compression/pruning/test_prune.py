@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from heads import load_classifier, training_set
+from heads import load_classifier, plan_of, training_set
 from safetensors.torch import load_file
 
 from constrictor.compression.pruning.masks import pattern_masks, sparsity_masks
@@ -26,14 +26,14 @@ def _magnitudes(weights: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     return {name: weight.abs() for name, weight in weights.items()}
 
 
-def _prune(parent, task, folder, soft_targets=None, lessons=None, method=Magnitude, **settings):
+def _prune(parent, task, folder, soft_targets=None, data_sets=None, method=Magnitude, **settings):
     """One step of pruning, by default of 40 % by magnitude, that recovers on the task's labels."""
     amount = {} if "pattern" in settings else {"sparsity": 0.4}
     named = {"stage": "prune", "method": method.__name__.lower(), "lr": 1e-2, "batch_size": 8}
     step = method(**{**named, **amount, **settings})
-    lessons = [training_set(task / "train.parquet")] if lessons is None else lessons
+    plan = plan_of(*(data_sets or [training_set(task / "train.parquet")]), soft_targets=soft_targets)
     node = Node(folder, "mag", seed=2)
-    return prune(step, parent, [task / "train.parquet"], lessons, soft_targets, TaskFolder(task), node)
+    return prune(step, parent, [task / "train.parquet"], plan, TaskFolder(task), node)
 
 
 @pytest.mark.parametrize("scope", ["global", "layer"])
@@ -75,12 +75,12 @@ def test_more_calibration_examples_than_there_are_is_refused(tiny_teacher, tiny_
 @pytest.mark.parametrize("distilled", [False, True])
 def test_zeros_stay_through_recovery_while_the_rest_moves(tiny_teacher, tiny_task, tmp_path, distilled, monkeypatch):
     monkeypatch.setattr("constrictor.training.validation.Validation.best", property(lambda self: self.history[-1]))
-    lessons, soft_targets = None, None
+    data_sets, soft_targets = None, None
     if distilled:
-        lessons = [training_set(tiny_task / "train.parquet", tmp_path / "outputs.parquet")]
-        teacher_outputs(tiny_teacher, *lessons[0][:2])
+        data_sets = [training_set(tiny_task / "train.parquet", tmp_path / "outputs.parquet")]
+        teacher_outputs(tiny_teacher, tiny_task / "train.parquet", tmp_path / "outputs.parquet")
         soft_targets = SoftTargets()
-    manifest = _prune(tiny_teacher, tiny_task, tmp_path, soft_targets, lessons, finetune_epochs=1)
+    manifest = _prune(tiny_teacher, tiny_task, tmp_path, soft_targets, data_sets, finetune_epochs=1)
     before, after = _weights(tiny_teacher), _weights(tmp_path / "model")
     masks = sparsity_masks(_magnitudes(before), 0.4, "global")
     assert manifest.details["recovered"]

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from heads import load_classifier, logits_of, sample_of
+from heads import head_with, load_classifier, logits, logits_of, sample_of, train_plan
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
@@ -108,7 +108,9 @@ def test_cut_model_says_what_its_masked_twin_says(name):
     batch = _batch()
     for attention in ("eager", "sdpa"):
         model.set_attn_implementation(attention)
-        np.testing.assert_allclose(forward(model, batch), forward(masked, batch), atol=1e-5)
+        np.testing.assert_allclose(
+            logits(forward(model, batch, head_with())), logits(forward(masked, batch, head_with())), atol=1e-5
+        )
     assert sum(p.numel() for p in model.parameters()) < sum(p.numel() for p in masked.parameters())
 
 
@@ -117,7 +119,11 @@ def test_every_family_opens_as_a_classifier(name, tmp_path):
     model = _model(name)
     model.save_pretrained(tmp_path)
     opened = load_classifier(tmp_path, ["a", "b"], 16).eval()
-    np.testing.assert_allclose(forward(opened, _batch(rows=1)), forward(model, _batch(rows=1)), atol=1e-6)
+    np.testing.assert_allclose(
+        logits(forward(opened, _batch(rows=1), head_with())),
+        logits(forward(model, _batch(rows=1), head_with())),
+        atol=1e-6,
+    )
 
 
 @pytest.mark.parametrize("name", WITH_HEADS)
@@ -388,7 +394,9 @@ def test_a_cut_that_all_layers_share_opens_without_us(tiny_teacher, tiny_task, t
     assert manifest.shape is None
     model = AutoModelForSequenceClassification.from_pretrained(tmp_path / "model").eval()
     ours = load_classifier(tmp_path / "model", ["bad", "good"], 32).eval()
-    np.testing.assert_array_equal(forward(model, _tokens()), forward(ours, _tokens()))
+    np.testing.assert_array_equal(
+        logits(forward(model, _tokens(), head_with())), logits(forward(ours, _tokens(), head_with()))
+    )
 
 
 def _tokens():
@@ -399,10 +407,8 @@ def test_a_cut_model_can_be_cut_again_recover_and_lose_layers(tiny_teacher, tiny
     _prune(tiny_teacher, tiny_task, tmp_path / "once", sparsity=0.3, scope="global")
     settings = {"heads": 0.5, "ffn": 0.5, "finetune_epochs": 1, "lr": 1e-3}
     step = Structured(stage="prune", method="structured", calibration_size=32, multiple_of=8, **settings)
-    from heads import training_set
-
     again = prune(
-        step, tmp_path / "once" / "model", [tiny_task / "train.parquet"], [training_set(tiny_task / "train.parquet")], None,
+        step, tmp_path / "once" / "model", [tiny_task / "train.parquet"], train_plan(TaskFolder(tiny_task)),
         TaskFolder(tiny_task), Node(tmp_path / "twice", "slim", seed=1),
     )  # fmt: skip
     before = read_manifest(tmp_path / "once" / "model")
@@ -502,7 +508,7 @@ def test_a_budget_over_a_model_whose_heads_stay_cuts_neurons_alone(name):
     assert details["heads"] == [4] * 3
     assert details["ffn"] == [block.neurons for block in blocks_of(model)]
     assert 0.2 <= details["removed_share"] < 0.3
-    assert forward(model, _batch(rows=1)).shape == (1, 2)
+    assert logits(forward(model, _batch(rows=1), head_with())).shape == (1, 2)
 
 
 @pytest.mark.parametrize("name", CONFIGS)

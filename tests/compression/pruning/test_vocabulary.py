@@ -209,9 +209,7 @@ def test_an_unknown_kind_is_refused():
 
 def _prune(parent, task, folder, files=None, **settings):
     step = Vocabulary(stage="prune", method="vocabulary", **settings)
-    return prune(
-        step, parent, files or [task / "train.parquet"], [], None, TaskFolder(task), Node(folder, "words", seed=1)
-    )
+    return prune(step, parent, files or [task / "train.parquet"], None, TaskFolder(task), Node(folder, "words", seed=1))
 
 
 def test_logits_stay_on_texts_whose_tokens_stayed(tiny_teacher, tiny_task, tmp_path):

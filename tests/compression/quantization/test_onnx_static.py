@@ -3,7 +3,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from heads import logits_of
+from heads import logits_of, task_record
 from onnx import numpy_helper
 
 from constrictor.compression.quantization import onnx_calibration, onnx_static
@@ -26,7 +26,7 @@ def _settings(**changes) -> Static:
 @pytest.fixture
 def context(tiny_onnx, tiny_task, tmp_path):
     """What the method is handed, for the tiny ONNX model and its training texts."""
-    before = SimpleNamespace(trained_for=lambda: (["bad", "good"], 32), truncation="head")
+    before = SimpleNamespace(trained_for=task_record)
     return lambda **changes: QuantizationContext(
         _settings(**changes), tiny_onnx, before, tmp_path, None, calibration=tiny_task / "train.parquet"
     )

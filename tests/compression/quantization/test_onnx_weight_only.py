@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from constrictor.compression.quantization.onnx_graph import float_matrices, float_tables, split_gemms
 from constrictor.compression.quantization.onnx_method import HEAD
 from constrictor.compression.quantization.onnx_weight_only import weight_only
-from constrictor.data.batching import predict_logits
+from constrictor.data.batching import predict_outputs
 from constrictor.data.tokenization import Tokenizer
 from constrictor.models.onnx_file import load_onnx, save_onnx
 from constrictor.runtimes.load import load
@@ -121,7 +121,7 @@ def test_logits_are_those_of_the_parent_with_rounded_weights(tiny_onnx, texts, q
     save_onnx(model, tmp_path / "rounded.onnx")
     tokenizer = Tokenizer(tiny_onnx, 32)
     predict = partial(run_session, open_session(tmp_path / "rounded.onnx"))
-    expected = predict_logits(predict, tokenizer.encode(texts), tokenizer.pad_id)
+    expected = predict_outputs(predict, tokenizer.encode(texts), tokenizer.pad_id)["logits"]
     found = logits_of(load(folder), texts)
     # The runtime rounds activations to int8 inside the products.
     assert np.abs(found - expected).mean() < 0.02 * np.abs(expected).mean()

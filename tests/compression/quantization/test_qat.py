@@ -5,7 +5,7 @@ import onnx
 import onnxruntime
 import pytest
 import torch
-from heads import load_classifier, logits_of, training_set
+from heads import load_classifier, logits_of, plan_of, training_set
 from onnx import TensorProto, helper
 from safetensors.torch import load_file
 from torch import nn
@@ -103,22 +103,23 @@ def test_simulation_leaves_nothing_but_rounded_weights(tiny_teacher):
 
 
 @pytest.fixture(scope="module")
-def lesson(tiny_teacher, tiny_task, tmp_path_factory):
+def data_set(tiny_teacher, tiny_task, tmp_path_factory):
     outputs = tmp_path_factory.mktemp("outputs") / "outputs.parquet"
     teacher_outputs(tiny_teacher, tiny_task / "train.parquet", outputs)
     return training_set(tiny_task / "train.parquet", outputs)
 
 
-def _qat(parent, task, lesson, folder, **settings):
+def _qat(parent, task, data_set, folder, **settings):
     step = QuantizationAware(stage="quantize", method="qat", lr=1e-3, batch_size=8, **settings)
-    return quantize(
-        step, parent, Node(folder, "qat", 3), lessons=[lesson], soft_targets=SoftTargets(), task=TaskFolder(task)
-    )
+    plan = plan_of(data_set, soft_targets=SoftTargets())
+    return quantize(step, parent, Node(folder, "qat", 3), task=TaskFolder(task), plan=plan)
 
 
-def test_weights_lie_on_the_grid_and_int8_changes_them_no_more(tiny_teacher, tiny_task, lesson, tmp_path, monkeypatch):
+def test_weights_lie_on_the_grid_and_int8_changes_them_no_more(
+    tiny_teacher, tiny_task, data_set, tmp_path, monkeypatch
+):
     monkeypatch.setattr(validation.Validation, "best", property(lambda self: self.history[-1]))
-    manifest = _qat(tiny_teacher, tiny_task, lesson, tmp_path / "qat")
+    manifest = _qat(tiny_teacher, tiny_task, data_set, tmp_path / "qat")
     assert (manifest.format, manifest.precision, manifest.details["recovered"]) == ("torch", "fp32", True)
     before, after = (load_file(folder / "model.safetensors") for folder in (tiny_teacher, tmp_path / "qat/model"))
     assert before.keys() == after.keys()
@@ -138,9 +139,9 @@ def test_weights_lie_on_the_grid_and_int8_changes_them_no_more(tiny_teacher, tin
     assert len(json.loads((tmp_path / "qat/training.json").read_text())["history"]) == 2
 
 
-def test_resumed_training_equals_undisturbed(tiny_teacher, tiny_task, lesson, tmp_path, monkeypatch):
+def test_resumed_training_equals_undisturbed(tiny_teacher, tiny_task, data_set, tmp_path, monkeypatch):
     monkeypatch.setattr(validation.Validation, "best", property(lambda self: self.history[-1]))
-    whole = _qat(tiny_teacher, tiny_task, lesson, tmp_path / "whole")
+    whole = _qat(tiny_teacher, tiny_task, data_set, tmp_path / "whole")
     monkeypatch.setattr(callbacks, "SECONDS_BETWEEN_CHECKPOINTS", 0)
     forward, calls = FakeInt8Linear.forward, []
 
@@ -153,9 +154,11 @@ def test_resumed_training_equals_undisturbed(tiny_teacher, tiny_task, lesson, tm
     with monkeypatch.context() as patch:
         patch.setattr(FakeInt8Linear, "forward", interrupted)
         with pytest.raises(KeyboardInterrupt):
-            _qat(tiny_teacher, tiny_task, lesson, tmp_path / "killed")
+            _qat(tiny_teacher, tiny_task, data_set, tmp_path / "killed")
     assert not (tmp_path / "killed/model").exists()
     assert list((tmp_path / "killed/checkpoints").glob("checkpoint-*"))
     assert (
-        _qat(tiny_teacher, tiny_task, lesson, tmp_path / "killed") == whole == read_manifest(tmp_path / "killed/model")
+        _qat(tiny_teacher, tiny_task, data_set, tmp_path / "killed")
+        == whole
+        == read_manifest(tmp_path / "killed/model")
     )

@@ -100,7 +100,7 @@ def test_precision_of_a_class_that_is_never_predicted_is_zero():
 
 
 def test_cross_entropy_of_large_logits_is_exact():
-    assert cross_entropy(np.array([[1000.0, 0.0], [0.0, 1000.0]]), np.array([0, 0])) == pytest.approx(500)
+    assert cross_entropy(np.array([[1000.0, 0.0], [0.0, 1000.0]]), np.array([0, 0])).tolist() == [0, 1000]
 
 
 def test_cross_entropy_of_equal_logits_is_the_log_of_their_number():
@@ -117,24 +117,24 @@ def test_f1_of_one_class_is_no_metric_of_three():
 
 
 def test_a_probability_at_the_threshold_is_a_yes():
-    assert kind_with(["no", "yes"]).answers_at(np.array([[1.0, 1.0]]), np.array([0.5])).tolist() == [1]
+    assert kind_with(["no", "yes"]).predict_at({"logits": np.array([[1.0, 1.0]])}, np.array([0.5])).tolist() == [1]
 
 
 @pytest.mark.parametrize("metric", ["accuracy", "macro_f1", "mcc", "f1"])
 def test_tuned_threshold_is_the_best_of_all(metric):
     logits, labels = _draw(2, 60, 8)
-    problem = kind_with(["no", "yes"])
-    found = problem.tune(logits, labels, metric)
+    kind = kind_with(["no", "yes"])
+    found = kind.tune({"logits": logits}, labels, metric)
     probability = 1 / (1 + np.exp(logits[:, 0] - logits[:, 1]))
     every = {
-        cut: problem.scores(labels, (probability >= cut).astype(int))[metric]
+        cut: kind.scores(labels, (probability >= cut).astype(int))[metric]
         for cut in [0.5, *probability, *(probability + 1e-9)]
     }
-    tuned = problem.scores(labels, problem.answers_at(logits, found))[metric]
+    tuned = kind.scores(labels, kind.predict_at({"logits": logits}, found))[metric]
     assert tuned == pytest.approx(max(every.values()))
     assert tuned > every[0.5]  # so that the test tells tuning from none
 
 
 def test_more_than_two_classes_have_no_threshold():
     logits, labels = _draw(3, 50, 1)
-    assert kind_with(["a", "b", "c"]).tune(logits, labels, "accuracy") is None
+    assert kind_with(["a", "b", "c"]).tune({"logits": logits}, labels, "accuracy") is None
