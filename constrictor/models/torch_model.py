@@ -125,7 +125,8 @@ def _weights_of(folder: Path, manifest: Manifest, head: Head) -> dict[str, Tenso
             name: tensor for file in sorted(folder.glob("*.safetensors")) for name, tensor in load_file(file).items()
         }
     # The adapter holds the head too, so that of the base may be any.
-    load_base = partial(load_model, head=head, max_length=1, new_head=True)
+    labels = manifest.trained_for().labels
+    load_base = partial(load_model, head=head._replace(names=labels or head.names), max_length=1, new_head=True)
     return dict(open_adapter(folder, manifest.adapter, load_base).state_dict())
 
 

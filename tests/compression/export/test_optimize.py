@@ -46,7 +46,7 @@ def test_the_fastest_exact_variant_is_kept_and_told(merged, tiny_teacher, tiny_t
     assert (found["kept"], found["timed_in"]) == (MERGED, "int8")
     assert [found["tried"][name]["speedup"] for name in (FIRST, MERGED)] == [2.0, 2.5]
     assert all(0 < found["tried"][name]["max_difference"] < 1e-5 for name in (FIRST, MERGED))
-    assert manifest.details["parity"]["texts"] == 24
+    assert manifest.details["parity"]["inputs"] == 24
     assert {file.name for file in folder.iterdir()} == {"model.onnx", "manifest.json", "tokenizer.json"}
     texts = ["the film was great", "the plot was awful from start to finish"]
     np.testing.assert_allclose(logits_of(load(folder), texts), logits_of(load(tiny_teacher), texts), atol=1e-5)

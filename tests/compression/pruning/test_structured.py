@@ -1,11 +1,12 @@
 import copy
+import dataclasses
 import math
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
-from heads import head_with, load_classifier, logits, logits_of, sample_of, train_plan
+from heads import head_with, kind_with, load_classifier, logits, logits_of, sample_of, train_plan
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
@@ -135,7 +136,7 @@ def test_taylor_importance_is_the_slope_of_the_loss(name):
     for layer, unit in ((0, 1), (len(found) - 1, 2)):
         for kind in ("heads", "neurons"):
             slopes = []
-            for ids, label in zip(sample.encoded, sample.labels, strict=True):
+            for ids, label in zip(sample.encoded, sample.targets["labels"], strict=True):
                 losses = [_scaled_loss(model, ids, label, layer, unit, kind, 1 + sign * step) for sign in (-1, 1)]
                 slopes.append(abs(losses[1] - losses[0]) / (2 * step))
             assert getattr(found[layer], kind)[unit].item() == pytest.approx(np.mean(slopes), rel=1e-3, abs=1e-7)
@@ -216,11 +217,21 @@ def test_scoring_leaves_the_model_as_it_was():
     assert not any(module._forward_pre_hooks for module in model.modules())
 
 
-@pytest.mark.parametrize("labels", [[UNLABELLED] * 10, [0] * 9 + [UNLABELLED], [0.5] * 9 + [np.nan]])
-def test_taylor_refuses_examples_without_labels(labels):
-    sample = _sample()
+def test_taylor_refuses_examples_without_labels():
     with pytest.raises(ConstrictorError, match="'taylor' needs labels"):
-        taylor_importance(_model("bert"), sample_of(sample.encoded, np.array(labels), 0))
+        taylor_importance(_model("bert"), dataclasses.replace(_sample(), labelled=False))
+
+
+@pytest.mark.parametrize(
+    ("kind", "labels"),
+    [
+        ("classification", [UNLABELLED] * 10),
+        ("classification", [0] * 9 + [UNLABELLED]),
+        ("regression", [0.5] * 9 + [np.nan]),
+    ],
+)
+def test_a_sample_with_one_example_without_a_label_is_not_labelled(kind, labels):
+    assert not kind_with(["a", "b"], kind).is_labelled(np.array(labels)).all()
 
 
 PARTS = st.lists(
@@ -339,7 +350,7 @@ def test_most_important_are_taken_in_their_order():
 def _prune(parent, task, folder, calibration=None, **settings):
     step = Structured(stage="prune", method="structured", calibration_size=32, **{"multiple_of": 8, **settings})
     return prune(
-        step, parent, [calibration or task / "train.parquet"], [], None, TaskFolder(task), Node(folder, "slim", seed=1)
+        step, parent, [calibration or task / "train.parquet"], None, TaskFolder(task), Node(folder, "slim", seed=1)
     )
 
 

@@ -13,6 +13,7 @@ from constrictor.compression.quantization.onnx_static import activation_scale, r
 from constrictor.data.calibration import draw_examples
 from constrictor.data.tokenization import Tokenizer
 from constrictor.errors import ConstrictorError
+from constrictor.machine import has_int8_dot_product
 from constrictor.models.onnx_file import load_onnx, save_onnx
 from constrictor.models.quantized.int8_linear import quantize_symmetric
 from constrictor.runtimes.load import load
@@ -56,7 +57,8 @@ def test_ranges_are_the_extremes_of_what_the_runtime_computes(tiny_onnx, tiny_ta
 
 
 @pytest.mark.parametrize("per_channel", [True, False])
-@pytest.mark.parametrize("dot_product", [True, False])
+# Without the dot product, 8-bit products overflow the 16 bits that they are added up in, whatever the file asks for.
+@pytest.mark.parametrize("dot_product", [True, False] if has_int8_dot_product() else [False])
 def test_model_computes_with_weights_and_activations_rounded_by_hand(
     graph, outputs, arrays, monkeypatch, per_channel, dot_product
 ):

@@ -1,6 +1,6 @@
 import pytest
 import torch
-from heads import load_classifier, sample_of
+from heads import head_with, load_classifier, sample_of
 from safetensors.torch import load_file, save_file
 from torch import nn
 
@@ -43,7 +43,7 @@ def test_reloaded_model_says_what_it_said_in_memory(tiny_teacher, sample, ask, t
     exact = ask(model)
     _quantize(model, sample, method, **settings)
     save_quantized(model, tiny_teacher, tmp_path / WEIGHTS)
-    again = load_int8(tmp_path)
+    again = load_int8(tmp_path, head_with())
     assert torch.equal(ask(again), ask(model))
     kinds = [type(module) for module in again.modules()]
     assert kinds.count(StaticInt8Linear if method == "static" else Int8Linear) == 26
@@ -59,7 +59,7 @@ def test_padding_index_of_the_embeddings_is_kept(tiny_teacher, sample, tmp_path)
     assert expected is not None
     _quantize(model, sample, "dynamic")
     save_quantized(model, tiny_teacher, tmp_path / WEIGHTS)
-    assert load_int8(tmp_path).bert.embeddings.word_embeddings.padding_idx == expected
+    assert load_int8(tmp_path, head_with()).bert.embeddings.word_embeddings.padding_idx == expected
 
 
 @pytest.mark.parametrize(("method", "embeddings"), [("dynamic", True), ("dynamic", False), ("static", True)])
@@ -83,7 +83,7 @@ def test_model_whose_matrices_were_cut(tiny_teacher, sample, ask, cut, tmp_path,
     cut(model, 40)
     _quantize(model, sample, method)
     save_quantized(model, tiny_teacher, tmp_path / WEIGHTS)
-    assert torch.equal(ask(load_int8(tmp_path)), ask(model))
+    assert torch.equal(ask(load_int8(tmp_path, head_with())), ask(model))
 
 
 def test_file_that_lacks_a_tensor_is_not_opened(tiny_teacher, sample, tmp_path):
@@ -94,4 +94,4 @@ def test_file_that_lacks_a_tensor_is_not_opened(tiny_teacher, sample, tmp_path):
     del tensors["bert.embeddings.LayerNorm.weight"]
     save_file(tensors, tmp_path / WEIGHTS)
     with pytest.raises(RuntimeError, match=r"Missing key.*LayerNorm\.weight"):
-        load_int8(tmp_path)
+        load_int8(tmp_path, head_with())
