@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from constrictor.comparison.bootstrap import Answers, Interval, paired_difference
+from constrictor.comparison.bootstrap import Interval, Replicated, paired_difference
 from constrictor.data.outputs import read_predictions
 from constrictor.models.manifest import Manifest
 from constrictor.tasks.classification.metrics import Classification
@@ -25,12 +25,12 @@ RESAMPLES = 10_000
 WEIGHTS = {".onnx", ".safetensors", ".ort", ".bin", ".data"}
 
 
-def pooled(nodes: list[Path]) -> Answers:
+def pooled(nodes: list[Path]) -> Replicated:
     """The answers to validation and test examples, over replicates."""
     found = [read_predictions(node / "predictions.parquet") for node in nodes]
     labels = np.concatenate([part.labels for part in found[0].values()])
     predictions = [np.concatenate([part.logits.argmax(1) for part in splits.values()]) for splits in found]
-    return Answers(labels, np.stack(predictions))
+    return Replicated(labels, np.stack(predictions))
 
 
 def weights_megabytes(manifest: Manifest) -> float:
@@ -38,7 +38,7 @@ def weights_megabytes(manifest: Manifest) -> float:
     return sum(entry.bytes for name, entry in manifest.files.items() if Path(name).suffix in WEIGHTS) / 1e6
 
 
-def describe(lineage: str, nodes: list[Path], problem: Classification, baseline: Answers, own: Answers) -> str:
+def describe(lineage: str, nodes: list[Path], problem: Classification, baseline: Replicated, own: Answers) -> str:
     """One line of the table."""
     manifest = Manifest.model_validate_json((nodes[0] / "model" / "manifest.json").read_text(encoding="utf-8"))
     accuracy = 100 * (own.predictions == own.labels).mean()

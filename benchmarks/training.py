@@ -96,8 +96,8 @@ def _with_engine(variant: str, model: Any, encoded: Any, pad_id: int, labels: An
 
     from constrictor.study.steps.distil import Distil
     from constrictor.study.steps.finetune import Finetune
+    from constrictor.tasks.classification.model import label_loss
     from constrictor.training.engine import TrainingData, train
-    from constrictor.training.losses import label_loss
     from constrictor.training.objective import loss_of
 
     targets = {"labels": labels}

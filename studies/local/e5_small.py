@@ -20,10 +20,10 @@ import pandas as pd
 import torch
 from transformers import BertConfig, BertModel
 
-from constrictor.artifacts.torch_model import replace_tokenizer
 from constrictor.compression.pruning.vocabulary import prune_vocabulary
 from constrictor.compression.sample import Sample
 from constrictor.data.tokenization import Tokenizer
+from constrictor.models.torch_model import replace_tokenizer
 from constrictor.study.local_sources import package_path
 from constrictor.study.steps.prune import Vocabulary
 
