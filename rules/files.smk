@@ -49,20 +49,20 @@ def examples_file(wildcards, subset):
     return f"{DATA}/subsets/{fold_of(wildcards) if of_task else ''}{subset}.parquet"
 
 
-def task_settings(name, *extra_tests):
+def task_settings(name, *extra_test_sets):
     """All that a task's preparation reads of the study, with some of its extra tests: adding one trains nothing again."""
     task = study.tasks[name]
-    return task.model_copy(update={"extra_tests": {part: task.extra_tests[part] for part in extra_tests}}).canonical()
+    return task.model_copy(update={"extra_test_sets": {part: task.extra_test_sets[part] for part in extra_test_sets}}).canonical()
 
 
-def extra_tests(wildcards):
+def extra_test_sets(wildcards):
     """The further test sets that a task's models answer."""
-    return extra_tests_of(wildcards.task)
+    return extra_test_sets_of(wildcards.task)
 
 
-def extra_tests_of(task):
+def extra_test_sets_of(task):
     """The further test sets of a task."""
-    return [f"{DATA}/tasks/{task}/extra_tests/{part}.parquet" for part in study.tasks[task].extra_tests]
+    return [f"{DATA}/tasks/{task}/extra_test_sets/{part}.parquet" for part in study.tasks[task].extra_test_sets]
 
 
 def pool_of(wildcards):
@@ -79,12 +79,12 @@ def held_out_of(wildcards):
         return []
     splits = SPLITS if study.replicates.folds else HELD_OUT
     held_out = [f"{DATA}/tasks/{task}/{split}.parquet" for task in study.tasks for split in splits]
-    return held_out + [file for task in study.tasks for file in extra_tests_of(task)]
+    return held_out + [file for task in study.tasks for file in extra_test_sets_of(task)]
 
 
 def lesson_examples(wildcards):
     """The texts that a distillation reads."""
-    return [examples_file(wildcards, subset) for subset in plan.step(wildcards.lineage).on]
+    return [examples_file(wildcards, subset) for subset in plan.step(wildcards.lineage).train_on]
 
 
 def lesson_outputs(wildcards):
@@ -92,7 +92,7 @@ def lesson_outputs(wildcards):
     return [
         node_file(wildcards, teacher, f"outputs/{subset}.parquet")
         for teacher in plan.teachers(wildcards.lineage)
-        for subset in plan.step(wildcards.lineage).on
+        for subset in plan.step(wildcards.lineage).train_on
     ]
 
 
@@ -110,9 +110,9 @@ def recovery_lessons(wildcards):
         return {"examples": [], "outputs": [], "teacher": []}
     teaching = plan.teaching(wildcards.lineage)
     return {
-        "examples": [examples_file(wildcards, subset) for subset in step.on],
+        "examples": [examples_file(wildcards, subset) for subset in step.train_on],
         "outputs": (
-            [node_file(wildcards, teaching.teacher, f"outputs/{subset}.parquet") for subset in step.on]
+            [node_file(wildcards, teaching.teacher, f"outputs/{subset}.parquet") for subset in step.train_on]
             if teaching
             else []
         ),

@@ -67,18 +67,18 @@ def add_recovery_arguments(arguments: argparse.ArgumentParser) -> None:
     add_lesson_arguments(arguments)
 
 
-def lessons_of(examples: list[Path], outputs: list[Path], on: dict[str, int]) -> list[Lesson]:
+def lessons_of(examples: list[Path], outputs: list[Path], train_on: dict[str, int]) -> list[Lesson]:
     """Pair examples with what the teachers say, if there are any, and with how often an epoch reads them.
 
-    Examples are in the order of ``on``, outputs too, teacher by teacher; both are empty where nothing is trained.
+    Examples are in the order of ``train_on``, outputs too, teacher by teacher; both are empty where nothing is trained.
     """
     from constrictor.training.lessons import Lesson  # a quantization that trains nothing needs no torch
 
-    count, passes = len(examples), on.values() if examples else []
+    count, repeats = len(examples), train_on.values() if examples else []
     by_teacher = [outputs[start : start + count] for start in range(0, len(outputs), count)] if count else []
     return [
         Lesson(file, said[0] if said else None, times, tuple(said[1:]))
-        for file, times, *said in zip(examples, passes, *by_teacher, strict=True)
+        for file, times, *said in zip(examples, repeats, *by_teacher, strict=True)
     ]
 
 

@@ -15,7 +15,7 @@ def main(
     """Distil and save the epoch that is best on validation."""
     here = TrainingPlace(**place)
     here.set_threads()
-    lessons = lessons_of(examples, outputs, settings.on)
+    lessons = lessons_of(examples, outputs, settings.train_on)
     distil(settings, teacher.parent, student.parent, lessons, here.task_folder, here.node)
 
 

@@ -27,7 +27,7 @@ def main(
     **place: Any,
 ) -> None:
     """Prune, recover and save what is best on validation."""
-    here, lessons = TrainingPlace(**place), lessons_of(examples, outputs, settings.on)
+    here, lessons = TrainingPlace(**place), lessons_of(examples, outputs, settings.train_on)
     here.set_threads()
     prune(settings, parent.parent, calibration, lessons, soft_targets, here.task_folder, here.node, folder_of(teacher))
 

@@ -32,7 +32,7 @@ def main(
     here = TrainingPlace(**place)
     if format_of(parent) != "onnx":  # whose runtime takes its threads otherwise
         here.set_threads()
-    lessons = lessons_of(examples, outputs, settings.on) if isinstance(settings, Recovery) else []
+    lessons = lessons_of(examples, outputs, settings.train_on) if isinstance(settings, Recovery) else []
     manifest = quantize(
         settings,
         parent.parent,

@@ -105,9 +105,9 @@ def _row(
         logit_difference=_logit_difference(folders) if parent else None,
         gate=settings.gates.get(lineage),
         metrics=_means([entry["test"] for entry in measured], problem),
-        extra_tests={
-            name: _means([entry["extra_tests"][name] for entry in measured], problem)
-            for name in measured[0].get("extra_tests", {})
+        extra_test_sets={
+            name: _means([entry["extra_test_sets"][name] for entry in measured], problem)
+            for name in measured[0].get("extra_test_sets", {})
         },
         bytes=manifest.bytes,
         manifest=manifest,

@@ -57,7 +57,7 @@ class Row:
         logit_difference: mean absolute difference of a logit from its parent's; None at a root.
         gate: largest accepted loss against its parent, if its step has a gate.
         metrics: all test metrics, the mean over replicates.
-        extra_tests: by name of each further test set its metrics, the mean over replicates.
+        extra_test_sets: by name of each further test set its metrics, the mean over replicates.
         bytes: size of its files.
         manifest: of the first replicate.
         latency: of the first replicate, the only one that is timed; None if it was not.
@@ -81,7 +81,7 @@ class Row:
     logit_difference: float | None
     gate: float | None
     metrics: dict[str, float]
-    extra_tests: dict[str, dict[str, float]]
+    extra_test_sets: dict[str, dict[str, float]]
     bytes: int
     manifest: Manifest
     latency: dict[str, Any] | None

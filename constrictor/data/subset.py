@@ -40,7 +40,7 @@ def select_subset(subset: Subset, pool: Examples, held_out: Iterable[Text]) -> S
         )
     if subset.stratify:
         return Selection(pool.take(stratified_sample(strata_of(pool.labels), subset.size, subset.seed)), 0)
-    overlap = Overlap(held_out, subset.held_out_ngram)
+    overlap = Overlap(held_out, subset.decontamination_ngram)
     chosen: list[int] = []
     overlapping = 0
     for row in np.random.default_rng(subset.seed).permutation(len(pool)):
@@ -52,7 +52,7 @@ def select_subset(subset: Subset, pool: Examples, held_out: Iterable[Text]) -> S
             chosen.append(int(row))
     if len(chosen) < subset.size:
         raise ConstrictorError(
-            f"the subset wants {subset.size} examples; '{subset.of}' has {len(chosen)} that share no {subset.held_out_ngram} "
-            "words in a row with a validation or test text. Lower 'size'."
+            f"the subset wants {subset.size} examples; '{subset.of}' has {len(chosen)} that share no "
+            f"{subset.decontamination_ngram} words in a row with a validation or test text. Lower 'size'."
         )
     return Selection(pool.take(np.sort(np.array(chosen))), overlapping)

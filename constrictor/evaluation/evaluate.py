@@ -26,7 +26,7 @@ def evaluate(
     metrics_file: Path,
     predictions_file: Path,
     threads: int = 0,
-    extra_tests: Mapping[str, Path] | None = None,
+    extra_test_sets: Mapping[str, Path] | None = None,
 ) -> None:
     """Write ``metrics.json`` and ``predictions.parquet`` of an artifact.
 
@@ -36,7 +36,7 @@ def evaluate(
         metrics_file: where the metrics go.
         predictions_file: where the predictions go: a row an example, with split, id, label and logits.
         threads: threads to compute with; 0 takes all cores.
-        extra_tests: Parquet files of the task's further test sets, by name.
+        extra_test_sets: Parquet files of the task's further test sets, by name.
 
     Raises:
         ConstrictorError: if the artifact is damaged, or the disk is full.
@@ -45,7 +45,7 @@ def evaluate(
     problem = problem_of(labelled.kind, labelled.labels)
     # Dynamic int8 takes its ranges from the batch, so the batch size belongs to the result.
     found: dict[str, Any] = {"batch_size": BATCH_SIZE}
-    further = extra_tests or {}
+    further = extra_test_sets or {}
     measured, predictions = {}, {}
     for name, file in {**{split: task / f"{split}.parquet" for split in HELD_OUT}, **further}.items():
         ids, labels, logits = predictions[name] = answers_of(runtime, file, BATCH_SIZE)
@@ -58,7 +58,7 @@ def evaluate(
         }
     found |= {split: measured[split] for split in HELD_OUT}
     if further:
-        found["extra_tests"] = {name: measured[name] for name in further}
+        found["extra_test_sets"] = {name: measured[name] for name in further}
     held = predictions["validation"]
     thresholds = problem.tune(held.logits, held.labels, labelled.metric)
     if thresholds is not None:

@@ -90,7 +90,7 @@ class Workload:
             return step.epochs * self._rows(task, "train")
         assert isinstance(step, Distil | Recovery)
         epochs = step.epochs if isinstance(step, Distil) else step.finetune_epochs
-        return epochs * sum(passes * self._rows(task, name) for name, passes in step.on.items())
+        return epochs * sum(repeats * self._rows(task, name) for name, repeats in step.train_on.items())
 
     def _rows(self, task: str, subset: str) -> int:
         if subset != "train":
@@ -100,7 +100,7 @@ class Workload:
     def _held_out(self, task: str) -> int:
         splits = self._splits(task)
         # ASSUME: a further test set is about as large as the test split.
-        tests = 1 + len(self._plan.study.tasks[task].extra_tests)
+        tests = 1 + len(self._plan.study.tasks[task].extra_test_sets)
         return int(splits.get("validation", _ROWS)) + tests * int(splits.get("test", _ROWS))
 
     def _splits(self, task: str) -> dict[str, int]:

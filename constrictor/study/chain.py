@@ -184,7 +184,7 @@ def _recovery_problem(study: Study, lineage: str, shape: Shape) -> str | None:
     if step.teacher is not None and step.teacher not in before:
         return f"the teacher '{step.teacher}' of '{name}' does not come before it. {nearest(step.teacher, before)}"
     teacher = recovery_teacher(study, lineage)
-    unlabelled = [part for part in step.on if part in study.subsets and study.subsets[part].of in study.corpora]
+    unlabelled = [part for part in step.train_on if part in study.subsets and study.subsets[part].of in study.corpora]
     if teacher is None:
         why = (
             f"recovers on '{unlabelled[0]}', which has no labels" if unlabelled else "copies hidden states or attention"

@@ -22,7 +22,7 @@ Problem = tuple[tuple[str | int, ...], str]
 
 # Names that the workflow itself gives to its targets.
 RULES = frozenset(
-    "all download_dataset download_corpus download_extra_test cut_folds download_model select_subset teacher_outputs "
+    "all download_dataset download_corpus download_extra_test_set cut_folds download_model select_subset teacher_outputs "
     "finetune distil prune quantize export evaluate latency fair_baseline compare".split()
 )
 
@@ -60,7 +60,7 @@ def _sources(study: Study) -> Iterable[Problem]:
             found += [(("tasks", name, "source", split), source) for split, source in task.source]
         else:
             found.append((("tasks", name, "source"), task.source))
-        found += [(("tasks", name, "extra_tests", part), source) for part, source in task.extra_tests.items()]
+        found += [(("tasks", name, "extra_test_sets", part), source) for part, source in task.extra_test_sets.items()]
     found += [(("corpora", name, "source"), corpus.source) for name, corpus in study.corpora.items()]
     found += [(("models", name), source) for name, source in study.models.items()]
     for path, source in found:
@@ -95,7 +95,7 @@ def _steps(study: Study) -> Iterable[Problem]:
             yield from _model_and_layers(study, ("steps", name, "model"), step.model_name, step.layers)
         if isinstance(step, Distil) and isinstance(step.student, StudentModel):
             yield from _model_and_layers(study, ("steps", name, "student", "model"), step.student.model, None)
-        for key in ("on", "calibration", "text"):
+        for key in ("train_on", "calibration", "text"):
             named = getattr(step, key, [])
             for part in [named] if isinstance(named, str) else named:
                 if part not in {"train", *study.subsets}:

@@ -41,7 +41,7 @@ class Subset(Settings):
     size: int = Field(ge=1, description="Number of examples.")
     stratify: bool = Field(False, description="Keep the shares of the classes (tasks only).")
     seed: int = Field(42, ge=0, description="Seed of the draw.")
-    held_out_ngram: int = Field(
+    decontamination_ngram: int = Field(
         8,
         ge=0,
         description="Corpora: leave out a text that shares this many words in a row with a validation or test text of "

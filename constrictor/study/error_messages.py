@@ -10,6 +10,7 @@ from pydantic import BaseModel, Tag
 from pydantic_core import ErrorDetails
 
 from constrictor.errors import nearest
+from constrictor.study.renamed_keys import renamed
 from constrictor.study.settings import LIST, NAME, PLAIN
 from constrictor.study.steps.prune import PATTERN
 from constrictor.study.study import Study
@@ -59,8 +60,16 @@ def _say(detail: ErrorDetails) -> str:
 
 def _unknown_key(detail: ErrorDetails) -> str:
     key = str(detail["loc"][-1])
+    allowed = _allowed_keys(detail["loc"])
+    if message := renamed(key, allowed):
+        return message
     hint = "A colon needs a space behind it. " if ":" in key else ""
-    return f"unknown key. {hint}{nearest(key, _allowed_keys(detail['loc']))}"
+    return f"unknown key. {hint}{nearest(key, allowed)}"
+
+
+def _key_without_text(detail: ErrorDetails) -> str:
+    hint = f" YAML reads 'on' as true; {renamed('on')}" if detail["loc"][-1] == 1 else ""
+    return f"a key has to be text, in quotes where YAML reads something else.{hint}"
 
 
 def _unknown_tag(detail: ErrorDetails) -> str:
@@ -95,6 +104,7 @@ def _other_pattern(detail: ErrorDetails) -> str:
 
 _SENTENCES: dict[str, Callable[[ErrorDetails], str]] = {
     "extra_forbidden": _unknown_key,
+    "invalid_key": _key_without_text,
     "missing": _missing,
     "union_tag_invalid": _unknown_tag,
     "union_tag_not_found": lambda detail: (

@@ -68,7 +68,7 @@ _SOURCES = {
     "model": {"model"},
 }
 _PLACES = (
-    *("tasks.*.source", "tasks.*.source.*", "tasks.*.extra_tests.*", "corpora.*.source"),
+    *("tasks.*.source", "tasks.*.source.*", "tasks.*.extra_test_sets.*", "corpora.*.source"),
     *("models.*", "steps.*.student"),
 )
 

@@ -37,7 +37,7 @@ def read_study(raw: Mapping[str, Any], files: Sequence[str | Path] = ()) -> Stud
         raw, files = with_base(raw, files)
         # Snakemake reads files without a word where a key stands twice, so they are read once more.
         doubled = [mistake for file in files for mistake in two_sources(read_yaml(file))]
-        written = dict(with_one_source(_with_on(raw)))
+        written = dict(with_one_source(raw))
         raw = expand_grids(written)
         study = Study.model_validate(raw).with_variants(variants_of_recipes(written))
     except ValidationError as error:
@@ -68,13 +68,6 @@ def load_study(*files: str | Path, changes: Mapping[str, Any] | None = None) -> 
     for file in files:
         raw = laid_over(raw, read_yaml(file))
     return read_study(laid_over(raw, changes or {}), files)
-
-
-def _with_on(value: Any) -> Any:
-    """Give the key ``on`` back its name: YAML 1.1, which Snakemake reads, takes it for the truth value."""
-    if isinstance(value, Mapping):
-        return {"on" if key is True else key: _with_on(item) for key, item in value.items()}
-    return [_with_on(item) for item in value] if isinstance(value, list) else value
 
 
 def _place(path: Sequence[str | int], raw: Mapping[str, Any], trees: Mapping[str | Path, yaml.Node | None]) -> str:

@@ -13,14 +13,15 @@ from typing import Any
 import yaml
 
 from constrictor.errors import ConstrictorError
+from constrictor.study.renamed_keys import renamed
 
 
 def read_yaml(file: str | Path) -> dict[str, Any]:
     """The mapping that a file holds.
 
     Raises:
-        ConstrictorError: a file that is missing or no text, a mistake of YAML, two equal keys, a key that YAML takes for a
-            truth value, an alias within its own anchor, anything but a mapping.
+        ConstrictorError: a file that is missing or no text, a mistake of YAML, two equal keys, a key that YAML reads as a
+            boolean, an alias within its own anchor, anything but a mapping.
     """
     try:
         text = Path(file).read_text(encoding="utf-8")
@@ -84,11 +85,11 @@ def _mistaken_keys(node: yaml.MappingNode) -> Iterator[tuple[int, str]]:
     first_lines: dict[str, int] = {}
     for key, _ in node.value:
         line, name = key.start_mark.line + 1, str(key.value)
-        if key.tag == _TRUTH and name.lower() not in ("on", "true"):  # these mean the key `on`
-            yield line, f"YAML reads the key '{name}' as a truth value. Choose another name."
+        if key.tag == _BOOLEAN:  # YAML 1.1 reads `on` so, which was a key once
+            yield line, renamed(name) or f"YAML reads the key '{name}' as a boolean. Choose another name."
         if name in first_lines and key.tag != _MERGE:
             yield line, f"the key '{name}' stands twice, in line {first_lines[name]} too. Keep one of the two."
         first_lines.setdefault(name, line)
 
 
-_TRUTH, _MERGE = "tag:yaml.org,2002:bool", "tag:yaml.org,2002:merge"
+_BOOLEAN, _MERGE = "tag:yaml.org,2002:bool", "tag:yaml.org,2002:merge"

@@ -22,7 +22,7 @@ def prepare_extra_test(task: Task, name: str, folder: Path, target: Path) -> dic
 
     Args:
         task: the task's settings.
-        name: which of its `extra_tests`.
+        name: which of its `extra_test_sets`.
         folder: the prepared task.
         target: the Parquet file to write.
 
@@ -35,7 +35,7 @@ def prepare_extra_test(task: Task, name: str, folder: Path, target: Path) -> dic
     """
     labels = {"labels": read_task(folder / "manifest.json").labels} if "labels" in type(task).model_fields else {}
     try:
-        found = read_rows(task.model_copy(update={"source": task.extra_tests[name], **labels}))
+        found = read_rows(task.model_copy(update={"source": task.extra_test_sets[name], **labels}))
     except ConstrictorError as error:
         raise ConstrictorError(f"the extra test '{name}': {error}") from None
     taken = {same_text_key(text) for split in SPLITS for text in read_examples(folder / f"{split}.parquet").texts}

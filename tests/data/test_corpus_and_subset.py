@@ -80,18 +80,20 @@ def test_texts_near_a_held_out_text_are_left_out_and_counted():
     texts = ["one two three four five", "the quick brown fox jumps", "six seven eight nine ten"]
     pool = unlabelled(["a", "b", "c"], texts)
     held_out = ["Saw the QUICK, brown fox today", "six seven eight"]
-    chosen = select_subset(Subset(of="p", size=2, held_out_ngram=4), pool, held_out)
+    chosen = select_subset(Subset(of="p", size=2, decontamination_ngram=4), pool, held_out)
     assert chosen.examples.ids == ["a", "c"]
-    assert select_subset(Subset(of="p", size=3, held_out_ngram=0), pool, held_out).overlapping == 0
+    assert select_subset(Subset(of="p", size=3, decontamination_ngram=0), pool, held_out).overlapping == 0
     with pytest.raises(ConstrictorError, match="'p' has 2 that share no 4 words in a row"):
-        select_subset(Subset(of="p", size=3, held_out_ngram=4), pool, held_out)
+        select_subset(Subset(of="p", size=3, decontamination_ngram=4), pool, held_out)
 
 
 def test_those_passed_over_before_the_subset_was_full_are_counted():
     pool = unlabelled(["a", "b", "c", "d"], ["one two three", "four five six", "two three four", "seven eight nine"])
     found = set()
     for seed in range(30):
-        chosen, overlapping = select_subset(Subset(of="p", size=1, seed=seed, held_out_ngram=2), pool, ["two three"])
+        chosen, overlapping = select_subset(
+            Subset(of="p", size=1, seed=seed, decontamination_ngram=2), pool, ["two three"]
+        )
         drawn = [pool.ids[row] for row in np.random.default_rng(seed).permutation(4)]
         assert overlapping == drawn.index(chosen.ids[0])
         found.add(overlapping)

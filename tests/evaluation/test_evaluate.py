@@ -52,9 +52,9 @@ def test_a_trained_model_is_right(evaluated):
 
 def test_further_test_sets_are_measured_apart(tiny_teacher, tiny_task, evaluated, tmp_path):
     files = {"other": tiny_task / "train.parquet", "same": tiny_task / "test.parquet"}
-    evaluate(tiny_teacher, tiny_task, tmp_path / "m.json", tmp_path / "p.parquet", extra_tests=files)
+    evaluate(tiny_teacher, tiny_task, tmp_path / "m.json", tmp_path / "p.parquet", extra_test_sets=files)
     metrics = json.loads((tmp_path / "m.json").read_text(encoding="utf-8"))
-    further = metrics.pop("extra_tests")
+    further = metrics.pop("extra_test_sets")
     assert metrics == evaluated[0]
     assert further["same"] == metrics["test"]
     examples = read_examples(tiny_task / "train.parquet")
@@ -69,7 +69,7 @@ def test_lengths_are_those_of_each_test_set(tiny_teacher, tiny_task, tmp_path):
     examples = Examples(["a", "b"], ["a bad film", "a good " + "film " * 20], np.array([0, 1]))
     write_examples(tmp_path / "long.parquet", examples)
     files = {"long": tmp_path / "long.parquet"}
-    evaluate(tiny_teacher, tiny_task, tmp_path / "m.json", tmp_path / "p.parquet", extra_tests=files)
+    evaluate(tiny_teacher, tiny_task, tmp_path / "m.json", tmp_path / "p.parquet", extra_test_sets=files)
     metrics = json.loads((tmp_path / "m.json").read_text(encoding="utf-8"))
-    assert metrics["extra_tests"]["long"]["lengths"]["max"] == 24
+    assert metrics["extra_test_sets"]["long"]["lengths"]["max"] == 24
     assert metrics["test"]["lengths"]["max"] < 24

@@ -55,8 +55,8 @@ def test_name_that_is_no_name_of_a_folder_is_refused(study, section, name):
 
 @pytest.mark.parametrize("name", BAD_NAMES)
 def test_name_of_an_extra_test_is_one_of_a_file(study, name):
-    task = {**study["tasks"]["task"], "extra_tests": {name: study["tasks"]["task"]["source"]}}
-    with pytest.raises(ConstrictorError, match=rf"(?s)extra_tests.*{NO_NAME}"):
+    task = {**study["tasks"]["task"], "extra_test_sets": {name: study["tasks"]["task"]["source"]}}
+    with pytest.raises(ConstrictorError, match=rf"(?s)extra_test_sets.*{NO_NAME}"):
         read_study({**study, "tasks": {"task": task}})
 
 

@@ -33,8 +33,8 @@ def test_two_grids_in_one_recipe_are_combined():
 
 
 def test_lists_and_mappings_become_part_of_a_name():
-    steps, _ = _expand({"kd": {"grid": {"student": [{"layers": [0, 2]}], "on": [["train", "some"]]}}}, {})
-    assert list(steps) == ["kd-studentlayers0-2-ontrain-some"]
+    steps, _ = _expand({"kd": {"grid": {"student": [{"layers": [0, 2]}], "train_on": [["train", "some"]]}}}, {})
+    assert list(steps) == ["kd-studentlayers0-2-train_ontrain-some"]
 
 
 def test_a_study_with_a_grid_is_read(changed):
@@ -103,7 +103,7 @@ def test_the_name_of_such_a_target_may_not_be_taken(changed):
 
 def test_combinations_that_would_get_one_name_are_not_lost():
     try:
-        steps, _ = _expand({"kd": {"grid": {"on": [["a", "b"], ["a-b"]]}}}, {})
+        steps, _ = _expand({"kd": {"grid": {"train_on": [["a", "b"], ["a-b"]]}}}, {})
     except ConstrictorError:
         return
     assert len(steps) == 2

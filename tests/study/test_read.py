@@ -28,7 +28,11 @@ def _line_of(study_file, changes, *keys: str) -> int:
 
 def test_the_small_study_and_the_default_study_are_read(changed):
     study = read_study(changed({}))
-    assert (study.name, study.replicates.seeds, study.steps["kd_wide"].on) == ("small", [42], {"train": 2, "some": 1})
+    assert (study.name, study.replicates.seeds, study.steps["kd_wide"].train_on) == (
+        "small",
+        [42],
+        {"train": 2, "some": 1},
+    )
     assert load_study(ROOT / "config.yaml").name == "quickstart"
 
 
@@ -71,7 +75,7 @@ def test_glue_has_all_its_tasks_and_locally_the_one_that_is_there():
     }  # fmt: skip
     # F1 is that of the second class, which GLUE counts as the positive one.
     assert (study.tasks["mrpc"].labels[1], study.tasks["qqp"].labels[1]) == ("equivalent", "duplicate")
-    assert list(study.tasks["mnli"].extra_tests) == ["mismatched"]
+    assert list(study.tasks["mnli"].extra_test_sets) == ["mismatched"]
     assert list(load_study(ROOT / "studies/local/glue.yaml").tasks) == ["sst2"]
 
 
@@ -174,19 +178,11 @@ def test_several_mistakes_between_the_parts_are_all_listed(study_file):
         assert f"Did you mean {guess}?" in found
 
 
-def test_key_that_yaml_takes_for_a_truth_value_means_on(tmp_path, changed):
-    text = yaml.safe_dump(changed({})).replace("'on':", "on:")
-    assert yaml.safe_load(text)["steps"]["kd_wide"][True] == {"train": 2, "some": 1}
-    (tmp_path / "study.yaml").write_text(text, encoding="utf-8")
-    assert load_study(tmp_path / "study.yaml").steps["kd_wide"].on == {"train": 2, "some": 1}
-
-
-def test_mistake_below_on_has_its_path_and_line(tmp_path, changed):
-    text = yaml.safe_dump(changed({"steps.kd_wide.on": {"train": 0}})).replace("'on':", "on:")
-    (tmp_path / "study.yaml").write_text(text, encoding="utf-8")
-    line = text.splitlines().index("      train: 0") + 1
-    with pytest.raises(ConstrictorError, match=rf"study\.yaml:{line}: steps\.kd_wide\.on\.train: found 0"):
-        load_study(tmp_path / "study.yaml")
+def test_mistake_below_train_on_has_its_path_and_line(study_file):
+    file = study_file({"steps.kd_wide.train_on": {"train": 0}})
+    line = file.read_text(encoding="utf-8").splitlines().index("      train: 0") + 1
+    with pytest.raises(ConstrictorError, match=rf"study\.yaml:{line}: steps\.kd_wide\.train_on\.train: found 0"):
+        load_study(file)
 
 
 def test_a_later_file_is_laid_over_an_earlier_one_and_named_for_its_keys(study_file, tmp_path):
@@ -281,15 +277,15 @@ def test_what_is_laid_over_one_use_of_an_anchor_leaves_the_others_alone(study_fi
     text = study_file({"steps.mag": ...}).read_text(encoding="utf-8")
     anchored = (
         "steps:\n"
-        "  mag: &mag {stage: prune, method: magnitude, sparsity: 0.4, finetune_epochs: 1, 'on': {train: 1}}\n"
+        "  mag: &mag {stage: prune, method: magnitude, sparsity: 0.4, finetune_epochs: 1, train_on: {train: 1}}\n"
         "  other: {<<: *mag, sparsity: 0.5}\n"
     )
     assert "steps:\n" in text
     (tmp_path / "study.yaml").write_text(text.replace("steps:\n", anchored), encoding="utf-8")
     above = tmp_path / "above.yaml"
-    above.write_text("steps: {mag: {'on': {train: 3}}}\n", encoding="utf-8")
+    above.write_text("steps: {mag: {train_on: {train: 3}}}\n", encoding="utf-8")
     steps = load_study(tmp_path / "study.yaml", above).steps
-    assert (steps["mag"].on, steps["other"].on) == ({"train": 3}, {"train": 1})
+    assert (steps["mag"].train_on, steps["other"].train_on) == ({"train": 3}, {"train": 1})
 
 
 def _nested(place: str, value: dict) -> dict:
@@ -309,9 +305,12 @@ def test_a_mapping_without_files_is_read_too(changed):
         read_study(changed({"report.baseline": "x"}))
 
 
-def test_on_may_be_a_name_or_a_list(changed):
-    assert read_study(changed({"steps.kd.on": "some"})).steps["kd"].on == {"some": 1}
-    assert read_study(changed({"steps.kd.on": ["train", "some", "train"]})).steps["kd"].on == {"train": 2, "some": 1}
+def test_train_on_may_be_a_name_or_a_list(changed):
+    assert read_study(changed({"steps.kd.train_on": "some"})).steps["kd"].train_on == {"some": 1}
+    assert read_study(changed({"steps.kd.train_on": ["train", "some", "train"]})).steps["kd"].train_on == {
+        "train": 2,
+        "some": 1,
+    }
 
 
 def test_pattern_without_quotes_is_what_was_written(study_file):
@@ -323,17 +322,17 @@ def test_pattern_without_quotes_is_what_was_written(study_file):
 
 
 @pytest.mark.parametrize(
-    ("on", "message"),
+    ("train_on", "message"),
     [
-        ([{"train": 1}], r"steps\.kd\.on: no subset is called '\{'train': 1\}'\."),
-        (["train", None], r"steps\.kd\.on: no subset is called 'None'\."),
-        ({"train": 1, 5: 1}, r"steps\.kd\.on\.5: found 5: a name is made of letters"),
-        (3, r"steps\.kd\.on: found 3: it has to be a mapping"),
+        ([{"train": 1}], r"steps\.kd\.train_on: no subset is called '\{'train': 1\}'\."),
+        (["train", None], r"steps\.kd\.train_on: no subset is called 'None'\."),
+        ({"train": 1, 5: 1}, r"steps\.kd\.train_on\.5: found 5: a name is made of letters"),
+        (3, r"steps\.kd\.train_on: found 3: it has to be a mapping"),
     ],
 )
-def test_what_is_read_is_named_by_text(changed, on, message):
+def test_what_is_read_is_named_by_text(changed, train_on, message):
     with pytest.raises(ConstrictorError, match=message):
-        read_study(changed({"steps.kd.on": on}))
+        read_study(changed({"steps.kd.train_on": train_on}))
 
 
 def test_literals_that_are_numbers_are_listed(study_file):
@@ -359,11 +358,11 @@ def test_steps_and_subsets_may_be_called_as_keys_of_sources_are(changed):
         "steps.layers": {"stage": "prune", "method": "layers", "keep": [0, 1]},
         "steps.path": {"stage": "finetune", "model": "minilm"},
         "subsets.hub": {"of": "sentences", "size": 10},
-        "steps.kd.on": {"hub": 1, "train": 2},
+        "steps.kd.train_on": {"hub": 1, "train": 2},
         "recipes.few": "path/layers",
     }
     study = read_study(changed(changes))
-    assert study.steps["kd"].on == {"hub": 1, "train": 2}
+    assert study.steps["kd"].train_on == {"hub": 1, "train": 2}
     assert {"layers", "path"} <= set(study.steps)
 
 

@@ -22,7 +22,8 @@ from constrictor.study.yaml_file import read_yaml
         ("a:\n  - b: 1\n    b: 1\n", ":3: the key 'b' stands twice, in line 2 too."),
         ("a: &a {b: *a}\n", ":1: an alias stands within its own anchor. Write out what is meant."),
         ("a: &a\n  - c: *a\n", ":2: an alias stands within its own anchor."),
-        ("steps:\n  yes: 1\n", ":2: YAML reads the key 'yes' as a truth value. Choose another name."),
+        ("steps:\n  yes: 1\n", ":2: YAML reads the key 'yes' as a boolean. Choose another name."),
+        ("steps:\n  a: {on: 1}\n", ":2: 'on' is now called 'train_on'."),
         ("", " is no study: it has to hold keys with values, as 'name: my_study'."),
         ("# nothing\n", " is no study: it has to hold keys"),
         ("- a\n- b\n", " is no study: it has to hold keys"),
@@ -56,10 +57,10 @@ def test_what_cannot_be_opened_is_named(tmp_path: Path, name: str, message: str)
         read_yaml(tmp_path / name)
 
 
-def test_anchors_merged_keys_and_the_key_on_are_no_mistakes(tmp_path: Path) -> None:
-    text = "a: &a {x: 1, y: 2}\nb: {<<: *a, x: 3}\nc: {<<: [*a], on: 1}\nd: [*a, *a]\n"
+def test_anchors_and_merged_keys_are_no_mistakes(tmp_path: Path) -> None:
+    text = "a: &a {x: 1, y: 2}\nb: {<<: *a, x: 3}\nc: {<<: [*a], z: 1}\nd: [*a, *a]\n"
     (tmp_path / "study.yaml").write_text(text, encoding="utf-8")
     found = read_yaml(tmp_path / "study.yaml")
     assert found["b"] == {"x": 3, "y": 2}
-    assert found["c"] == {"x": 1, "y": 2, True: 1}
+    assert found["c"] == {"x": 1, "y": 2, "z": 1}
     assert found["d"] == [found["a"]] * 2

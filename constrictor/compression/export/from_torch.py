@@ -39,7 +39,7 @@ def write_onnx(context: ExportContext) -> Changes:
         typed = reads_types(model, texts)
         export_onnx(PlainClassifier(model), file, settings.opset, max_length, settings.shape, typed=typed)
         details = {"parity": parity(file)}
-        refuse_difference(details["parity"], settings.max_difference, file)
+        refuse_difference(details["parity"], settings.atol, file)
     return {
         "details": details,
         "max_length": max_length,

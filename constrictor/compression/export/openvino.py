@@ -48,7 +48,7 @@ def write_openvino(context: ExportContext) -> Changes:
     reference = context.logits(partial(run_session, open_session(source)))
     parity = compare_logits(reference, context.logits(partial(run_openvino, compiled)))
     if precision == "fp32":
-        refuse_difference(parity, context.settings.max_difference, target)
+        refuse_difference(parity, context.settings.atol, target)
     else:
         refuse_shift(parity, float(np.std(reference)), target)
     return {

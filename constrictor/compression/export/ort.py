@@ -31,5 +31,5 @@ def write_ort(context: ExportContext) -> Changes:
         context.logits(partial(run_session, open_session(source))),
         context.logits(partial(run_session, open_session(target))),
     )
-    refuse_difference(parity, context.settings.max_difference, target)
+    refuse_difference(parity, context.settings.atol, target)
     return {"details": {"parity": parity}, "versions": installed_versions("onnxruntime")}

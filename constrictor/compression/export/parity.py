@@ -39,5 +39,5 @@ def refuse_difference(found: dict[str, Any], limit: float, file: Path) -> None:
         raise ConstrictorError(
             f"{file.name} differs from its parent: a logit by {found['max_difference']:.2e} where {limit:.0e} is "
             f"allowed (mean {found['mean_difference']:.2e}, {found['equal_predictions']:.1%} equal predictions on "
-            f"{found['texts']} texts). Raise 'max_difference' only if you know why; another 'opset' may help."
+            f"{found['texts']} texts). Raise 'atol' only if you know why; another 'opset' may help."
         )

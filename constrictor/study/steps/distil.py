@@ -9,7 +9,7 @@ from pydantic import Discriminator, Field, Tag
 from constrictor.study.settings import Once, Settings, by_key
 from constrictor.study.steps.adapter import Tuning
 from constrictor.study.steps.feature_distillation import Matching
-from constrictor.study.steps.recovery import Passes
+from constrictor.study.steps.recovery import Repeats
 from constrictor.study.steps.schedules import Alpha, Temperature
 from constrictor.study.steps.step import Optimisation
 
@@ -57,10 +57,10 @@ class Distil(Optimisation, SoftTargets, Tuning):
 
     stage: Literal["distil"] = Field(description="The stage.")
     student: Student = Field(description="What the student starts from.")
-    on: Passes = Field(
+    train_on: Repeats = Field(
         {"train": 1},
-        description="What the student reads: `train`, and names of subsets, with or without labels. A list means one "
-        "pass an epoch over each; `{train: 3, imdb_60k: 1}` says how many.",
+        description="Training examples of the student: `train` and names of subsets, labelled or not. With a list, each is "
+        "used once per epoch; `{train: 3, imdb_60k: 1}` sets the repeats per epoch.",
         examples=[["train", "imdb_60k"]],
     )
     co_teachers: Annotated[list[str], Once] = Field(
@@ -68,7 +68,7 @@ class Distil(Optimisation, SoftTargets, Tuning):
         description="Recipes whose models teach beside the parent: the soft targets are the mean of all teachers' logits.",
         examples=[["large", "large_int8"]],
     )
-    epochs: int = Field(3, ge=1, description="Passes over all of `on`.")
+    epochs: int = Field(3, ge=1, description="Number of epochs over `train_on`.")
     dropout: float | None = Field(
         0.0,
         ge=0,

@@ -37,7 +37,7 @@ class Export(Step):
         description="`openvino`: arithmetic of the matrix products; bf16 only where the processor has it, else fp32: "
         "the manifest says which.",
     )
-    max_difference: float = Field(
+    atol: float = Field(
         1e-3,
         gt=0,
         description="Largest allowed difference of a logit from the parent's; above it the step fails. For bf16 the logits may "

@@ -94,7 +94,9 @@ class Movement(Prune):
         description="Learning rate of the scores, as a multiple of that of the weights: how soon movement outweighs the "
         "magnitude, at which scores start.",
     )
-    finetune_epochs: int = Field(2, ge=1, description="Passes over all of `on`: the scores are learned in them.")
+    finetune_epochs: int = Field(
+        2, ge=1, description="Epochs of fine-tuning over `train_on`, in which the scores are learned."
+    )
 
 
 class Structured(Calibration, Prune):

@@ -79,7 +79,7 @@ class QuantizationAware(Recovery, Quantize):
     """
 
     method: Literal["qat"] = Field(description="The method.")
-    finetune_epochs: int = Field(1, ge=1, description="Passes over all of `on`.")
+    finetune_epochs: int = Field(1, ge=1, description="Epochs of quantization-aware training over `train_on`.")
 
 
 AnyQuantize = Annotated[

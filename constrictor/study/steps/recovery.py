@@ -12,24 +12,26 @@ from constrictor.study.steps.schedules import Alpha, Temperature
 from constrictor.study.steps.step import Optimisation
 
 
-def passes(on: Any) -> Any:
-    """Read ``on`` in its short form: a name or a list of names means one pass an epoch over each.
+def repeats_per_epoch(train_on: Any) -> Any:
+    """Expand the short forms of ``train_on``: a name, or a list of names, is used once per epoch.
 
     The names are sorted, as they are in canonical JSON, so that everybody who reads them has one order.
 
-    >>> passes(["train", "imdb_60k"])
+    >>> repeats_per_epoch(["train", "imdb_60k"])
     {'imdb_60k': 1, 'train': 1}
     """
-    if isinstance(on, str):
-        return {on: 1}
-    if isinstance(on, list):
-        on = {str(name): on.count(name) for name in on}
-    return dict(sorted(on.items(), key=lambda item: str(item[0]))) if isinstance(on, dict) else on
+    if isinstance(train_on, str):
+        return {train_on: 1}
+    if isinstance(train_on, list):
+        train_on = {str(name): train_on.count(name) for name in train_on}
+    if not isinstance(train_on, dict):
+        return train_on
+    return dict(sorted(train_on.items(), key=lambda item: str(item[0])))
 
 
-Passes = Annotated[
+Repeats = Annotated[
     dict[str, Annotated[int, Field(ge=1)]],
-    BeforeValidator(passes, json_schema_input_type=str | list[str] | dict[str, int]),
+    BeforeValidator(repeats_per_epoch, json_schema_input_type=str | list[str] | dict[str, int]),
     Field(min_length=1),
 ]
 
@@ -38,11 +40,14 @@ class Recovery(Matching, Optimisation):
     """Training that follows the damage: on labels, or on a teacher's logits where the recipe has a teacher."""
 
     finetune_epochs: int = Field(
-        0, ge=0, description="Passes of recovery over all of `on`. The model as it was before them also competes."
+        0,
+        ge=0,
+        description="Epochs of recovery fine-tuning over `train_on`. The model before training also competes on validation.",
     )
-    on: Passes = Field(
+    train_on: Repeats = Field(
         {"train": 1},
-        description="What the recovery reads: `train`, and names of subsets. Text without labels needs a teacher.",
+        description="Training examples of the recovery fine-tuning: `train` and names of subsets. "
+        "Unlabelled text needs a teacher.",
         examples=[["train", "imdb_60k"]],
     )
     teacher: str | None = Field(

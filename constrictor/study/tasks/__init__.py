@@ -11,7 +11,7 @@ from constrictor.study.tasks.multilabel import MultilabelTask
 from constrictor.study.tasks.regression import RegressionTask
 
 
-def _kind(value: Any) -> str:
+def kind(value: Any) -> str:
     """The kind of a task, which is classification where none is given."""
     return str(value.get("kind", "classification") if isinstance(value, dict) else getattr(value, "kind", ""))
 
@@ -20,5 +20,5 @@ AnyTask = Annotated[
     Annotated[ClassificationTask, Tag("classification")]
     | Annotated[MultilabelTask, Tag("multilabel")]
     | Annotated[RegressionTask, Tag("regression")],
-    Discriminator(_kind),
+    Discriminator(kind),
 ]

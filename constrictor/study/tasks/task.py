@@ -24,7 +24,7 @@ class Task(Settings):
         {}, description="Keep the rows whose columns have these values (a value or a list of values)."
     )
     split: Split = Field(default_factory=Split, description="What is held out for validation and test.")
-    extra_tests: dict[Name, DataSource] = Field(
+    extra_test_sets: dict[Name, DataSource] = Field(
         {},
         description="Further test sets with the same columns and classes. Nothing is learned or decided on them; each model "
         "answers them, and the report has a column for each.",
@@ -46,7 +46,7 @@ class Task(Settings):
 
     @model_validator(mode="after")
     def _name_no_split(self) -> Task:
-        taken = [name for name in self.extra_tests if name in SPLITS]
+        taken = [name for name in self.extra_test_sets if name in SPLITS]
         if taken:
-            raise ValueError(f"'extra_tests' cannot be called '{taken[0]}': that is a split of every task")
+            raise ValueError(f"'extra_test_sets' cannot be called '{taken[0]}': that is a split of every task")
         return self
