@@ -9,8 +9,7 @@ from constrictor.comparison.bootstrap import Interval
 from constrictor.comparison.efficiency import Training, per_million_parameters, per_training_minute
 from constrictor.models.manifest import Manifest
 from constrictor.study.settings import Settings
-
-MASKING = frozenset({"magnitude", "wanda", "movement"})
+from constrictor.study.steps.prune import masks_only
 
 
 class Comparison(Settings):
@@ -99,7 +98,7 @@ class Row:
     @property
     def sparse_only(self) -> bool:
         """Whether single weights were zeroed, which makes no matrix smaller: zeros alone bring no speed."""
-        return any(record.settings.get("method") in MASKING for record in self.manifest.lineage)
+        return any(masks_only(record.settings) for record in self.manifest.lineage)
 
     @property
     def rejected(self) -> str:

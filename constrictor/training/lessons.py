@@ -77,7 +77,7 @@ def learn(
             cannot be copied, or the disk is full.
     """
     labelled = task.manifest
-    live = teacher if soft_targets is not None and soft_targets.live else None
+    live = teacher if soft_targets is not None and soft_targets.needs_online_teacher else None
     inputs = [file for lesson in lessons for file in lesson.files] + ([live / "manifest.json"] if live else [])
     data = lesson_data(lessons, tokenizer, task.no_label)
     _refuse_unknown_tokens(model, tokenizer, data.encoded, start)

@@ -41,7 +41,5 @@ def test_on_without_quotes_which_yaml_reads_as_true_is_refused_with_its_line(tmp
 def test_on_of_the_command_line_is_refused_too(changed):
     study = changed({})
     study["steps"]["kd_wide"][True] = study["steps"]["kd_wide"].pop("train_on")
-    with pytest.raises(
-        ConstrictorError, match=r"steps\.kd_wide\.1: a key has to be text.*'on' is now called 'train_on'"
-    ):
+    with pytest.raises(ConstrictorError, match=r"steps\.kd_wide\.1: keys must be text.*'on' is now called 'train_on'"):
         read_study(study)

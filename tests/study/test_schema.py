@@ -5,7 +5,8 @@ import jsonschema
 import pytest
 import yaml
 
-from constrictor.study.schema import REFERENCE_FILE, ROOT, SCHEMA_FILE, reference_page, study_schema
+from constrictor.study.reference import reference_page
+from constrictor.study.schema import REFERENCE_FILE, ROOT, SCHEMA_FILE, study_schema
 
 STUDIES = [ROOT / "config.yaml", *sorted((ROOT / "studies").rglob("*.yaml"))]
 

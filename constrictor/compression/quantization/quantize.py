@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from constrictor.compression.quantization.context import Changes, QuantizationContext
-from constrictor.machine import slow_here
+from constrictor.machine import this_machine
 from constrictor.models.artifact import artifact_folder, seal
 from constrictor.models.manifest import Manifest, read_manifest
 from constrictor.progress import announce
@@ -32,7 +32,7 @@ def quantize(settings: AnyQuantize, parent: Path, node: Node, **further: Any) ->
     with artifact_folder(node.model) as staging:
         context = QuantizationContext(settings, parent, before, staging, node, **further)
         after = before.descend(node.step, settings, **_methods_for(before.format)[settings.method](context))
-        if slow := slow_here(after.precision, after.format):
+        if slow := settings.slow_on(this_machine(), after.format):
             announce(f"{node.step} is slow on this machine: {slow}")
             after.details["slow_here"] = slow
         sealed = seal(staging, after)

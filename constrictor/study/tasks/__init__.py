@@ -1,4 +1,4 @@
-"""Tasks of a study: one settings module a kind, and their union."""
+"""Settings of tasks: one module per kind, and their union."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from constrictor.study.tasks.regression import RegressionTask
 
 
 def kind(value: Any) -> str:
-    """The kind of a task, which is classification where none is given."""
+    """The kind of a task; the default is classification."""
     return str(value.get("kind", "classification") if isinstance(value, dict) else getattr(value, "kind", ""))
 
 
