@@ -38,7 +38,7 @@ def weights_megabytes(manifest: Manifest) -> float:
     return sum(entry.bytes for name, entry in manifest.files.items() if Path(name).suffix in WEIGHTS) / 1e6
 
 
-def describe(lineage: str, nodes: list[Path], problem: Classification, baseline: Replicated, own: Answers) -> str:
+def describe(lineage: str, nodes: list[Path], problem: Classification, baseline: Replicated, own: Replicated) -> str:
     """One line of the table."""
     manifest = Manifest.model_validate_json((nodes[0] / "model" / "manifest.json").read_text(encoding="utf-8"))
     accuracy = 100 * (own.predictions == own.labels).mean()

@@ -1,4 +1,4 @@
-"""The machine at hand: its processor, the instructions that decide how fast int8 and bf16 are, and what it is slow at."""
+"""This machine: its processor, and the instruction sets that decide how fast int8 and bf16 are."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import resource
 import sys
 from functools import lru_cache
 from pathlib import Path
-from typing import TypedDict
+from typing import NamedTuple, TypedDict
 
 # What low-precision kernels use, in the kernel's spelling.
 _TELLING = (
@@ -95,26 +95,25 @@ def has_gpu() -> bool:
     return Path("/dev/nvidiactl").exists()
 
 
-def slow_here(precision: str, format: str) -> str | None:
-    """Why a model does not run well on this machine; None if it does.
+class Machine(NamedTuple):
+    """What decides whether low precision is fast on a machine.
 
-    The numbers are those of MiniLM on two Zen 5 cores, against float32 in the same runtime.
-
-    Args:
-        precision: the model's, as its manifest has it.
-        format: the model's, as its manifest has it.
+    Attributes:
+        gpu: whether there is an NVIDIA GPU.
+        int8_dot_product: whether the processor accumulates int8 products in 32 bits.
+        bf16_products: whether the processor multiplies bf16 matrices.
     """
-    in_torch = format in GPU_FORMATS
-    if in_torch and has_gpu():
-        return None
-    if precision == "llm_int8":
-        return "llm_int8 is made for GPUs: on a CPU it is about as fast as float32"
-    if precision in ("nf4", "fp4") and not has_bf16_products():
-        return "4 bits on a CPU without bf16 products: slower than float32"
-    if precision == "fp16" and in_torch:
-        return "processors have no fast fp16 products: 2 to 4 times slower than float32"
-    if precision == "bf16" and not has_bf16_products():
-        return "this machine has no bf16 products: slower than float32"
-    if precision == "int8" and not has_int8_dot_product():
-        return "this processor has no int8 dot product (VNNI, AMX): little faster than float32, and with 7 bits"
-    return None
+
+    gpu: bool
+    int8_dot_product: bool
+    bf16_products: bool
+
+
+def this_machine() -> Machine:
+    """The machine that runs this process."""
+    return Machine(has_gpu(), has_int8_dot_product(), has_bf16_products())
+
+
+# The numbers are those of MiniLM on two Zen 5 cores, against float32 in the same runtime.
+NO_INT8_DOT_PRODUCT = "this processor has no int8 dot product (VNNI, AMX): little faster than float32, and with 7 bits"
+NO_BF16_PRODUCTS = "this machine has no bf16 products: slower than float32"

@@ -44,29 +44,29 @@ use rule download_dataset as download_corpus with:
         "Read the corpus {wildcards.name}"
 
 
-rule download_extra_test:
+rule download_extra_test_set:
     input:
-        source=local_extra_test,
+        source=local_extra_test_set,
         task=f"{DATA}/tasks/{{name}}/manifest.json",
         splits=[f"{DATA}/tasks/{{name}}/{split}.parquet" for split in SPLITS],
     output:
-        examples=f"{DATA}/tasks/{{name}}/extra_tests/{{part}}.parquet",
+        examples=f"{DATA}/tasks/{{name}}/extra_test_sets/{{part}}.parquet",
     log:
-        f"{DATA}/logs/extra_test_{{name}}_{{part}}.log",
+        f"{DATA}/logs/extra_test_set_{{name}}_{{part}}.log",
     benchmark:
-        f"{DATA}/logs/extra_test_{{name}}_{{part}}.tsv"
+        f"{DATA}/logs/extra_test_set_{{name}}_{{part}}.tsv"
     conda:
         "../envs/constrictor.yaml"
     threads: threads_for(reading)
     resources:
-        **resources_for(reading, f"{DATA}/logs/extra_test_{{name}}_{{part}}.tsv"),
+        **resources_for(reading, f"{DATA}/logs/extra_test_set_{{name}}_{{part}}.tsv"),
     params:
         settings=lambda wildcards: task_settings(wildcards.name, wildcards.part),
-        code=code_of("download_extra_test", parts=["examples"]),
+        code=code_of("download_extra_test_set", parts=["examples"]),
     message:
         "Read the extra test {wildcards.part} of the task {wildcards.name}"
     shell:
-        "python -m workflow_scripts.download_extra_test --settings {params.settings:q} --name {wildcards.part:q}"
+        "python -m workflow_scripts.download_extra_test_set --settings {params.settings:q} --name {wildcards.part:q}"
         " --task {input.task:q} --output {output.examples:q} 2> {log:q}"
 
 

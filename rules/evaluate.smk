@@ -7,7 +7,7 @@ rule evaluate:
         task=task_manifest,
         validation=task_file("validation.parquet"),
         test=task_file("test.parquet"),
-        extra_tests=extra_tests,
+        extra_test_sets=extra_test_sets,
     output:
         metrics=f"{NODE}/metrics.json",
         predictions=f"{NODE}/predictions.parquet",
@@ -26,7 +26,7 @@ rule evaluate:
         "Evaluate {wildcards.lineage} on {wildcards.task} ({wildcards.replicate})"
     shell:
         "python -m workflow_scripts.evaluate --model {input.model:q} --task {input.task:q} --metrics {output.metrics:q}"
-        " --predictions {output.predictions:q} --extra-tests {input.extra_tests:q} --threads {threads} 2> {log:q}"
+        " --predictions {output.predictions:q} --extra-test-sets {input.extra_test_sets:q} --threads {threads} 2> {log:q}"
 
 
 rule fair_baseline:

@@ -2,8 +2,6 @@
 from constrictor.study.lineage import parent_of
 from constrictor.study.replicate import Replicate
 from constrictor.study.splits import HELD_OUT, SPLITS
-from constrictor.study.steps.prune import Vocabulary
-from constrictor.study.steps.recovery import Calibration, Recovery
 
 
 def seed_of(wildcards):
@@ -49,20 +47,20 @@ def examples_file(wildcards, subset):
     return f"{DATA}/subsets/{fold_of(wildcards) if of_task else ''}{subset}.parquet"
 
 
-def task_settings(name, *extra_tests):
+def task_settings(name, *extra_test_sets):
     """All that a task's preparation reads of the study, with some of its extra tests: adding one trains nothing again."""
     task = study.tasks[name]
-    return task.model_copy(update={"extra_tests": {part: task.extra_tests[part] for part in extra_tests}}).canonical()
+    return task.model_copy(update={"extra_test_sets": {part: task.extra_test_sets[part] for part in extra_test_sets}}).canonical()
 
 
-def extra_tests(wildcards):
+def extra_test_sets(wildcards):
     """The further test sets that a task's models answer."""
-    return extra_tests_of(wildcards.task)
+    return extra_test_sets_of(wildcards.task)
 
 
-def extra_tests_of(task):
+def extra_test_sets_of(task):
     """The further test sets of a task."""
-    return [f"{DATA}/tasks/{task}/extra_tests/{part}.parquet" for part in study.tasks[task].extra_tests]
+    return [f"{DATA}/tasks/{task}/extra_test_sets/{part}.parquet" for part in study.tasks[task].extra_test_sets]
 
 
 def pool_of(wildcards):
@@ -79,12 +77,12 @@ def held_out_of(wildcards):
         return []
     splits = SPLITS if study.replicates.folds else HELD_OUT
     held_out = [f"{DATA}/tasks/{task}/{split}.parquet" for task in study.tasks for split in splits]
-    return held_out + [file for task in study.tasks for file in extra_tests_of(task)]
+    return held_out + [file for task in study.tasks for file in extra_test_sets_of(task)]
 
 
 def lesson_examples(wildcards):
     """The texts that a distillation reads."""
-    return [examples_file(wildcards, subset) for subset in plan.step(wildcards.lineage).on]
+    return [examples_file(wildcards, subset) for subset in plan.step(wildcards.lineage).train_on]
 
 
 def lesson_outputs(wildcards):
@@ -92,33 +90,31 @@ def lesson_outputs(wildcards):
     return [
         node_file(wildcards, teacher, f"outputs/{subset}.parquet")
         for teacher in plan.teachers(wildcards.lineage)
-        for subset in plan.step(wildcards.lineage).on
+        for subset in plan.step(wildcards.lineage).train_on
     ]
 
 
 def calibration_examples(wildcards):
-    """The examples that a step looks at before it decides; none for most."""
-    step = plan.step(wildcards.lineage)
-    named = step.text if isinstance(step, Vocabulary) else [step.calibration] if isinstance(step, Calibration) else []
-    return [examples_file(wildcards, subset) for subset in named]
+    """The examples that a step calibrates on; none for most."""
+    return [examples_file(wildcards, subset) for subset in plan.step(wildcards.lineage).reads]
 
 
 def recovery_lessons(wildcards):
     """The texts that a recovery reads, what its teacher says about them, and the teacher where it computes along."""
     step = plan.step(wildcards.lineage)
-    if not getattr(step, "finetune_epochs", 0):
+    if not step.trains:
         return {"examples": [], "outputs": [], "teacher": []}
-    teaching = plan.teaching(wildcards.lineage)
+    assignment = plan.teacher_assignment(wildcards.lineage)
     return {
-        "examples": [examples_file(wildcards, subset) for subset in step.on],
+        "examples": [examples_file(wildcards, subset) for subset in step.train_on],
         "outputs": (
-            [node_file(wildcards, teaching.teacher, f"outputs/{subset}.parquet") for subset in step.on]
-            if teaching
+            [node_file(wildcards, assignment.teacher, f"outputs/{subset}.parquet") for subset in step.train_on]
+            if assignment
             else []
         ),
         "teacher": (
-            [node_file(wildcards, teaching.teacher, "model/manifest.json")]
-            if teaching and teaching.mixture.live
+            [node_file(wildcards, assignment.teacher, "model/manifest.json")]
+            if assignment and assignment.distillation.needs_online_teacher
             else []
         ),
     }
@@ -127,15 +123,15 @@ def recovery_lessons(wildcards):
 def recovery_needs(wildcards):
     """The prepared task, for the steps that train or calibrate; nothing for those that only rewrite a file."""
     step = plan.step(wildcards.lineage)
-    if not isinstance(step, (Calibration, Recovery)):
+    if not (step.reads or step.trains):
         return []
     return [task_file(f"{split}.parquet")(wildcards) for split in ("train", "validation")]
 
 
 def soft_targets(wildcards):
     """How a recovery mixes teacher and labels, as an argument; nothing where labels teach alone."""
-    teaching = plan.teaching(wildcards.lineage)
-    return f"--soft-targets {teaching.mixture.canonical()!r}" if teaching else ""
+    assignment = plan.teacher_assignment(wildcards.lineage)
+    return f"--soft-targets {assignment.distillation.canonical()!r}" if assignment else ""
 
 
 def baseline_models(wildcards):

@@ -8,9 +8,9 @@ from constrictor.study.sources import LocalFile, LocalModel
 from constrictor.study.splits import SPLITS
 
 
-def local_extra_test(wildcards):
+def local_extra_test_set(wildcards):
     """The file on this machine that an extra test is read from, if it is read from one."""
-    source = study.tasks[wildcards.name].extra_tests[wildcards.part]
+    source = study.tasks[wildcards.name].extra_test_sets[wildcards.part]
     return [source.path] if isinstance(source, LocalFile) else []
 
 

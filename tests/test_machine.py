@@ -1,37 +1,25 @@
 import pytest
 
 from constrictor import machine as subject
-
-
-@pytest.fixture
-def machine(monkeypatch):
-    def make(gpu=False, bf16=False, int8=False):
-        instructions = [*(["avx512_bf16"] if bf16 else []), *(["avx512_vnni"] if int8 else [])]
-        monkeypatch.setattr(subject, "has_gpu", lambda: gpu)
-        monkeypatch.setattr(subject, "processor", lambda: {"instructions": instructions})
-
-    return make
+from constrictor.machine import Machine
 
 
 @pytest.mark.parametrize(
-    ("precision", "format", "has", "said"),
+    ("instructions", "expected"),
     [
-        ("fp32", "torch", {}, None),
-        ("fp16", "torch", {"bf16": True, "int8": True}, "2 to 4 times slower"),
-        ("fp16", "torch", {"gpu": True}, None),
-        ("bf16", "torch", {}, "no bf16 products"),
-        ("bf16", "torch", {"bf16": True}, None),
-        ("int8", "torch-int8", {}, "no int8 dot product"),
-        ("int8", "onnx", {"gpu": True}, "no int8 dot product"),
-        ("int8", "torch-int8", {"int8": True}, None),
-        ("llm_int8", "bitsandbytes", {"bf16": True, "int8": True}, "made for GPUs"),
-        ("llm_int8", "bitsandbytes", {"gpu": True}, None),
-        ("nf4", "bitsandbytes", {}, "without bf16 products"),
-        ("fp4", "bitsandbytes", {"bf16": True}, None),
-        ("nf4", "bitsandbytes", {"gpu": True}, None),
+        ([], Machine(gpu=False, int8_dot_product=False, bf16_products=False)),
+        (["avx2", "avx512f"], Machine(gpu=False, int8_dot_product=False, bf16_products=False)),
+        (["avx512_vnni"], Machine(gpu=False, int8_dot_product=True, bf16_products=False)),
+        (["asimddp", "bf16"], Machine(gpu=False, int8_dot_product=True, bf16_products=True)),
+        (["amx_bf16"], Machine(gpu=False, int8_dot_product=False, bf16_products=True)),
     ],
 )
-def test_what_a_machine_is_slow_at_is_said(machine, precision, format, has, said):
-    machine(**has)
-    found = subject.slow_here(precision, format)
-    assert found is None if said is None else said in found
+def test_instructions_decide_what_is_fast(monkeypatch, instructions, expected):
+    monkeypatch.setattr(subject, "has_gpu", lambda: False)
+    monkeypatch.setattr(subject, "processor", lambda: {"instructions": instructions})
+    assert subject.this_machine() == expected
+
+
+def test_a_gpu_counts(monkeypatch):
+    monkeypatch.setattr(subject, "has_gpu", lambda: True)
+    assert subject.this_machine().gpu

@@ -15,8 +15,8 @@ def main(
     """Distil and save the epoch that is best on validation."""
     here = TrainingPlace(**place)
     here.set_threads()
-    online = teacher.parent if settings.live else None
-    plan = plan_of(examples, outputs, settings.on, settings, online)
+    online = teacher.parent if settings.needs_online_teacher else None
+    plan = plan_of(examples, outputs, settings.train_on, settings, online)
     assert plan is not None, "a distillation reads one training set or more"
     distil(settings, teacher.parent, student.parent, plan, here.task_folder, here.node)
 

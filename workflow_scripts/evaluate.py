@@ -9,11 +9,11 @@ from workflow_scripts._script import moves_to_gpu, parser, run
 
 
 def main(
-    model: Path, task: Path, metrics: Path, predictions: Path, threads: int, extra_tests: Sequence[Path] = ()
+    model: Path, task: Path, metrics: Path, predictions: Path, threads: int, extra_test_sets: Sequence[Path] = ()
 ) -> None:
     """Load the artifact anew and write metrics and predictions."""
     splits = {split: task.with_name(f"{split}.parquet") for split in HELD_OUT}
-    further = {file.stem: file for file in extra_tests}
+    further = {file.stem: file for file in extra_test_sets}
     evaluate(model.parent, task, splits, metrics, predictions, threads, further)
 
 
@@ -24,7 +24,7 @@ if __name__ == "__main__":
     arguments.add_argument("--metrics", type=Path, required=True, help="the JSON file to write")
     arguments.add_argument("--predictions", type=Path, required=True, help="the Parquet file to write")
     arguments.add_argument(
-        "--extra-tests", type=Path, nargs="*", default=[], help="further test sets, named by their files"
+        "--extra-test-sets", type=Path, nargs="*", default=[], help="further test sets, named by their files"
     )
     arguments.add_argument("--threads", type=int, default=0, help="threads to compute with; 0 takes all cores")
     parsed = arguments.parse_args()

@@ -29,7 +29,7 @@ def main(
     """Prune, recover and save what is best on validation."""
     here = TrainingPlace(**place)
     here.set_threads()
-    plan = plan_of(examples, outputs, settings.on, soft_targets, folder_of(teacher))
+    plan = plan_of(examples, outputs, settings.train_on, soft_targets, folder_of(teacher))
     prune(settings, parent.parent, calibration, plan, here.task_folder, here.node)
 
 

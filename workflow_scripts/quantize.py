@@ -32,7 +32,7 @@ def main(
     here = TrainingPlace(**place)
     if format_of(parent) != "onnx":  # whose runtime takes its threads otherwise
         here.set_threads()
-    repeats = settings.on if isinstance(settings, Recovery) else {}
+    repeats = settings.train_on if isinstance(settings, Recovery) else {}
     manifest = quantize(
         settings,
         parent.parent,

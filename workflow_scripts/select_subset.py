@@ -1,9 +1,9 @@
-"""Rule `select_subset`: choose a named selection from a task's training examples or from a corpus."""
+"""Rule `select_subset`: select a subset of a task's training examples or from a corpus."""
 
 from pathlib import Path
 
 from constrictor.data.examples import read_examples, write_examples
-from constrictor.data.subset import select_subset
+from constrictor.data.selection import select_subset
 from constrictor.progress import announce
 from constrictor.study.corpora import Subset
 from constrictor.tasks.manifest import read_task
@@ -12,20 +12,24 @@ from workflow_scripts._script import json_of, parser, run
 
 
 def main(settings: Subset, pool: Path, held_out: list[Path], output: Path) -> None:
-    """Write the chosen examples."""
+    """Write the selected examples."""
     texts = (text for file in held_out for text in read_examples(file).texts)
     examples, strata = read_examples(pool), None
     if settings.stratify:
         strata = kind_of(read_task(pool.with_name("manifest.json")).task).strata(examples.labels)
     selection = select_subset(settings, examples, texts, strata)
     write_examples(output, selection.examples)
-    announce(f"{len(selection.examples)} examples ({selection.overlapping} passed over: near a held-out text)")
+    announce(
+        f"{len(selection.examples)} examples ({selection.overlapping} excluded: they overlap with a held-out text)"
+    )
 
 
 if __name__ == "__main__":
     arguments = parser(main)
     arguments.add_argument("--settings", type=json_of(Subset), required=True, help="the subset's settings as JSON")
-    arguments.add_argument("--pool", type=Path, required=True, help="the examples to choose from")
-    arguments.add_argument("--held-out", type=Path, nargs="*", default=[], help="examples to keep away from")
+    arguments.add_argument("--pool", type=Path, required=True, help="the examples to select from")
+    arguments.add_argument(
+        "--held-out", type=Path, nargs="*", default=[], help="held-out examples, for decontamination"
+    )
     arguments.add_argument("--output", type=Path, required=True, help="the Parquet file to write")
     run(main, arguments.parse_args())

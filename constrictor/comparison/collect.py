@@ -102,9 +102,9 @@ def _row(
         output_difference=_output_difference(kind, folders) if parent else None,
         gate=settings.gates.get(lineage),
         metrics=_means([entry["test"] for entry in measured], kind),
-        extra_tests={
-            name: _means([entry["extra_tests"][name] for entry in measured], kind)
-            for name in measured[0].get("extra_tests", {})
+        extra_test_sets={
+            name: _means([entry["extra_test_sets"][name] for entry in measured], kind)
+            for name in measured[0].get("extra_test_sets", {})
         },
         bytes=manifest.bytes,
         manifest=manifest,

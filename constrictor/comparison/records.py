@@ -71,14 +71,14 @@ def _origin(node: Path) -> dict[str, Any]:
 
 def _subsets(manifest: Manifest, folder: Path) -> list[str]:
     """Files of the subsets that the steps of a lineage read; one for each fold where a subset is of a task in folds."""
-    names = {name for record in manifest.lineage for name in record.settings.get("on", {})}
+    names = {name for record in manifest.lineage for name in record.settings.get("train_on", {})}
     return sorted(file.as_posix() for name in names for file in folder.rglob(f"{name}.parquet"))
 
 
 def _results(node: Path) -> dict[str, dict[str, float]]:
     """All numbers of an evaluation, by split and further test set."""
     found = read_parsed(node / "metrics.json", json.loads)
-    parts = {**{split: found[split] for split in HELD_OUT}, **found.get("extra_tests", {})}
+    parts = {**{split: found[split] for split in HELD_OUT}, **found.get("extra_test_sets", {})}
     return {
         part: {name: value for name, value in metrics.items() if isinstance(value, int | float)}
         for part, metrics in parts.items()

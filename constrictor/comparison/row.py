@@ -9,8 +9,7 @@ from constrictor.comparison.bootstrap import Interval
 from constrictor.comparison.efficiency import Training, per_million_parameters, per_training_minute
 from constrictor.models.manifest import Manifest
 from constrictor.study.settings import Settings
-
-MASKING = frozenset({"magnitude", "wanda", "movement"})
+from constrictor.study.steps.prune import masks_only
 
 
 class Comparison(Settings):
@@ -57,7 +56,7 @@ class Row:
         output_difference: mean absolute difference of an output from its parent's; None at a root.
         gate: largest accepted loss against its parent, if its step has a gate.
         metrics: all test metrics, the mean over replicates.
-        extra_tests: by name of each further test set its metrics, the mean over replicates.
+        extra_test_sets: by name of each further test set its metrics, the mean over replicates.
         bytes: size of its files.
         manifest: of the first replicate.
         latency: of the first replicate, the only one that is timed; None if it was not.
@@ -81,7 +80,7 @@ class Row:
     output_difference: float | None
     gate: float | None
     metrics: dict[str, float]
-    extra_tests: dict[str, dict[str, float]]
+    extra_test_sets: dict[str, dict[str, float]]
     bytes: int
     manifest: Manifest
     latency: dict[str, Any] | None
@@ -99,7 +98,7 @@ class Row:
     @property
     def sparse_only(self) -> bool:
         """Whether single weights were zeroed, which makes no matrix smaller: zeros alone bring no speed."""
-        return any(record.settings.get("method") in MASKING for record in self.manifest.lineage)
+        return any(masks_only(record.settings) for record in self.manifest.lineage)
 
     @property
     def rejected(self) -> str:

@@ -33,7 +33,7 @@ def _record(row: Row, settings: Comparison, metric: str) -> dict[str, Any]:
         **({f"test_{metric}_mean_over_folds": row.metrics[metric]} if settings.folds else {}),
         f"validation_{metric}": row.validation,
         **{f"test_{name}": value for name, value in row.metrics.items() if name != metric},
-        **{f"{part}_{name}": value for part, metrics in row.extra_tests.items() for name, value in metrics.items()},
+        **{f"{part}_{name}": value for part, metrics in row.extra_test_sets.items() for name, value in metrics.items()},
         **_columns("difference_from_baseline", row.against_baseline),
         "verdict": row.verdict(settings.margin),
         **_columns("difference_from_control", row.against_control),

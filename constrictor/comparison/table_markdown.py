@@ -59,7 +59,7 @@ def _quality_columns(settings: Comparison, metric: str, rows: Sequence[Row]) -> 
     ]
     if len(settings.replicates) >= MEDIAN_FROM and not settings.folds:
         columns.append((f"median of {len(settings.replicates)}", lambda row: f"{100 * row.median:.2f}"))
-    columns += [_extra_test_column(part, metric) for part in rows[0].extra_tests]
+    columns += [_extra_test_set_column(part, metric) for part in rows[0].extra_test_sets]
     if any(row.tuned is not None for row in rows):
         columns.append(("threshold tuned", lambda row: "" if row.tuned is None else f"{100 * row.tuned:.2f}"))
     columns += [
@@ -74,8 +74,8 @@ def _quality_columns(settings: Comparison, metric: str, rows: Sequence[Row]) -> 
     return columns
 
 
-def _extra_test_column(part: str, metric: str) -> Column:
-    return f"{part} {metric}", lambda row: f"{100 * row.extra_tests[part][metric]:.2f}"
+def _extra_test_set_column(part: str, metric: str) -> Column:
+    return f"{part} {metric}", lambda row: f"{100 * row.extra_test_sets[part][metric]:.2f}"
 
 
 def _cost_columns(measured: dict[str, Any]) -> list[Column]:

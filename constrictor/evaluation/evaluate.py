@@ -60,7 +60,7 @@ def evaluate(
         }
     found |= {split: measured[split] for split in splits}
     if further:
-        found["extra_tests"] = {name: measured[name] for name in further}
+        found["extra_test_sets"] = {name: measured[name] for name in further}
     held_out = predicted["validation"]
     thresholds = kind.tune(held_out.outputs, held_out.labels, prepared.metric)
     if thresholds is not None:

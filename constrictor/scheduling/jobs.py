@@ -53,10 +53,10 @@ def _data_jobs(study: Study) -> Iterator[Job]:
             yield Job(rule, wildcards, file)
     # By their names, since either part may hold the sign that stands between them.
     for task, settings in study.tasks.items():
-        for part in settings.extra_tests:
-            table = logs / f"extra_test_{task}_{part}.tsv"
+        for part in settings.extra_test_sets:
+            table = logs / f"extra_test_set_{task}_{part}.tsv"
             if table.is_file():
-                yield Job("download_extra_test", {"name": task, "part": part}, table)
+                yield Job("download_extra_test_set", {"name": task, "part": part}, table)
 
 
 def _node_jobs(study: Study, place: dict[str, str]) -> Iterator[Job]:

@@ -7,15 +7,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from constrictor.files.reading import read_object
-from constrictor.machine import GPU_FORMATS
 from constrictor.scheduling.resources import Stage, Work
-from constrictor.study.chain import Shape, shape_of
+from constrictor.study.chain import model_state
 from constrictor.study.lineage import ancestry
+from constrictor.study.model_state import ModelState
 from constrictor.study.plan import Plan
-from constrictor.study.steps.distil import Distil
-from constrictor.study.steps.finetune import Finetune
-from constrictor.study.steps.recovery import Calibration, Recovery
-from constrictor.study.steps.step import Optimisation
+from constrictor.study.steps.step import Step
 
 # ASSUME: what is not fetched yet is a BERT base, and a task has 100,000 rows.
 _PARAMETERS, _LAYERS, _ROWS = 110_000_000, 12, 100_000
@@ -51,9 +48,9 @@ class Workload:
         step = self._plan.step(lineage)
         size, length = self._size(lineage), self._plan.study.tasks[task].max_length
         gpu = self._has_gpus and step.uses_gpu
-        if not isinstance(step, Optimisation):
+        if not step.computes_gradients:
             return Work("convert", *size, batch=_CALIBRATED_AT_ONCE, length=length, gpu=gpu)
-        batch = max(step.batch_size, _CALIBRATED_AT_ONCE) if isinstance(step, Calibration) else step.batch_size
+        batch = max(step.training_batch_size, _CALIBRATED_AT_ONCE if step.reads else 0)
         return Work("train", *size, batch, length, self._rows_of_training(step, task), gpu)
 
     def predicting(self, stage: Stage, lineage: str, task: str, subset: str | None = None) -> Work:
@@ -73,8 +70,8 @@ class Workload:
 
     def _moves_to_gpu(self, lineage: str) -> bool:
         """Whether a model computes on a GPU; torch's int8 and the other runtimes are for processors."""
-        shape = shape_of(self._plan.study, lineage)
-        return isinstance(shape, Shape) and shape.format in GPU_FORMATS and shape.precision != "int8"
+        state = model_state(self._plan.study, lineage)
+        return isinstance(state, ModelState) and state.runs_on_gpu
 
     def _size(self, lineage: str) -> _Size:
         """The largest checkpoint that a lineage has to do with: no step makes a model larger."""
@@ -85,12 +82,9 @@ class Workload:
         manifest = _read(self._data / "models" / name / "manifest.json")
         return _Size(manifest.get("parameters") or _PARAMETERS, manifest.get("layers") or _LAYERS)
 
-    def _rows_of_training(self, step: Optimisation, task: str) -> int:
-        if isinstance(step, Finetune):
-            return step.epochs * self._rows(task, "train")
-        assert isinstance(step, Distil | Recovery)
-        epochs = step.epochs if isinstance(step, Distil) else step.finetune_epochs
-        return epochs * sum(passes * self._rows(task, name) for name, passes in step.on.items())
+    def _rows_of_training(self, step: Step, task: str) -> int:
+        rows = sum(repeats * self._rows(task, name) for name, repeats in step.training_sets.items())
+        return step.training_epochs * rows
 
     def _rows(self, task: str, subset: str) -> int:
         if subset != "train":
@@ -100,7 +94,7 @@ class Workload:
     def _held_out(self, task: str) -> int:
         splits = self._splits(task)
         # ASSUME: a further test set is about as large as the test split.
-        tests = 1 + len(self._plan.study.tasks[task].extra_tests)
+        tests = 1 + len(self._plan.study.tasks[task].extra_test_sets)
         return int(splits.get("validation", _ROWS)) + tests * int(splits.get("test", _ROWS))
 
     def _splits(self, task: str) -> dict[str, int]:

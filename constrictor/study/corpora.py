@@ -1,4 +1,4 @@
-"""Corpora (unlabelled text) and subsets (named selections from them or from tasks)."""
+"""Settings of corpora (unlabelled text) and subsets (named selections of examples)."""
 
 from __future__ import annotations
 
@@ -12,38 +12,43 @@ from constrictor.study.text_processing import Normalise
 
 
 class Sentences(Settings):
-    """Cut documents into sentences."""
+    """Splitting of documents into sentences."""
 
-    words: tuple[int, int] = Field((5, 40), description="Keep sentences of this many words, from and to.")
+    words: tuple[int, int] = Field((5, 40), description="Minimum and maximum number of words of a sentence to keep.")
 
     @model_validator(mode="after")
-    def _rise(self) -> Sentences:
+    def _ascend(self) -> Sentences:
         if self.words[0] > self.words[1]:
-            raise ValueError(f"'words' goes from {self.words[0]} to {self.words[1]}. Put the smaller number first")
+            raise ValueError(f"'words' is {self.words[0]} to {self.words[1]}; the minimum comes first")
         return self
 
 
 class Corpus(Settings):
-    """Unlabelled text: a teacher labels it, and a student learns from those labels."""
+    """Unlabelled text, on which a student is trained with the labels of its teacher."""
 
-    source: DataSource = Field(description="Where the documents come from.")
-    text: str = Field("text", description="Column with the text.")
-    filter: Filter = Field({}, description="Keep the rows whose columns have these values.")
-    sentences: Sentences | None = Field(None, description="Cut the documents into sentences.")
-    normalise: Normalise = Field(default_factory=Normalise, description="What is made equal in the texts' spelling.")
+    source: DataSource = Field(description="Source of the documents.")
+    text: str = Field("text", description="Column of the text.")
+    filter: Filter = Field(
+        {},
+        description="Keep the rows whose columns have these values: a value or a list of values per column. Default: all rows.",
+    )
+    sentences: Sentences | None = Field(
+        None, description="Split the documents into sentences. Default: keep documents whole."
+    )
+    normalise: Normalise = Field(default_factory=Normalise, description="Text normalization. Default: none.")
 
 
 class Subset(Settings):
-    """A named selection from a task's training examples or from a corpus."""
+    """A named selection of a task's training examples or of a corpus."""
 
-    of: str = Field(description="The task or corpus to select from.")
-    strategy: Literal["random"] = Field("random", description="How the examples are chosen.")
+    of: str = Field(description="Name of the task or corpus to select from.")
+    strategy: Literal["random"] = Field("random", description="Selection strategy.")
     size: int = Field(ge=1, description="Number of examples.")
-    stratify: bool = Field(False, description="Keep the shares of the classes (tasks only).")
-    seed: int = Field(42, ge=0, description="Seed of the draw.")
-    held_out_ngram: int = Field(
+    stratify: bool = Field(False, description="Preserve the class proportions (tasks only).")
+    seed: int = Field(42, ge=0, description="Seed of the selection.")
+    decontamination_ngram: int = Field(
         8,
         ge=0,
-        description="Corpora: leave out a text that shares this many words in a row with a validation or test text of "
-        "any task, so that a student never reads what it is examined on. 0 switches the check off.",
+        description="Corpora: exclude texts that share this many consecutive words with a validation or test text of any "
+        "task, so that no student is trained on text that it is evaluated on. 0 disables decontamination.",
     )

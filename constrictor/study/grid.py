@@ -1,4 +1,4 @@
-"""Expand `grid:` into one step a combination, and the recipes that name such a step into one a variant."""
+"""Expand `grid:` into one step per combination, and recipes that name such a step into one per variant."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from constrictor.errors import StudyMistake
 
 
 def variants_of_recipes(raw: dict[str, Any]) -> dict[str, list[str]]:
-    """The names of the recipes that the grids of a raw study make of one, by its name; nothing of those that stay one.
+    """The names of the recipes that the grids of a raw study expand a recipe into, by its name; without those that stay one.
 
     >>> raw = {"steps": {"kd": {"grid": {"alpha": [0.5, 0.9]}}}, "recipes": {"small": "teacher/kd", "big": "teacher"}}
     >>> variants_of_recipes(raw)
@@ -24,7 +24,7 @@ def variants_of_recipes(raw: dict[str, Any]) -> dict[str, list[str]]:
 
 
 def expand_grids(raw: dict[str, Any]) -> dict[str, Any]:
-    """Replace every step that has a grid by its variants, in the steps and in the recipes of a raw study.
+    """Replace every step with a grid by its variants, in the steps and recipes of a raw study.
 
     >>> raw = {"steps": {"kd": {"stage": "distil", "grid": {"alpha": [0.5, 0.9]}}}, "recipes": {"small": "teacher/kd"}}
     >>> expanded = expand_grids(raw)
@@ -35,7 +35,7 @@ def expand_grids(raw: dict[str, Any]) -> dict[str, Any]:
     """
     steps, recipes = raw.get("steps"), raw.get("recipes")
     if not isinstance(steps, dict) or not isinstance(recipes, dict):
-        return raw  # the models say what is wrong with it
+        return raw  # refused by the settings
     variants = {name: _variants(name, step) for name, step in steps.items()}
     expanded_recipes: dict[str, Any] = {}
     for name, path in recipes.items():
@@ -48,31 +48,31 @@ def expand_grids(raw: dict[str, Any]) -> dict[str, Any]:
 
 
 def _variants(name: str, step: Any) -> dict[str, Any]:
-    """The variants of one step, each under the suffix that its values give."""
+    """The variants of a step, by the suffix of their names."""
     if not isinstance(step, dict) or step.get("grid") is None:
         return {"": step}
     grid = step["grid"]
     plain = {key: value for key, value in step.items() if key != "grid"}
     if not isinstance(grid, dict) or not grid or not all(isinstance(v, list) and v for v in grid.values()):
         raise StudyMistake(
-            ("steps", name, "grid"), "needs keys of the step with lists of values, for example {alpha: [0.5, 0.9]}"
+            ("steps", name, "grid"), "must map keys of the step to lists of values, for example {alpha: [0.5, 0.9]}"
         )
     if twice := sorted(set(map(str, grid)) & set(map(str, plain))):
-        raise StudyMistake(("steps", name), f"'{twice[0]}' stands in the step and in its grid. Keep one of the two.")
+        raise StudyMistake(("steps", name), f"'{twice[0]}' is set in the step and in its grid. Keep one of the two.")
     found = {}
     for values in itertools.product(*grid.values()):
         chosen = dict(zip(grid, values, strict=True))
-        suffix = "".join(f"-{key}{_spell(value)}" for key, value in chosen.items())
+        suffix = "".join(f"-{key}{_format_value(value)}" for key, value in chosen.items())
         if suffix in found:
             raise StudyMistake(
-                ("steps", name, "grid"), f"two combinations would both be called '{name}{suffix}'. Take one out."
+                ("steps", name, "grid"), f"two combinations have the same name '{name}{suffix}'. Remove one of them."
             )
         found[suffix] = {**plain, **chosen}
     return found
 
 
 def _recipe_variants(name: str, path: Any, variants: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    """All paths that one recipe means, each under the recipe's name and the suffixes of its steps."""
+    """All paths of one recipe, by the recipe's name with the suffixes of its steps."""
     if not isinstance(path, str):
         return {name: path}
     parts = path.split("/")
@@ -83,10 +83,10 @@ def _recipe_variants(name: str, path: Any, variants: dict[str, dict[str, Any]]) 
     }
 
 
-def _spell(value: Any) -> str:
-    """A value as part of a folder's name."""
+def _format_value(value: Any) -> str:
+    """A value as part of a name."""
     if isinstance(value, list):
-        return "-".join(map(_spell, value))
+        return "-".join(map(_format_value, value))
     if isinstance(value, dict):
-        return "-".join(f"{key}{_spell(item)}" for key, item in value.items())
+        return "-".join(f"{key}{_format_value(item)}" for key, item in value.items())
     return str(value)

@@ -1,4 +1,4 @@
-"""Layers by their numbers, counted from 0: which may be taken from a model, and which learns from which."""
+"""Layers by their numbers, from 0: which may be kept of a model, and which are paired in feature distillation."""
 
 from __future__ import annotations
 
@@ -6,43 +6,43 @@ from constrictor.errors import ConstrictorError
 
 
 def no_such_layer(owner: str, layer: int, available: int) -> str:
-    """Say that a model has no such layer.
+    """The message for a layer that a model does not have.
 
     Args:
-        owner: what to call the model.
+        owner: name of the model, for the message.
         layer: the layer.
-        available: how many the model has.
+        available: number of layers of the model.
     """
-    return f"{owner} has no layer {layer}: it has {available} layers, counted 0 to {available - 1}."
+    return f"{owner} has no layer {layer}: it has {available} layers, numbered 0 to {available - 1}."
 
 
 def layer_problem(layers: list[int], available: int | None, owner: str) -> str | None:
-    """Why layers cannot be taken from a model; None if they can.
+    """Why layers cannot be kept of a model; None if they can.
 
     Args:
         layers: the layers.
-        available: how many the model has; None where only a download would tell.
-        owner: what to call the model.
+        available: number of layers of the model; None if it is unknown until the download.
+        owner: name of the model, for the message.
 
     >>> layer_problem([4, 0], 6, "the teacher")
-    'the layers [4, 0] must rise, each named once: [0, 4].'
+    'the layers [4, 0] must be in ascending order without duplicates: [0, 4].'
     """
     if min(layers) < 0:
-        return f"the layers {layers} are counted from 0: none is negative."
+        return f"the layers {layers} are numbered from 0: none may be negative."
     if sorted(set(layers)) != layers:
-        return f"the layers {layers} must rise, each named once: {sorted(set(layers))}."
+        return f"the layers {layers} must be in ascending order without duplicates: {sorted(set(layers))}."
     if available is not None and max(layers) >= available:
         return no_such_layer(owner, max(layers), available)
     return None
 
 
 def layer_pairs(layers: str | dict[int, int], student: int, teacher: int) -> list[tuple[int, int]]:
-    """Pairs of a student's and a teacher's layer.
+    """Pairs of a layer of the student and a layer of the teacher.
 
     Args:
         layers: ``uniform``, ``last`` or a mapping.
-        student: number of the student's layers.
-        teacher: number of the teacher's layers.
+        student: number of layers of the student.
+        teacher: number of layers of the teacher.
 
     Raises:
         ConstrictorError: if a mapping names a layer that does not exist.

@@ -1,4 +1,4 @@
-"""A model's address is its lineage: the steps that made it, in their order, as folders.
+"""A model's address is its lineage: the steps that build it, in order, as folders.
 
 results/<study>/<task>/<replicate>/<step>/<step>/.../
 """
@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-# What lies in a node's folder beside its children, so no step may be called so.
+# Files and folders of a node besides its children, so no step may have such a name.
 RESERVED = frozenset(
     "model outputs logs checkpoints training.json metrics.json predictions.parquet latency.json fair_baseline.json".split()
 )
 
 
 def steps_of(lineage: str) -> list[str]:
-    """The names of the steps, first to last.
+    """The names of the steps, in order.
 
     >>> steps_of("teacher/kd/mag40")
     ['teacher', 'kd', 'mag40']
@@ -23,7 +23,7 @@ def steps_of(lineage: str) -> list[str]:
 
 
 def last_step(lineage: str) -> str:
-    """The name of the step that a lineage ends with.
+    """The name of the last step.
 
     >>> last_step("teacher/kd/mag40")
     'mag40'
@@ -32,7 +32,7 @@ def last_step(lineage: str) -> str:
 
 
 def parent_of(lineage: str) -> str | None:
-    """The lineage one step before, or None at the root.
+    """The lineage without its last step; None at the root.
 
     >>> parent_of("teacher/kd/mag40")
     'teacher/kd'
@@ -43,7 +43,7 @@ def parent_of(lineage: str) -> str | None:
 
 
 def ancestry(lineage: str) -> list[str]:
-    """All lineages on the way, from the root to this one.
+    """The lineage and all of its ancestors, from the root.
 
     >>> ancestry("teacher/kd/mag40")
     ['teacher', 'teacher/kd', 'teacher/kd/mag40']
@@ -53,7 +53,7 @@ def ancestry(lineage: str) -> list[str]:
 
 
 def all_nodes(lineages: Iterable[str]) -> list[str]:
-    """Every lineage that building these needs, each once, parents before children.
+    """These lineages and all of their ancestors, each once, parents before children.
 
     >>> all_nodes(["teacher/kd", "teacher/onnx"])
     ['teacher', 'teacher/kd', 'teacher/onnx']

@@ -1,4 +1,4 @@
-"""What can be known of sources while planning: whether they are there, and how many layers a local model has."""
+"""What is known about sources while planning: whether they exist, and the number of layers of a local model."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _LAYER_KEYS = ("num_hidden_layers", "n_layers", "n_layer", "num_layers")
 
 
 def package_path(package: str, file: str) -> Path:
-    """Where a file or folder of an installed package lies; the package's own code is not run.
+    """The path of a file or folder of an installed package; code of the package is not run.
 
     Raises:
-        ConstrictorError: if the package is not installed or has no such path, or the path leads out of it.
+        ConstrictorError: if the package is not installed or does not contain the path.
     """
     try:
         root = Path(str(distribution(package).locate_file("")))
@@ -32,28 +32,32 @@ def package_path(package: str, file: str) -> Path:
     # As written and not as links lead: some installers link every file of a package.
     if not Path(os.path.normpath(path)).is_relative_to(os.path.normpath(root)):
         raise ConstrictorError(
-            f"'{file}' leads out of the folder of the package '{package}'. Use 'path' for a file or folder of your own."
+            f"'{file}' is outside of the package '{package}'. Use 'path' for files and folders outside of packages."
         )
     if not path.exists():
-        raise ConstrictorError(f"the package '{package}' is installed but holds no '{file}' (looked for {path}).")
+        raise ConstrictorError(
+            f"the package '{package}' is installed but does not contain '{file}' (looked for {path})."
+        )
     return path
 
 
 def missing_source(source: object) -> str | None:
-    """Why a source that should lie on this machine cannot be read; None if it can, or if it is a hub's."""
+    """Why a source on this machine cannot be read; None if it can, or if it is on a hub."""
     if isinstance(source, LocalFile) and not Path(source.path).is_file():
         if Path(source.path).is_dir():
-            return f"'{source.path}' is a folder. Name the file in it that holds the table."
+            return f"'{source.path}' is a folder. Name a file in it."
         return f"the file {source.path} does not exist (looked in {Path.cwd()})."
     if isinstance(source, LocalModel) and not Path(source.path).is_dir():
         if Path(source.path).is_file():
-            return f"'{source.path}' is a file. Name the folder that holds config.json and the weights."
+            return f"'{source.path}' is a file. Name the folder with config.json and the weights."
         return f"the model folder {source.path} does not exist (looked in {Path.cwd()})."
     try:
         if isinstance(source, PackageFile):
             package_path(source.package, source.file)
         if isinstance(source, PackageModel) and not package_path(source.package, source.folder).is_dir():
-            return f"'{source.folder}' in the package '{source.package}' is no folder. Name the one that holds config.json."
+            return (
+                f"'{source.folder}' in the package '{source.package}' is not a folder. Name the one with config.json."
+            )
     except ConstrictorError as error:
         return str(error)
     return None
@@ -61,7 +65,7 @@ def missing_source(source: object) -> str | None:
 
 @cache
 def local_layer_count(source: PackageModel | LocalModel | HubModel | None) -> int | None:
-    """Number of layers of a model; None if it is unknown, on a hub, missing or does not say (the download will)."""
+    """Number of layers of a model on this machine; None if it is unknown until the download."""
     try:
         folder = package_path(source.package, source.folder) if isinstance(source, PackageModel) else None
     except ConstrictorError:
@@ -72,7 +76,7 @@ def local_layer_count(source: PackageModel | LocalModel | HubModel | None) -> in
 
 
 def layers_in(config: Mapping[str, Any]) -> int | None:
-    """Number of layers that a model's ``config.json`` tells of, whatever its architecture calls them; None if none.
+    """Number of layers according to a model's ``config.json``, under any of its usual names; None if it has none.
 
     >>> layers_in({"model_type": "gpt2", "n_layer": 12})
     12

@@ -1,4 +1,4 @@
-"""Lay one study over another: files of the command line, `--config`, and what a study `extends`."""
+"""Merge studies: files of the command line, `--config`, and the base that a study `extends`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _Place = tuple[str, ...]
 
 
 def laid_over(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
-    """A new mapping; both stay as they are, since an anchor in YAML (`&long`) is one object in several places.
+    """One mapping merged into another, as a new one: an anchor in YAML (`&long`) is one object in several places.
 
     >>> laid_over({"cola": {"metric": "mcc"}, "sst2": {}}, {"cola": None, "wnli": {}})
     {'sst2': {}, 'wnli': {}}
@@ -29,26 +29,26 @@ def laid_over(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, A
 
 
 def with_base(raw: Mapping[str, Any], files: Files, seen: Sequence[Path] = ()) -> tuple[Mapping[str, Any], Files]:
-    """A study laid over the one that it ``extends``, and the files that both were read from, the base's first.
+    """A study merged into the one that it ``extends``, and the files of both, those of the base first.
 
     Args:
         raw: the study.
-        files: the files that it was read from; the base's path is relative to the last of them.
-        seen: studies that are laid over this one.
+        files: its files; the base's path is relative to the last of them.
+        seen: studies that extend this one.
 
     Raises:
-        ConstrictorError: a base that cannot be read, or that is laid over itself in the end.
+        ConstrictorError: if the base cannot be read, or extends itself.
     """
     base = raw.get("extends")
     if base is None:
         return raw, files
     if not isinstance(base, str):
-        raise StudyMistake(["extends"], f"found {base!r}: it has to be the path of a study, as ../config.yaml.")
+        raise StudyMistake(["extends"], f"found {base!r}: must be the path of a study, for example ../config.yaml.")
     file = (Path(files[-1]).parent if files else Path()) / base
     seen = [*seen, *(Path(above).resolve() for above in files)]
     if file.resolve() in seen:
         raise StudyMistake(
-            ["extends"], f"{file} is laid over itself in the end. Take 'extends' out of one of the studies."
+            ["extends"], f"{file} extends itself, directly or indirectly. Remove 'extends' from one of the studies."
         )
     try:
         content = read_yaml(file)
@@ -64,40 +64,40 @@ _SOURCES = {
     "path": {"path"},
     "hub": {"hub", "config", "split", "revision"},
     "train": {"train", "validation", "test"},
-    "layers": {"layers"},  # a student is some of its teacher's layers, or a model of its own
+    "layers": {"layers"},  # a student is some of its teacher's layers, or a model
     "model": {"model"},
 }
 _PLACES = (
-    *("tasks.*.source", "tasks.*.source.*", "tasks.*.extra_tests.*", "corpora.*.source"),
+    *("tasks.*.source", "tasks.*.source.*", "tasks.*.extra_test_sets.*", "corpora.*.source"),
     *("models.*", "steps.*.student"),
 )
 
 
 def with_one_source(value: Any, place: _Place = ()) -> Any:
-    """Where a source or student was laid over one of another kind, only the later one stays.
+    """Keep only the later source or student where one was merged into another of a different kind.
 
     >>> with_one_source({"models": {"bert": {"hub": "google-bert/bert-base-uncased", "revision": "1", "path": "bert"}}})
     {'models': {'bert': {'path': 'bert'}}}
     """
     if not isinstance(value, Mapping):
         return value
-    kinds = _kinds(value, place)  # merging puts later keys behind earlier ones
+    kinds = _kinds(value, place)  # merging puts later keys after earlier ones
     others = set().union(*(_SOURCES[kind] for kind in kinds[:-1])) - _SOURCES[kinds[-1]] if kinds else set()
     return {key: with_one_source(item, (*place, str(key))) for key, item in value.items() if key not in others}
 
 
 def two_sources(value: Any, place: _Place = ()) -> Iterator[StudyMistake]:
-    """The places of one file that name two sources or students, of which none was laid over the other."""
+    """The places of one file that name two sources or students."""
     if isinstance(value, Mapping):
         kinds = _kinds(value, place)
         if len(kinds) > 1:
-            yield StudyMistake(place, f"'{kinds[0]}' and '{kinds[1]}' exclude each other. Keep one of them.")
+            yield StudyMistake(place, f"'{kinds[0]}' and '{kinds[1]}' are mutually exclusive. Keep one of them.")
         for key, item in value.items():
             yield from two_sources(item, (*place, str(key)))
 
 
 def _kinds(value: Mapping[str, Any], place: _Place) -> list[str]:
-    """The kinds of source or student that a mapping names, in its order; none where no source may stand."""
+    """The kinds of source or student that a mapping names, in order; none in places without sources."""
     fits = any(_is_at(place, known.split(".")) for known in _PLACES)
     return [key for key in value if key in _SOURCES] if fits else []
 

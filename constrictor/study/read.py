@@ -1,6 +1,6 @@
-"""Read a study and say, in one message, everything that is wrong with it: file, line, key, found, allowed, nearest.
+"""Read a study and report all of its mistakes in one message: file, line, key, value, allowed values, nearest name.
 
-python -m constrictor.study.read config.yaml     says what is wrong with it, or else its name
+python -m constrictor.study.read config.yaml     prints the mistakes, or else the name of the study
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pydantic_core import ErrorDetails
 
 from constrictor.errors import ConstrictorError, StudyMistake, exit_on_user_error
 from constrictor.study.check import problems
-from constrictor.study.error_messages import Place, key_path, say
+from constrictor.study.error_messages import Place, error_message, key_path
 from constrictor.study.grid import expand_grids, variants_of_recipes
 from constrictor.study.overlay import laid_over, two_sources, with_base, with_one_source
 from constrictor.study.study import Study
@@ -24,31 +24,31 @@ from constrictor.study.yaml_file import read_yaml
 
 
 def read_study(raw: Mapping[str, Any], files: Sequence[str | Path] = ()) -> Study:
-    """Turn the mapping that Snakemake has read into a checked study.
+    """Validate the mapping that Snakemake has read.
 
     Args:
         raw: the configuration.
-        files: the files that it came from, the last one winning: messages name the one that holds the key.
+        files: its files, of which later ones take precedence; messages name the file with the key.
 
     Raises:
-        ConstrictorError: naming every mistake, a line each.
+        ConstrictorError: with one line per mistake.
     """
     try:
         raw, files = with_base(raw, files)
-        # Snakemake reads files without a word where a key stands twice, so they are read once more.
-        doubled = [mistake for file in files for mistake in two_sources(read_yaml(file))]
-        written = dict(with_one_source(_with_on(raw)))
-        raw = expand_grids(written)
-        study = Study.model_validate(raw).with_variants(variants_of_recipes(written))
+        # Snakemake silently accepts files with duplicate keys, so they are read again.
+        duplicates = [mistake for file in files for mistake in two_sources(read_yaml(file))]
+        merged = dict(with_one_source(raw))
+        raw = expand_grids(merged)
+        study = Study.model_validate(raw).with_variants(variants_of_recipes(merged))
     except ValidationError as error:
         places: dict[Place, list[ErrorDetails]] = {}
         for detail in error.errors():
             places.setdefault(key_path(detail, raw), []).append(detail)
-        found = [(path, say(details)) for path, details in places.items()]
+        found = [(path, error_message(details)) for path, details in places.items()]
     except StudyMistake as error:
         found = [(error.path, error.message)]
     else:
-        found = [(mistake.path, mistake.message) for mistake in doubled] or problems(study)
+        found = [(mistake.path, mistake.message) for mistake in duplicates] or problems(study)
         if not found:
             return study
     trees = {file: yaml.compose(Path(file).read_text(encoding="utf-8"), Loader=yaml.SafeLoader) for file in files}
@@ -58,11 +58,11 @@ def read_study(raw: Mapping[str, Any], files: Sequence[str | Path] = ()) -> Stud
 
 
 def load_study(*files: str | Path, changes: Mapping[str, Any] | None = None) -> Study:
-    """Read a study from YAML files, later ones laid over earlier ones, as Snakemake does with `--configfile`.
+    """Read a study from YAML files, later ones merged into earlier ones, as with `--configfile` of Snakemake.
 
     Args:
         files: the files.
-        changes: what is laid over them, as Snakemake does with `--config`.
+        changes: merged into them, as with `--config` of Snakemake.
     """
     raw: dict[str, Any] = {}
     for file in files:
@@ -70,15 +70,8 @@ def load_study(*files: str | Path, changes: Mapping[str, Any] | None = None) -> 
     return read_study(laid_over(raw, changes or {}), files)
 
 
-def _with_on(value: Any) -> Any:
-    """Give the key ``on`` back its name: YAML 1.1, which Snakemake reads, takes it for the truth value."""
-    if isinstance(value, Mapping):
-        return {"on" if key is True else key: _with_on(item) for key, item in value.items()}
-    return [_with_on(item) for item in value] if isinstance(value, list) else value
-
-
 def _place(path: Sequence[str | int], raw: Mapping[str, Any], trees: Mapping[str | Path, yaml.Node | None]) -> str:
-    """``file:line: `` of the deepest key of a path, in the last file that has its first key."""
+    """``file:line: `` of the deepest key of a path that is in a file; of several files, the last."""
     best, deepest = "", 0
     for file, tree in reversed(list(trees.items())):
         line, depth = _line_of(tree, path)
@@ -90,7 +83,7 @@ def _place(path: Sequence[str | int], raw: Mapping[str, Any], trees: Mapping[str
 
 
 def _line_of(node: yaml.Node | None, path: Sequence[str | int]) -> tuple[int, int]:
-    """Line of the deepest part of a path that a YAML tree holds, and how many parts it holds."""
+    """Line of the deepest part of a path that is in a YAML tree, and the number of parts that are."""
     line = depth = 0
     for part in path:
         if isinstance(node, yaml.MappingNode):
@@ -108,7 +101,7 @@ def _line_of(node: yaml.Node | None, path: Sequence[str | int]) -> tuple[int, in
 
 
 def _entry(node: yaml.MappingNode, name: str) -> tuple[yaml.Node, yaml.Node] | None:
-    """A key of a file with its value, also where it stands in a grid, or a grid has given it a longer name."""
+    """A key with its value, also if it is in a grid, or if a grid has extended its name."""
     found = {str(key.value): (key, value) for key, value in node.value}
     if name not in found and "grid" in found and isinstance(grid := found["grid"][1], yaml.MappingNode):
         return _entry(grid, name)

@@ -1,4 +1,4 @@
-"""A replicate's name, as it stands in paths, and how the examples of a task are cut into folds."""
+"""A replicate's name, as used in paths, and how the examples of a task are split into folds."""
 
 from __future__ import annotations
 
@@ -25,24 +25,24 @@ class Replicate(NamedTuple):
 
     @classmethod
     def parse(cls, name: str) -> Replicate:
-        """Read a name.
+        """Parse a name.
 
         >>> Replicate.parse("seed42-fold3")
         Replicate(seed=42, fold=3)
 
         Raises:
-            ValueError: if it is no replicate's name.
+            ValueError: if it is not the name of a replicate.
         """
         found = re.fullmatch(r"seed(\d+)(?:-fold(\d+))?", name)
         if found is None:
-            raise ValueError(f"'{name}' is no replicate's name")
+            raise ValueError(f"'{name}' is not the name of a replicate")
         return cls(int(found[1]), None if found[2] is None else int(found[2]))
 
 
 class Folding(Settings):
-    """How the examples of a task are cut into folds: all that the cutting reads of a study."""
+    """How the examples of a task are split into folds."""
 
-    folds: int = Field(ge=2, description="Number of parts.")
-    keep_test: bool = Field(description="Whether the test split came with the data and stays as it is.")
-    validation: Share = Field(description="Share of the examples outside a fold's part that becomes its validation.")
-    seed: int = Field(ge=0, description="Seed of the draw.")
+    folds: int = Field(ge=2, description="Number of folds.")
+    keep_test: bool = Field(description="Whether the source provides the test split, which is then kept.")
+    validation: Share = Field(description="Fraction of the examples outside a fold for its validation split.")
+    seed: int = Field(ge=0, description="Seed of the folds.")

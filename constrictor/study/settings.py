@@ -1,18 +1,21 @@
-"""The base of every settings model: unknown keys are refused, values never change after reading."""
+"""Base class of all settings: unknown keys are refused, and instances are immutable."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 
 class Settings(BaseModel):
-    """A frozen block of the study file. Field descriptions become the schema and the reference page."""
+    """An immutable block of the study file. Field descriptions become the schema and the reference page."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    topic: ClassVar[str] = ""
+    """What the keys of a base class that several blocks share are about: its heading on the reference page."""
 
     def canonical(self) -> str:
         """This block as JSON with sorted keys and all defaults: equal text means equal settings."""
@@ -20,7 +23,7 @@ class Settings(BaseModel):
 
 
 def canonical_json(value: Any) -> str:
-    """JSON whose text does not depend on key order, so that Snakemake compares meaning and not spelling.
+    """JSON text that does not depend on the order of keys, so that Snakemake compares values and not notation.
 
     >>> canonical_json({"b": 0.50, "a": 1})
     '{"a":1,"b":0.5}'
@@ -29,7 +32,7 @@ def canonical_json(value: Any) -> str:
 
 
 def by_key(**tags: str) -> Callable[[Any], str | None]:
-    """Tell union members apart by a key that only one of them has: ``by_key(package="package", ...)``.
+    """Discriminate the members of a union by a key that only one of them has: ``by_key(package="package", ...)``.
 
     Args:
         tags: the distinguishing key, mapped to the tag of its model.
@@ -46,34 +49,34 @@ PLAIN, MAPPING, LIST = "a plain value", "a mapping", "a list"
 
 
 def plain_or_mapping(value: Any) -> str:
-    """Tell the members of a union apart of which one is written as a mapping: the tags are PLAIN and MAPPING."""
+    """Discriminate a mapping from a plain value: the tags are MAPPING and PLAIN."""
     return MAPPING if isinstance(value, dict | Settings) else PLAIN
 
 
 def plain_or_list(value: Any) -> str:
-    """The same where one member is written as a list."""
+    """Discriminate a list from a plain value: the tags are LIST and PLAIN."""
     return LIST if isinstance(value, list) else PLAIN
 
 
 def each_once(values: list[Any]) -> list[Any]:
-    """A list, unless something stands twice in it.
+    """A list without duplicates.
 
     Raises:
-        ValueError: naming it.
+        ValueError: if there is a duplicate.
     """
     twice = next((value for place, value in enumerate(values) if value in values[:place]), None)
     if twice is not None:
-        raise ValueError(f"{twice!r} stands twice in it; name each once")
+        raise ValueError(f"{twice!r} is listed twice; list each once")
     return values
 
 
 Once = AfterValidator(each_once)
-"""What may stand in a list only once."""
+"""Validator of lists without duplicates."""
 
 
-# A name becomes a folder, a file or a part of a target, so it holds no slash and does not start with a dot or a dash.
+# A name becomes a folder, a file or part of a target, so it contains no slash and does not start with a dot or a dash.
 NAME = r"^[A-Za-z][A-Za-z0-9_.-]*$"
 Name = Annotated[str, Field(pattern=NAME, max_length=80)]
 
 Share = Annotated[float, Field(gt=0, lt=1)]
-"""A share strictly between 0 and 1."""
+"""A fraction strictly between 0 and 1."""

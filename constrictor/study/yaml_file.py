@@ -1,6 +1,6 @@
-"""Read a study's YAML and name, with its line, what makes it no YAML or something else than what was meant.
+"""Read the YAML of a study; refuse invalid YAML, and valid YAML that is most likely a mistake, with its line.
 
-Of two equal keys, parsers silently take the later one; the first is as often the one that was meant.
+Parsers silently use the last of several equal keys, which is often not the intended one.
 """
 
 from __future__ import annotations
@@ -13,14 +13,15 @@ from typing import Any
 import yaml
 
 from constrictor.errors import ConstrictorError
+from constrictor.study.renamed_keys import renamed
 
 
 def read_yaml(file: str | Path) -> dict[str, Any]:
-    """The mapping that a file holds.
+    """The mapping in a file.
 
     Raises:
-        ConstrictorError: a file that is missing or no text, a mistake of YAML, two equal keys, a key that YAML takes for a
-            truth value, an alias within its own anchor, anything but a mapping.
+        ConstrictorError: if the file cannot be read or is not valid YAML, has equal keys, keys that YAML reads as booleans or an
+            alias within its own anchor, or is not a mapping.
     """
     try:
         text = Path(file).read_text(encoding="utf-8")
@@ -34,7 +35,9 @@ def read_yaml(file: str | Path) -> dict[str, Any]:
         loader = yaml.SafeLoader(text)
         root = loader.get_single_node()
         if not isinstance(root, yaml.MappingNode):
-            raise ConstrictorError(f"{file} is no study: it has to hold keys with values, as 'name: my_study'.")
+            raise ConstrictorError(
+                f"{file} is not a study: it must contain keys with values, for example 'name: my_study'."
+            )
         mistakes = list(_mistakes_in(root, (root,), set()))
         if mistakes:
             raise ConstrictorError("\n".join(f"{file}:{line}: {message}" for line, message in mistakes))
@@ -42,31 +45,37 @@ def read_yaml(file: str | Path) -> dict[str, Any]:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = f"{file}:{mark.line + 1}" if mark else str(file)
-        raise ConstrictorError(f"{line}: this is no YAML: {_explain(error)}") from None
+        raise ConstrictorError(f"{line}: invalid YAML: {_explain(error)}") from None
     except yaml.YAMLError as error:
-        raise ConstrictorError(f"{file} is no YAML: {error}") from None
+        raise ConstrictorError(f"{file} is not valid YAML: {error}") from None
 
 
 _HINTS = {
     r"'\\t'": "Indent with spaces, not with tabs.",
     "undefined alias": "An alias (*name) needs its anchor (&name) above it.",
-    "but found another document": "A study is one document: take the line --- out.",
-    "could not determine a constructor": "A study needs no tags (!…). Put a text that begins with ! in quotes.",
+    "but found another document": "A study is one document: remove the line ---.",
+    "could not determine a constructor": "Tags (!…) are not supported. Put text that begins with ! in quotes.",
     "expected ',' or": "A bracket or a comma is missing, here or above.",
-    "mapping values are not allowed": "A text with a colon stands in quotes, and keys of one block begin in one column.",
-    "expected <block end>": "Keys of one block begin in one column.",
-    "could not find expected ':'": "A key needs a colon and a space behind it.",
+    "mapping values are not allowed": "Put text with a colon in quotes, and align the keys of a block.",
+    "expected <block end>": "Align the keys of a block.",
+    "could not find expected ':'": "A key must be followed by a colon and a space.",
 }
 
 
 def _explain(error: yaml.MarkedYAMLError) -> str:
-    problem = error.problem or error.context or "it cannot be read"
+    problem = error.problem or error.context or "cannot be parsed"
     hint = next((hint for sign, hint in _HINTS.items() if re.search(sign, problem)), "")
     return f"{problem}. {hint}".rstrip()
 
 
 def _mistakes_in(node: yaml.Node, above: tuple[yaml.Node, ...], done: set[int]) -> Iterator[tuple[int, str]]:
-    """Lines and messages. ``above`` are the nodes on the way to this one, itself included; ``done`` those looked at."""
+    """Lines and messages.
+
+    Args:
+        node: the node to check.
+        above: the nodes on the path to this one, including itself.
+        done: identities of the nodes that were checked.
+    """
     done.add(id(node))
     if isinstance(node, yaml.MappingNode):
         yield from _mistaken_keys(node)
@@ -75,7 +84,7 @@ def _mistakes_in(node: yaml.Node, above: tuple[yaml.Node, ...], done: set[int]) 
         below = node.value if isinstance(node, yaml.SequenceNode) else []
     for part in below:
         if part in above:
-            yield node.start_mark.line + 1, "an alias stands within its own anchor. Write out what is meant."
+            yield node.start_mark.line + 1, "an alias is within its own anchor. Write the value out."
         elif id(part) not in done:
             yield from _mistakes_in(part, (*above, part), done)
 
@@ -84,11 +93,11 @@ def _mistaken_keys(node: yaml.MappingNode) -> Iterator[tuple[int, str]]:
     first_lines: dict[str, int] = {}
     for key, _ in node.value:
         line, name = key.start_mark.line + 1, str(key.value)
-        if key.tag == _TRUTH and name.lower() not in ("on", "true"):  # these mean the key `on`
-            yield line, f"YAML reads the key '{name}' as a truth value. Choose another name."
+        if key.tag == _BOOLEAN:  # in YAML 1.1 also `on`, a key that has been renamed
+            yield line, renamed(name) or f"YAML reads the key '{name}' as a boolean. Choose another name."
         if name in first_lines and key.tag != _MERGE:
-            yield line, f"the key '{name}' stands twice, in line {first_lines[name]} too. Keep one of the two."
+            yield line, f"duplicate key '{name}', first in line {first_lines[name]}. Keep one of the two."
         first_lines.setdefault(name, line)
 
 
-_TRUTH, _MERGE = "tag:yaml.org,2002:bool", "tag:yaml.org,2002:merge"
+_BOOLEAN, _MERGE = "tag:yaml.org,2002:bool", "tag:yaml.org,2002:merge"

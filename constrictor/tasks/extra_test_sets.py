@@ -22,7 +22,7 @@ def prepare_extra_test(task: Task, name: str, folder: Path, target: Path) -> dic
 
     Args:
         task: the task's settings.
-        name: which of its `extra_tests`.
+        name: which of its `extra_test_sets`.
         folder: the prepared task.
         target: the Parquet file to write.
 
@@ -35,7 +35,7 @@ def prepare_extra_test(task: Task, name: str, folder: Path, target: Path) -> dic
     """
     reader, record = reader_of(task.kind), read_task(folder / "manifest.json").task
     try:
-        found = reader.read_rows(reader.as_test_set(task, task.extra_tests[name], record))
+        found = reader.read_rows(reader.as_test_set(task, task.extra_test_sets[name], record))
     except ConstrictorError as error:
         raise ConstrictorError(f"the extra test '{name}': {error}") from None
     taken = {same_text_key(text) for split in SPLITS for text in read_examples(folder / f"{split}.parquet").texts}

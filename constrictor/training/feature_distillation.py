@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from constrictor.models.model_inputs import inputs_of
-from constrictor.study.steps.feature_distillation import Matching
+from constrictor.study.steps.feature_distillation import FeatureDistillation
 from constrictor.training.features import AttentionMaps, HiddenStates, Insides
 
 MatchingLoss = Callable[[Mapping[str, Tensor]], Tensor]
@@ -27,7 +27,7 @@ _PROJECTIONS = "matching_projections"
 
 @contextmanager
 def matching(
-    settings: Matching, student: PreTrainedModel, teacher: PreTrainedModel, *, bf16: bool, seed: int
+    settings: FeatureDistillation, student: PreTrainedModel, teacher: PreTrainedModel, *, bf16: bool, seed: int
 ) -> Iterator[MatchingLoss]:
     """A loss between the insides of two models; while the block lasts, the student holds the projections.
 

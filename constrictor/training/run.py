@@ -54,7 +54,7 @@ class Training:
                 intermediate representations do not correspond, or the disk is full.
         """
         record, plan, settings = task.manifest.task, self.plan, self.settings
-        teacher = plan.teacher if plan.soft_targets is not None and plan.soft_targets.live else None
+        teacher = plan.teacher if plan.soft_targets is not None and plan.soft_targets.needs_online_teacher else None
         inputs = plan.files + ([teacher / "manifest.json"] if teacher else [])
         data = training_data(plan, self.tokenizer, task.kind)
         refuse_unknown_tokens(self.model, self.tokenizer, data.encoded, self.start)

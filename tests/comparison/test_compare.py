@@ -97,7 +97,7 @@ def results(tmp_path_factory) -> Path:
             scores = {split: _measured(outputs) for split, outputs in splits.items()}
             (node / "metrics.json").write_text(json.dumps(scores), encoding="utf-8")
             steps = {
-                "kd": {"stage": "distil", "on": {"train": 1, "kd_500": 2}},
+                "kd": {"stage": "distil", "train_on": {"train": 1, "kd_500": 2}},
                 "mag": {"stage": "prune", "method": "magnitude"},
             }
             manifest = Manifest(
@@ -508,7 +508,7 @@ def test_further_test_sets_and_from_five_replicates_on_the_median(results, tmp_p
             file = tmp_path / name / lineage / "metrics.json"
             scores = json.loads(file.read_text(encoding="utf-8"))
             scores["test"]["macro_f1"] = [0.5, 0.9, 0.6, 0.2, 0.1][number]
-            scores["extra_tests"] = {"mismatched": {**scores["test"], "macro_f1": 0.1 * number, "accuracy": 0.25}}
+            scores["extra_test_sets"] = {"mismatched": {**scores["test"], "macro_f1": 0.1 * number, "accuracy": 0.25}}
             file.write_text(json.dumps(scores), encoding="utf-8")
     settings = SETTINGS.model_copy(update={"replicates": replicates})
     rows = collect(settings, TASK, tmp_path)

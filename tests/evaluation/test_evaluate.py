@@ -54,7 +54,7 @@ def test_further_test_sets_are_measured_apart(tiny_teacher, tiny_task, evaluated
     files = {"other": tiny_task / "train.parquet", "same": tiny_task / "test.parquet"}
     evaluate_on(tiny_teacher, tiny_task, tmp_path / "m.json", tmp_path / "p.parquet", **files)
     metrics = json.loads((tmp_path / "m.json").read_text(encoding="utf-8"))
-    further = metrics.pop("extra_tests")
+    further = metrics.pop("extra_test_sets")
     assert metrics == evaluated[0]
     assert further["same"] == metrics["test"]
     examples = read_examples(tiny_task / "train.parquet")
@@ -71,5 +71,5 @@ def test_lengths_are_those_of_each_test_set(tiny_teacher, tiny_task, tmp_path):
     files = {"long": tmp_path / "long.parquet"}
     evaluate_on(tiny_teacher, tiny_task, tmp_path / "m.json", tmp_path / "p.parquet", **files)
     metrics = json.loads((tmp_path / "m.json").read_text(encoding="utf-8"))
-    assert metrics["extra_tests"]["long"]["lengths"]["max"] == 24
+    assert metrics["extra_test_sets"]["long"]["lengths"]["max"] == 24
     assert metrics["test"]["lengths"]["max"] < 24

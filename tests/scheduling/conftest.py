@@ -11,13 +11,15 @@ from constrictor.study.read import read_study
 
 STUDY = {
     "name": "small",
-    "tasks": {"reviews": {"source": {"path": "reviews.csv"}, "extra_tests": {"more_of_it": {"path": "reviews.csv"}}}},
+    "tasks": {
+        "reviews": {"source": {"path": "reviews.csv"}, "extra_test_sets": {"more_of_it": {"path": "reviews.csv"}}}
+    },
     "models": {"tiny": {"path": "tiny"}},
     "corpora": {"corn": {"source": {"path": "reviews.csv"}}},
     "subsets": {"some": {"of": "corn", "size": 100}},
     "steps": {
         "teacher": {"stage": "finetune", "model": "tiny", "epochs": 2},
-        "kd": {"stage": "distil", "student": {"layers": [0]}, "on": ["train", "some"], "epochs": 1},
+        "kd": {"stage": "distil", "student": {"layers": [0]}, "train_on": ["train", "some"], "epochs": 1},
         "int8": {"stage": "quantize", "method": "dynamic"},
     },
     "recipes": {"baseline": "teacher", "small": "teacher/kd/int8"},

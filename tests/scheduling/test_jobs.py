@@ -15,14 +15,17 @@ def test_finished_jobs_are_known_by_their_tables(plan, table):
     for name in ("finetune", "evaluate", "latency", "fair_baseline", "outputs_train", "outputs_some"):
         table(f"{NODE}/seed1/teacher/logs/{name}.tsv")
     table("reports/small/reviews/logs/compare.tsv")
-    table(f"{DATA}/extra_test_reviews_more_of_it.tsv")
+    table(f"{DATA}/extra_test_set_reviews_more_of_it.tsv")
     found = {job.benchmark.as_posix(): (job.rule, job.wildcards) for job in finished_jobs(plan)}
     node = {"task": "reviews", "replicate": "seed1", "lineage": "teacher"}
     assert found == {
         f"{DATA}/task_reviews.tsv": ("download_dataset", {"name": "reviews"}),
         f"{DATA}/corpus_corn.tsv": ("download_corpus", {"name": "corn"}),
         f"{DATA}/model_tiny.tsv": ("download_model", {"name": "tiny"}),
-        f"{DATA}/extra_test_reviews_more_of_it.tsv": ("download_extra_test", {"name": "reviews", "part": "more_of_it"}),
+        f"{DATA}/extra_test_set_reviews_more_of_it.tsv": (
+            "download_extra_test_set",
+            {"name": "reviews", "part": "more_of_it"},
+        ),
         f"{DATA}/folds_reviews.tsv": ("cut_folds", {"name": "reviews"}),
         f"{DATA}/subset_some.tsv": ("select_subset", {"fold": "", "name": "some"}),
         f"{DATA}/fold0/subset_some.tsv": ("select_subset", {"fold": "fold0/", "name": "some"}),

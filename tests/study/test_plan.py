@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from constrictor.comparison.row import Comparison
+from constrictor.machine import Machine
 from constrictor.study.chain import chain_problem
 from constrictor.study.plan import Plan
 from constrictor.study.read import load_study, read_study
@@ -73,14 +74,14 @@ def recovering(changed) -> Plan:
     ],
 )
 def test_who_teaches_a_recovery(recovering, lineage, teacher, alpha, temperature):
-    teaching = recovering.teaching(lineage)
-    assert teaching.teacher == teacher
-    assert teaching.mixture == SoftTargets(alpha=alpha, temperature=temperature)
+    assignment = recovering.teacher_assignment(lineage)
+    assert assignment.teacher == teacher
+    assert assignment.distillation == SoftTargets(alpha=alpha, temperature=temperature)
 
 
 @pytest.mark.parametrize("lineage", ["teacher", "teacher/mag", "teacher/kd/damaged", "teacher/kd/mag/fp16"])
 def test_labels_teach_alone_or_nobody_does(recovering, lineage):
-    assert recovering.teaching(lineage) is None
+    assert recovering.teacher_assignment(lineage) is None
 
 
 @pytest.mark.parametrize(
@@ -102,7 +103,7 @@ def test_a_named_teacher_is_the_nearest_above_of_that_name(changed, lineage, tea
     }
     study = read_study(changed(named))
     assert chain_problem(study, lineage) is None
-    assert Plan(study).teaching(lineage).teacher == teacher
+    assert Plan(study).teacher_assignment(lineage).teacher == teacher
 
 
 def test_speed_baselines_are_the_baseline_and_its_export(plan, changed):
@@ -172,12 +173,12 @@ assert not heavy & set(sys.modules), heavy & set(sys.modules)
 
 
 def test_models_that_the_machine_is_slow_at_are_named(monkeypatch):
-    monkeypatch.setattr(
-        "constrictor.study.plan.slow_here",
-        lambda precision, format: f"{precision} {format}" if precision == "fp16" else None,
-    )
-    study = load_study(ROOT / "config.yaml")
-    assert Plan(study).slow_here == {"teacher/kd/mag40/fp16": "fp16 torch"}
+    machine = Machine(gpu=False, int8_dot_product=True, bf16_products=True)
+    monkeypatch.setattr("constrictor.study.plan.this_machine", lambda: machine)
+    (lineage, reason), *others = Plan(load_study(ROOT / "config.yaml")).slow_here.items()
+    assert lineage == "teacher/kd/mag40/fp16"
+    assert reason.startswith("processors have no fast fp16 products")
+    assert others == []
 
 
 def test_teachers_beside_the_parent_are_recipes(changed):
@@ -191,8 +192,8 @@ def test_teachers_beside_the_parent_are_recipes(changed):
 def test_a_recovery_copies_what_its_own_step_says(changed):
     mag = {"stage": "prune", "method": "magnitude", "sparsity": 0.4, "finetune_epochs": 1, "hidden": {"layers": "last"}}
     kd = {"steps.kd.loss": "mse", "steps.kd.attention": {}, "steps.kd.alpha": {"from": 0.9, "to": 0.1}}
-    teaching = Plan(read_study(changed({"steps.mag": mag, **kd}))).teaching("teacher/kd/mag")
-    assert teaching.mixture == SoftTargets.model_validate(
+    assignment = Plan(read_study(changed({"steps.mag": mag, **kd}))).teacher_assignment("teacher/kd/mag")
+    assert assignment.distillation == SoftTargets.model_validate(
         {"loss": "mse", "alpha": {"from": 0.9, "to": 0.1}, "hidden": {"layers": "last"}}
     )
-    assert teaching.mixture.live
+    assert assignment.distillation.needs_online_teacher

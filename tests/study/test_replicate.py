@@ -17,7 +17,7 @@ def test_a_name_tells_seed_and_fold(seed, fold):
 
 @pytest.mark.parametrize("name", ["seed", "seed4-", "seed4-fold", "fold1", "seed4fold1", "seed-1", "seed1-fold1-fold2"])
 def test_other_names_are_none(name):
-    with pytest.raises(ValueError, match=f"'{name}' is no replicate's name"):
+    with pytest.raises(ValueError, match=f"'{name}' is not the name of a replicate"):
         Replicate.parse(name)
 
 

@@ -22,14 +22,14 @@ def _mistakes(changed, changes) -> list[str]:
         ),
         (
             {"steps.kd.co_teachers": ["cpu"]},
-            "steps.kd.co_teachers: the recipe 'cpu' cannot teach 'teacher/kd', since it is made with it. Take it out",
+            "steps.kd.co_teachers: the recipe 'cpu' cannot be a teacher of 'teacher/kd', since it is built from it. Remove it",
         ),
         (
             {
                 "steps.kd.co_teachers": ["cpu"],
                 "recipes": {"baseline": "teacher", "other": "teacher/mag/kd", "cpu": "teacher/kd/mag/onnx/int8"},
             },
-            "steps.kd.co_teachers: the recipe 'cpu' cannot teach 'teacher/kd', since it is made with it. Take it out",
+            "steps.kd.co_teachers: the recipe 'cpu' cannot be a teacher of 'teacher/kd', since it is built from it. Remove it",
         ),
         (
             {
@@ -41,11 +41,11 @@ def _mistakes(changed, changes) -> list[str]:
         ),
         (
             {"steps.kd.co_teachers": ["baseline"]},
-            "steps.kd.co_teachers: the recipe 'baseline' is the parent of 'teacher/kd' and teaches it already. Take it out",
+            "steps.kd.co_teachers: the recipe 'baseline' is the parent of 'teacher/kd' and thus its teacher already. Remove it",
         ),
         (
             {"steps.kd.co_teachers": ["wide", "wide"]},
-            "steps.kd.co_teachers: found ['wide', 'wide']: 'wide' stands twice",
+            "steps.kd.co_teachers: found ['wide', 'wide']: 'wide' is listed twice",
         ),
         ({"steps.mag.co_teachers": ["wide"]}, "steps.mag.co_teachers: unknown key."),
     ],
@@ -58,7 +58,7 @@ def test_teachers_that_cannot_teach_are_refused(changed, changes, message):
 def test_two_distillations_that_wait_for_each_other_are_refused(changed):
     found = _mistakes(changed, {"steps.kd.co_teachers": ["wide"], "steps.kd_wide.co_teachers": ["cpu"]})
     assert [line.partition(":")[0] for line in found] == ["steps.kd.co_teachers", "steps.kd_wide.co_teachers"]
-    assert all("since it is made with it" in line for line in found)
+    assert all("since it is built from it" in line for line in found)
 
 
 def test_a_chain_of_teachers_is_no_circle(changed):
@@ -82,7 +82,7 @@ def test_a_chain_of_teachers_is_no_circle(changed):
         ),
         ({"loss": "mae"}, "steps.kd.loss: found 'mae'."),
         ({"hidden": {"layers": "first"}}, "steps.kd.hidden.layers: found 'first'."),
-        ({"hidden": {"layers": {"a": 1}}}, "steps.kd.hidden.layers.a: found 'a': it has to be a whole number"),
+        ({"hidden": {"layers": {"a": 1}}}, "steps.kd.hidden.layers.a: found 'a': must be a whole number"),
         ({"hidden": {"weigth": 1}}, "steps.kd.hidden.weigth: unknown key. Did you mean 'weight'?"),
     ],
 )
@@ -96,48 +96,48 @@ def test_a_wrong_value_is_named_with_its_place(changed, changes, message):
     [
         (
             {"steps.kd.hidden": {"layers": {0: 6}}}, "teacher/kd",
-            "'kd': 'layers': the teacher has no layer 6: it has 6 layers, counted 0 to 5.",
+            "'kd': 'layers': the teacher has no layer 6: it has 6 layers, numbered 0 to 5.",
         ),
         (
             {"steps.kd.attention": {"layers": {2: 5}}}, "teacher/kd",
-            "'kd': 'layers': the student has no layer 2: it has 2 layers, counted 0 to 1.",
+            "'kd': 'layers': the student has no layer 2: it has 2 layers, numbered 0 to 1.",
         ),
         (
             {"steps.kd_wide.hidden": {}}, "teacher/int8/kd_wide",
-            "'kd_wide' copies hidden states or attention, and its teacher is torch, int8. Take a float32 torch model",
+            "'kd_wide' distils hidden states or attention, and its teacher is torch-int8, int8. Use a float32 torch model",
         ),
         (
             {"steps.kd_wide.attention": {}}, "teacher/onnx/kd_wide",
-            "'kd_wide' copies hidden states or attention, and its teacher is onnx, fp32.",
+            "'kd_wide' distils hidden states or attention, and its teacher is onnx, fp32.",
         ),
         (
             {"steps.mag": {**MAG, "hidden": {}}}, "teacher/mag",
-            "'mag' copies hidden states or attention, and nothing teaches it. Name the teacher: 'teacher: teacher'.",
+            "'mag' distils hidden states or attention, and has no teacher. Name one: 'teacher: teacher'.",
         ),
         (
             {"steps.mag": {**MAG, "hidden": {"layers": {2: 2}}}}, "teacher/kd/mag",
-            "'mag': 'layers': the student has no layer 2: it has 2 layers, counted 0 to 1.",
+            "'mag': 'layers': the student has no layer 2: it has 2 layers, numbered 0 to 1.",
         ),
         (
             {"steps.mag": {**MAG, "hidden": {}}}, "teacher/int8/kd_wide/mag",
-            "'mag' copies hidden states or attention, and its teacher is torch, int8.",
+            "'mag' distils hidden states or attention, and its teacher is torch-int8, int8.",
         ),
         (
             {"steps.mag": {**MAG, "hidden": {}}, "steps.words": {"stage": "prune", "method": "vocabulary"}},
             "teacher/kd/words/mag",
-            "'mag' copies hidden states or attention, and 'words' gives it another vocabulary than its teacher's.",
+            "'mag' distils hidden states or attention, and 'words' gives it another vocabulary than its teacher's.",
         ),
     ],
 )  # fmt: skip
-def test_insides_that_cannot_be_copied_are_refused_with_the_reason(changed, changes, lineage, reason):
+def test_feature_distillation_that_cannot_work_is_refused_with_the_reason(changed, changes, lineage, reason):
     found = _mistakes(changed, {**changes, "recipes.step": lineage})
     (line,) = [line for line in found if f"cannot be built: {reason}" in line]
-    assert line.startswith(f"recipes.step: '{lineage}'") or "step" in line.partition("The same with: ")[2].rstrip(
+    assert line.startswith(f"recipes.step: '{lineage}'") or "step" in line.partition("The same holds for: ")[2].rstrip(
         "."
     ).split(", ")
 
 
-def test_a_recovery_may_copy_a_teacher_behind_the_vocabulary(changed):
+def test_the_teacher_may_come_after_the_pruned_vocabulary(changed):
     changes = {
         "steps.words": {"stage": "prune", "method": "vocabulary"},
         "steps.mag": {**MAG, "hidden": {}, "attention": {}, "teacher": "words"},

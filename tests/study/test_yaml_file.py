@@ -9,25 +9,26 @@ from constrictor.study.yaml_file import read_yaml
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("name: x\nsteps:\n\ta: 1\n", ":3: this is no YAML: found character '\\t' that cannot start any token. Indent with sp"),
-        ("steps: {a: {stage: export}\nname: x\n", ":2: this is no YAML: expected ',' or '}', but got '<scalar>'. A bracket"),
-        ("steps:\n  a: *b\n", ":2: this is no YAML: found undefined alias 'b'. An alias (*name) needs its anchor"),
-        ("a: &a x\nb: {<<: *a}\n", ":1: this is no YAML: expected a mapping or list of mappings for merging, but found scalar"),
-        ("a: {b: 1}\n c: 2\n", ":2: this is no YAML: "),
-        ("a: b: c\n", ":1: this is no YAML: mapping values are not allowed here. A text with a colon stands in quotes"),
-        ("a: 1\n---\nb: 2\n", ":2: this is no YAML: but found another document. A study is one document"),
-        ("a: !!python/name:os.system x\n", ":1: this is no YAML: could not determine a constructor for the tag"),
-        ("a: 1\nb: {c: 1}\na: 2\n", ":3: the key 'a' stands twice, in line 1 too. Keep one of the two."),
-        ("a:\n  b: {c: 1, d: 2, c: 3}\n", ":2: the key 'c' stands twice, in line 2 too."),
-        ("a:\n  - b: 1\n    b: 1\n", ":3: the key 'b' stands twice, in line 2 too."),
-        ("a: &a {b: *a}\n", ":1: an alias stands within its own anchor. Write out what is meant."),
-        ("a: &a\n  - c: *a\n", ":2: an alias stands within its own anchor."),
-        ("steps:\n  yes: 1\n", ":2: YAML reads the key 'yes' as a truth value. Choose another name."),
-        ("", " is no study: it has to hold keys with values, as 'name: my_study'."),
-        ("# nothing\n", " is no study: it has to hold keys"),
-        ("- a\n- b\n", " is no study: it has to hold keys"),
-        ("hello\n", " is no study: it has to hold keys"),
-        (b"a: \0\n", " is no YAML: unacceptable character"),
+        ("name: x\nsteps:\n\ta: 1\n", ":3: invalid YAML: found character '\\t' that cannot start any token. Indent with sp"),
+        ("steps: {a: {stage: export}\nname: x\n", ":2: invalid YAML: expected ',' or '}', but got '<scalar>'. A bracket"),
+        ("steps:\n  a: *b\n", ":2: invalid YAML: found undefined alias 'b'. An alias (*name) needs its anchor"),
+        ("a: &a x\nb: {<<: *a}\n", ":1: invalid YAML: expected a mapping or list of mappings for merging, but found scalar"),
+        ("a: {b: 1}\n c: 2\n", ":2: invalid YAML: "),
+        ("a: b: c\n", ":1: invalid YAML: mapping values are not allowed here. Put text with a colon in quotes"),
+        ("a: 1\n---\nb: 2\n", ":2: invalid YAML: but found another document. A study is one document"),
+        ("a: !!python/name:os.system x\n", ":1: invalid YAML: could not determine a constructor for the tag"),
+        ("a: 1\nb: {c: 1}\na: 2\n", ":3: duplicate key 'a', first in line 1. Keep one of the two."),
+        ("a:\n  b: {c: 1, d: 2, c: 3}\n", ":2: duplicate key 'c', first in line 2."),
+        ("a:\n  - b: 1\n    b: 1\n", ":3: duplicate key 'b', first in line 2."),
+        ("a: &a {b: *a}\n", ":1: an alias is within its own anchor. Write the value out."),
+        ("a: &a\n  - c: *a\n", ":2: an alias is within its own anchor."),
+        ("steps:\n  yes: 1\n", ":2: YAML reads the key 'yes' as a boolean. Choose another name."),
+        ("steps:\n  a: {on: 1}\n", ":2: 'on' is now called 'train_on'."),
+        ("", " is not a study: it must contain keys with values, for example 'name: my_study'."),
+        ("# nothing\n", " is not a study: it must contain keys"),
+        ("- a\n- b\n", " is not a study: it must contain keys"),
+        ("hello\n", " is not a study: it must contain keys"),
+        (b"a: \0\n", " is not valid YAML: unacceptable character"),
         (b"a: caf\xe9\n", " is not UTF-8 (byte 6). Save it as UTF-8 text."),
     ],
 )  # fmt: skip
@@ -56,10 +57,10 @@ def test_what_cannot_be_opened_is_named(tmp_path: Path, name: str, message: str)
         read_yaml(tmp_path / name)
 
 
-def test_anchors_merged_keys_and_the_key_on_are_no_mistakes(tmp_path: Path) -> None:
-    text = "a: &a {x: 1, y: 2}\nb: {<<: *a, x: 3}\nc: {<<: [*a], on: 1}\nd: [*a, *a]\n"
+def test_anchors_and_merged_keys_are_no_mistakes(tmp_path: Path) -> None:
+    text = "a: &a {x: 1, y: 2}\nb: {<<: *a, x: 3}\nc: {<<: [*a], z: 1}\nd: [*a, *a]\n"
     (tmp_path / "study.yaml").write_text(text, encoding="utf-8")
     found = read_yaml(tmp_path / "study.yaml")
     assert found["b"] == {"x": 3, "y": 2}
-    assert found["c"] == {"x": 1, "y": 2, True: 1}
+    assert found["c"] == {"x": 1, "y": 2, "z": 1}
     assert found["d"] == [found["a"]] * 2

@@ -22,7 +22,7 @@ def prepared(tmp_path):
     def run(rows, model=ClassificationTask, own=ROWS, **settings):
         source = {"source": _write(tmp_path / "own.tsv", own)}
         task = model.model_validate(
-            {**source, "extra_tests": {"other": _write(tmp_path / "other.tsv", rows)}, **settings}
+            {**source, "extra_test_sets": {"other": _write(tmp_path / "other.tsv", rows)}, **settings}
         )
         prepare_task(task, tmp_path / "task")
         counts = prepare_extra_test(task, "other", tmp_path / "task", tmp_path / "other.parquet")
@@ -70,4 +70,4 @@ def test_values_of_a_regression_are_read_as_they_are(prepared):
 
 def test_the_name_of_a_split_is_taken():
     with pytest.raises(ValueError, match="cannot be called 'test': that is a split of every task"):
-        ClassificationTask.model_validate({"source": {"path": "x"}, "extra_tests": {"test": {"path": "y"}}})
+        ClassificationTask.model_validate({"source": {"path": "x"}, "extra_test_sets": {"test": {"path": "y"}}})

@@ -163,7 +163,7 @@ def _distil(data_set, teacher, start, task, folder, **settings):
     step = Distil.model_validate(
         {"stage": "distil", "student": {"model": "tiny"}, "epochs": 2, "lr": 3e-3, "batch_size": 8, **settings}
     )
-    plan = plan_of(data_set, soft_targets=step, teacher=teacher if step.live else None)
+    plan = plan_of(data_set, soft_targets=step, teacher=teacher if step.needs_online_teacher else None)
     return distil(step, teacher, start, plan, TaskFolder(task), Node(folder, folder.name, seed=3))
 
 

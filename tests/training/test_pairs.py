@@ -243,7 +243,7 @@ def test_a_student_without_types_learns_from_a_teacher_with_them(
     )
     node = Node(tmp_path / "kd", "kd", seed=1)
     types_read.clear()
-    plan = plan_of(*sets, soft_targets=step, teacher=teacher if step.live else None)
+    plan = plan_of(*sets, soft_targets=step, teacher=teacher if step.needs_online_teacher else None)
     distil(step, teacher, distilbert, plan, task, node)
     assert any(types_read) == bool(insides)  # where its insides are copied, the teacher reads the pairs once more
     expected = _of_transformers(node.model, texts, with_types=False)

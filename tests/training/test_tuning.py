@@ -312,7 +312,7 @@ def test_dropout_of_the_step_leaves_that_of_the_adapter(tiny_model):
 
 
 def test_adapter_and_frozen_encoder_exclude_each_other():
-    with pytest.raises(ValidationError, match="exclude each other"):
+    with pytest.raises(ValidationError, match="mutually exclusive"):
         Finetune.model_validate({"stage": "finetune", "train": "head", "adapter": {}})
 
 

@@ -101,7 +101,7 @@ def test_a_study_that_is_no_yaml_is_named_with_its_line(fresh: Workbench, tmp_pa
     line = 1 + bench.path("config.yaml").read_text(encoding="utf-8").splitlines().index(
         "\ttiny: {path: inputs/tiny_bert}"
     )
-    assert re.search(rf"^Error: config\.yaml:{line}: this is no YAML: found character", run.screen, re.MULTILINE)
+    assert re.search(rf"^Error: config\.yaml:{line}: invalid YAML: found character", run.screen, re.MULTILINE)
     assert run.screen.endswith("Indent with spaces, not with tabs.\n")
 
 

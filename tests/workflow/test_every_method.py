@@ -115,7 +115,7 @@ def test_what_pruning_left(every_method: Workbench, table: dict[str, dict[str, s
 
 def test_a_recovery_reads_unlabelled_text_with_the_teacher_that_is_named(every_method: Workbench) -> None:
     rows = json.loads(every_method.path("data/every_method/tasks/animals/manifest.json").read_text("utf-8"))["rows"]
-    wanted = rows["train"] + 2 * 30  # on: {train: 1, corn_30: 2}
+    wanted = rows["train"] + 2 * 30  # train_on: {train: 1, corn_30: 2}
     assert wanted <= record(every_method, "teacher/words/slim", "training.json")["examples"] < wanted + 32
     labelled = sorted(file.stem for file in every_method.path(EVERY_NODE).rglob("outputs/*.parquet"))
     assert labelled == ["corn_30", "train"]

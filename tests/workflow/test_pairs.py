@@ -20,7 +20,7 @@ LINEAGES = ("teacher", "teacher/onnx")
 def _about_pairs(study: dict[str, Any]) -> None:
     task = study["tasks"]["animals"]
     task |= {"source": {"path": "inputs/pairs.csv"}, "columns": {"text": "head", "pair": "tail"}, "max_samples": 60}
-    task["extra_tests"] = {"mismatched": {"path": "inputs/mismatched.csv"}}
+    task["extra_test_sets"] = {"mismatched": {"path": "inputs/mismatched.csv"}}
     for unused in ("corpora", "subsets"):
         del study[unused]
     study["steps"] = {name: study["steps"][name] for name in ("teacher", "onnx")}
@@ -52,7 +52,9 @@ def test_each_model_answers_the_further_test_set_too(paired: Workbench) -> None:
         node = f"{NODES}/seed42/{lineage}"
         rows = pq.read_table(paired.path(f"{node}/predictions.parquet")).to_pylist()
         answers = [row for row in rows if row["split"] == "mismatched"]
-        found = json.loads(paired.path(f"{node}/metrics.json").read_text(encoding="utf-8"))["extra_tests"]["mismatched"]
+        found = json.loads(paired.path(f"{node}/metrics.json").read_text(encoding="utf-8"))["extra_test_sets"][
+            "mismatched"
+        ]
         guesses = [row["logits"][1] > row["logits"][0] for row in answers]
         assert found["accuracy"] == pytest.approx(accuracy_score([row["label"] for row in answers], guesses))
         with open(paired.path(f"{REPORT}/table.csv"), encoding="utf-8") as file:
@@ -62,7 +64,7 @@ def test_each_model_answers_the_further_test_set_too(paired: Workbench) -> None:
 
 
 def test_what_the_task_holds_is_no_further_test(paired: Workbench) -> None:
-    others = _pairs(paired, "extra_tests/mismatched")
+    others = _pairs(paired, "extra_test_sets/mismatched")
     assert 40 <= len(others) < 60
     for split in ("train", "validation", "test"):
         assert not others & _pairs(paired, split)
@@ -75,10 +77,12 @@ def test_what_is_trained_on_is_capped_and_what_is_held_out_is_not(paired: Workbe
 
 def test_one_more_test_set_trains_nothing_again(paired: Workbench, tmp_path: Path) -> None:
     bench = paired.copy_to(tmp_path / "bench")
-    bench.change_study(lambda study: study["tasks"]["animals"]["extra_tests"].update(more={"path": "inputs/more.csv"}))
+    bench.change_study(
+        lambda study: study["tasks"]["animals"]["extra_test_sets"].update(more={"path": "inputs/more.csv"})
+    )
     write_table(bench.path("inputs/more.csv"), ["head", "tail", "label"], [("a cat", "is very calm .", "good")])
     assert bench.plan() == {
-        ("download_extra_test", "more"),
+        ("download_extra_test_set", "more"),
         *(("evaluate", lineage) for lineage in LINEAGES),
         ("compare", "animals"),
     }

@@ -20,7 +20,7 @@ def test_every_teacher_is_built_once_and_the_student_learns_from_all(fresh: Work
             "hidden": {},
             "alpha": {"from": 0.9, "to": 0.1},
         }
-        study["steps"]["mag"] |= {"attention": {"values": True}, "on": ["train", "corn_30"]}
+        study["steps"]["mag"] |= {"attention": {"values": True}, "train_on": ["train", "corn_30"]}
 
     bench.change_study(taught)
     jobs = bench.plan(MAG)  # which fails if a job stands there twice

@@ -98,7 +98,7 @@ def test_the_pictures_are_whole_svg_files(finished: Workbench, name: str) -> Non
 def test_a_distillation_reads_every_text_as_often_as_the_study_says(finished: Workbench) -> None:
     rows = json.loads(finished.path(f"{DATA}/tasks/animals/manifest.json").read_text(encoding="utf-8"))["rows"]
     training = json.loads(finished.path(f"{NODES}/seed42/teacher/kd/training.json").read_text(encoding="utf-8"))
-    wanted = 2 * rows["train"] + 30  # on: {train: 2, corn_30: 1}
+    wanted = 2 * rows["train"] + 30  # train_on: {train: 2, corn_30: 1}
     assert wanted <= training["examples"] < wanted + 8  # the last batch of 8 counts as a full one
 
 

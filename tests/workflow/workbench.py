@@ -37,7 +37,7 @@ TEACHER = f"{NODES}/seed42/teacher/model/manifest.json"
 # What each rule says when it starts. A plan is read from these lines and checked against Snakemake's own table of counts.
 MESSAGES = {
     "download_dataset": r"Read and split the task (?P<what>\S+)",
-    "download_extra_test": r"Read the extra test (?P<what>\S+) of the task animals",
+    "download_extra_test_set": r"Read the extra test (?P<what>\S+) of the task animals",
     "download_corpus": r"Read the corpus (?P<what>\S+)",
     "download_model": r"Fetch the model (?P<what>\S+)",
     "select_subset": r"Select the subset (?P<what>\S+)",

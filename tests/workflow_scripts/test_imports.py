@@ -13,7 +13,7 @@ AT_START = {
     "compare": {"matplotlib"},
     "cut_folds": set(),
     "download_dataset": set(),
-    "download_extra_test": set(),
+    "download_extra_test_set": set(),
     "download_model": {"tokenizers"},
     "evaluate": {"tokenizers"},
     "explain": set(),

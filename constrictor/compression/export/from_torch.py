@@ -36,7 +36,7 @@ def write_onnx(context: ExportContext) -> Changes:
         typed = reads_types(model, context.features.encoded)
         export_onnx(PlainModel(model, head), file, settings.opset, max_length, settings.shape, typed=typed)
         details = {"parity": parity(file)}
-        refuse_difference(details["parity"], settings.max_difference, file)
+        refuse_difference(details["parity"], settings.atol, file)
     return {
         "details": details,
         "versions": installed_versions("torch", "transformers", "onnx", "onnxruntime", "onnxscript"),

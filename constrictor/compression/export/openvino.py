@@ -46,7 +46,7 @@ def write_openvino(context: ExportContext) -> Changes:
     reference = context.outputs(partial(run_session, open_session(source)))
     parity = compare_outputs(reference, context.outputs(partial(run_openvino, compiled)), context)
     if precision == "fp32":
-        refuse_difference(parity, context.settings.max_difference, target)
+        refuse_difference(parity, context.settings.atol, target)
     else:
         refuse_shift(parity, target)
     return {

@@ -66,8 +66,8 @@ def export_fastest(model: PreTrainedModel, context: ExportContext, parity: Parit
             export_onnx(variant, file, settings.opset, max_length, settings.shape, typed=typed)
             found[name] = parity(file)
             if name == "none":
-                refuse_difference(found[name], settings.max_difference, file)
-            if found[name]["max_difference"] <= settings.max_difference:
+                refuse_difference(found[name], settings.atol, file)
+            if found[name]["max_difference"] <= settings.atol:
                 files[name] = file
         ratios = _speed_ratios(files, settings, max_length, texts)
         kept = choose(ratios)

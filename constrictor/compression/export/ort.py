@@ -32,5 +32,5 @@ def write_ort(context: ExportContext) -> Changes:
         context.outputs(partial(run_session, open_session(target))),
         context,
     )
-    refuse_difference(parity, context.settings.max_difference, target)
+    refuse_difference(parity, context.settings.atol, target)
     return {"details": {"parity": parity}, "versions": installed_versions("onnxruntime")}

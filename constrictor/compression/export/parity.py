@@ -45,7 +45,7 @@ def refuse_difference(found: dict[str, Any], limit: float, file: Path) -> None:
     if not found["max_difference"] <= limit:  # also catches NaN
         raise ConstrictorError(
             f"{file.name} differs from its parent: an output by {found['max_difference']:.2e} where {limit:.0e} is "
-            f"allowed (mean {found['mean_difference']:.2e}{format_agreement(found)}). Raise 'max_difference' only if you know "
+            f"allowed (mean {found['mean_difference']:.2e}{format_agreement(found)}). Raise 'atol' only if you know "
             "why; another 'opset' may help."
         )
 

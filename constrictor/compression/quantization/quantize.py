@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from constrictor.compression.quantization.context import Changes, QuantizationContext
-from constrictor.machine import slow_here
+from constrictor.machine import this_machine
 from constrictor.models.artifact import artifact_folder, seal
 from constrictor.models.manifest import Manifest, read_manifest
 from constrictor.progress import announce
@@ -41,7 +41,7 @@ def quantize(
     with artifact_folder(node.model) as staging:
         context = QuantizationContext(settings, parent, before, staging, node, task, calibration, plan)
         after = before.descend(node.step, settings, **_methods_for(before.format)[settings.method](context))
-        if slow := slow_here(after.precision, after.format):
+        if slow := settings.slow_on(this_machine(), after.format):
             announce(f"{node.step} is slow on this machine: {slow}")
             after.details["slow_here"] = slow
         sealed = seal(staging, after)

@@ -1,4 +1,4 @@
-"""Settings of the stage `export`: write the model in a runtime's own format."""
+"""Settings of the stage `export`: write a model in the format of a runtime."""
 
 from __future__ import annotations
 
@@ -6,13 +6,15 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from constrictor.machine import NO_BF16_PRODUCTS, Machine
+from constrictor.study.model_state import LayerCount, ModelState, no_parent, not_float32
 from constrictor.study.steps.step import Step
 
 
 class Export(Step):
-    """Write a model in a runtime's format; it is compared with its parent on real text before it is accepted.
+    """Export a model to the format of a runtime. Its outputs are compared with the parent's on validation examples.
 
-    `onnx` takes a torch model; `ort` (for mobile runtimes) and `openvino` take an ONNX model.
+    `onnx` requires a torch model; `ort` (for mobile runtimes) and `openvino` require an ONNX model.
     """
 
     stage: Literal["export"] = Field(description="The stage.")
@@ -20,34 +22,52 @@ class Export(Step):
     opset: int = Field(20, ge=18, le=23, description="`onnx`: version of the operator set.")
     optimize: bool = Field(
         False,
-        description="`onnx`: rewrite the encoder exactly (last layer for the first token only, merged projections, folded "
-        "scales and token types, cropped positions); a rewrite stays only where it measures faster. BERT, RoBERTa, XLM-R, "
-        "ELECTRA, DistilBERT; others are exported as they are.",
+        description="`onnx`: apply exact rewrites to the encoder (last layer for the first token only, fused projections, folded "
+        "scales and token types, truncated positions); a rewrite is kept only if it is measured to be faster. For BERT, "
+        "RoBERTa, XLM-R, ELECTRA and DistilBERT; other models are exported unchanged.",
     )
     optimize_for: Literal["fp32", "int8"] = Field(
-        "fp32", description="Precision in which the rewrites are timed: the one that the recipe ends in."
+        "fp32", description="`onnx`: precision in which rewrites are timed. Use the final precision of the recipe."
     )
     shape: tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=8)]] | None = Field(
         None,
-        description="`onnx`: a fixed batch size and length in tokens instead of free ones; longer texts are cut.",
+        description="`onnx`: fixed batch size and sequence length in tokens; longer inputs are truncated. Default: dynamic axes.",
         examples=[[1, 128]],
     )
     precision: Literal["fp32", "bf16"] = Field(
         "fp32",
-        description="`openvino`: arithmetic of the matrix products; bf16 only where the processor has it, else fp32: "
-        "the manifest says which.",
+        description="`openvino`: precision of matrix products. bf16 falls back to fp32 on processors without it; the manifest "
+        "records which was used.",
     )
-    max_difference: float = Field(
+    atol: float = Field(
         1e-3,
         gt=0,
-        description="Largest allowed difference of a logit from the parent's; above it the step fails. For bf16 the logits may "
-        "move by 5 % of their spread on average instead.",
+        description="Absolute tolerance for the logits relative to the parent's; a larger difference fails the step. For bf16, "
+        "the mean difference may be up to 5 % of the logits' spread instead.",
     )
 
     @model_validator(mode="after")
-    def _only_where_it_means_something(self) -> Export:
+    def _refuse_keys_of_another_format(self) -> Export:
         if self.format != "onnx" and (self.optimize or self.shape):
-            raise ValueError(f"'optimize' and 'shape' belong to the export to ONNX, and the format is {self.format}")
+            raise ValueError(f"'optimize' and 'shape' apply to the format onnx only, and the format is {self.format}")
         if self.format != "openvino" and self.precision != "fp32":
-            raise ValueError(f"'precision' belongs to the export to openvino, and the format is {self.format}")
+            raise ValueError(f"'precision' applies to the format openvino only, and the format is {self.format}")
         return self
+
+    def after(self, name: str, parent: ModelState | None, layers_of: LayerCount) -> ModelState | str:
+        """The parent in another format."""
+        if parent is None:
+            return no_parent(name, "exports")
+        if self.format == "onnx":
+            return parent._replace(format="onnx") if parent.is_float32 else not_float32(name, "exports", parent)
+        if parent.format != "onnx":
+            return f"'{name}' exports to {self.format}, which requires an ONNX model. Put an export to ONNX before it."
+        if self.format == "ort":
+            return parent._replace(format="ort")
+        if parent.precision != "fp32":
+            return f"'{name}' exports to openvino, which runs {parent.precision} ONNX models slowly. Export the float32 one."
+        return parent._replace(format="openvino", precision=self.precision)
+
+    def slow_on(self, machine: Machine, format: str) -> str | None:
+        """Bf16 needs a processor with bf16 products."""
+        return NO_BF16_PRODUCTS if self.precision == "bf16" and not machine.bf16_products else None

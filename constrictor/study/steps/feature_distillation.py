@@ -1,11 +1,14 @@
-"""Settings of what a student may copy beside logits: its teacher's hidden states and attention."""
+"""Settings of feature distillation: the student reproduces its teacher's hidden states and attention."""
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Discriminator, Field, Tag
 
+from constrictor.errors import ConstrictorError
+from constrictor.study.layers import layer_pairs
+from constrictor.study.model_state import ModelState
 from constrictor.study.settings import MAPPING, PLAIN, Settings, plain_or_mapping
 
 LayerMap = Annotated[
@@ -14,58 +17,82 @@ LayerMap = Annotated[
 ]
 
 _LAYERS = (
-    "Which layer learns from which: `uniform` spreads the student's layers over the teacher's, the last on the last; "
-    "`last` is that pair alone; `{student layer: teacher layer}` names them, counted from 0."
+    "Layer mapping: `uniform` spreads the student's layers over the teacher's, last layer to last layer; `last` is that pair "
+    "only; `{student layer: teacher layer}` lists the pairs, numbered from 0."
 )
 
 
 class Hidden(Settings):
-    """Hidden states: what each layer puts out for each token (FitNets; Romero et al., 2015)."""
+    """Distillation of hidden states (FitNets; Romero et al., 2015)."""
 
-    weight: float = Field(1.0, gt=0, description="Weight of this loss beside that of the logits and labels.")
+    weight: float = Field(1.0, gt=0, description="Weight of this loss; that of the logits and labels has weight 1.")
     loss: Literal["mse", "cosine"] = Field(
-        "mse", description="Mean squared difference, or 1 - cosine of the angle (DistilBERT; Sanh et al., 2019)."
+        "mse", description="Mean squared error, or 1 - cosine similarity (DistilBERT; Sanh et al., 2019)."
     )
     layers: LayerMap = Field("uniform", description=_LAYERS)
 
 
 class Attention(Settings):
-    """Attention maps: how much each token attends to each other, by head."""
+    """Distillation of self-attention, head by head."""
 
-    weight: float = Field(1.0, gt=0, description="Weight of this loss beside that of the logits and labels.")
+    weight: float = Field(1.0, gt=0, description="Weight of this loss; that of the logits and labels has weight 1.")
     loss: Literal["kl", "mse"] = Field(
         "kl",
-        description="`kl` between the rows of the maps (MiniLM; Wang et al., 2020), or `mse` between the scores before the "
-        "softmax (TinyBERT; Jiao et al., 2020).",
+        description="`kl` divergence of the attention probabilities (MiniLM; Wang et al., 2020), or `mse` of the attention "
+        "scores before the softmax (TinyBERT; Jiao et al., 2020).",
     )
     layers: LayerMap = Field("last", description=_LAYERS)
-    values: bool = Field(False, description="Copy the relations between the value vectors as well, as MiniLM does.")
+    values: bool = Field(False, description="Distil the value-value relations as well, as MiniLM does.")
     relation_heads: int | None = Field(
         None,
         ge=1,
-        description="Split queries, keys and values into this many heads first (MiniLMv2; Wang et al., 2021), for students "
-        "with another number of heads. Default: the models' own heads, which must agree.",
+        description="Number of relation heads into which queries, keys and values are split (MiniLMv2; Wang et al., 2021), for "
+        "students with another number of attention heads. Default: the models' own heads, which must be equal in number.",
     )
 
 
-class Matching(Settings):
-    """What a student copies of its teacher's insides; the teacher then computes along in the training."""
+class FeatureDistillation(Settings):
+    """Distillation of intermediate representations. It needs an online teacher, which runs in the training."""
+
+    topic: ClassVar[str] = "feature distillation"
 
     hidden: Hidden | None = Field(
         None,
-        description="Copy hidden states, through a learned projection where widths differ. The teacher must share the "
-        "student's tokenizer. Default: do not.",
+        description="Distil hidden states, through a learned projection if the widths differ. Teacher and student must share "
+        "a tokenizer. Default: none.",
     )
     attention: Attention | None = Field(
-        None, description="Copy attention maps. The teacher must share the student's tokenizer. Default: do not."
+        None, description="Distil attention. Teacher and student must share a tokenizer. Default: none."
     )
 
     @property
-    def live(self) -> bool:
-        """Whether the teacher itself is needed, and not its outputs alone."""
+    def needs_online_teacher(self) -> bool:
+        """Whether the training needs the teacher itself, and not only its cached outputs."""
         return self.hidden is not None or self.attention is not None
 
     @property
     def layer_maps(self) -> list[str | dict[int, int]]:
-        """Which layers learn from which, of what is copied."""
+        """The layer mappings of the representations that are distilled."""
         return [part.layers for part in (self.hidden, self.attention) if part is not None]
+
+    def teacher_problem(self, name: str, student: ModelState, teacher: ModelState) -> str | None:
+        """Why a teacher's representations cannot be distilled into a student; None if they can.
+
+        Args:
+            name: the step's name, for the message.
+            student: state of the model that is trained.
+            teacher: state of its teacher.
+        """
+        if self.needs_online_teacher and not teacher.is_float32:
+            return (
+                f"'{name}' distils hidden states or attention, and its teacher is {teacher.format}, {teacher.precision}. "
+                "Use a float32 torch model as the teacher, or remove 'hidden' and 'attention'."
+            )
+        if student.layers is None or teacher.layers is None:
+            return None
+        try:
+            for layers in self.layer_maps:
+                layer_pairs(layers, student.layers, teacher.layers)
+        except ConstrictorError as error:
+            return f"'{name}': {error}"
+        return None

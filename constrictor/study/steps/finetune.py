@@ -6,16 +6,17 @@ from typing import Annotated, Literal
 
 from pydantic import Discriminator, Field, Tag
 
+from constrictor.study.model_state import LayerCount, ModelState, not_float32
 from constrictor.study.settings import MAPPING, PLAIN, Settings, plain_or_mapping
 from constrictor.study.steps.adapter import Tuning
-from constrictor.study.steps.step import Optimisation
+from constrictor.study.steps.step import Initialization, Optimisation
 
 
 class SomeLayers(Settings):
-    """A model cut down to some of its layers before it is trained."""
+    """A model of which only some layers are kept."""
 
-    from_: str = Field(alias="from", description="Name of the model to start from.")
-    layers: list[int] = Field(min_length=1, description="Layers to keep, counted from 0.", examples=[[0, 2, 4]])
+    from_: str = Field(alias="from", description="Name of the model.")
+    layers: list[int] = Field(min_length=1, description="Layers to keep, numbered from 0.", examples=[[0, 2, 4]])
 
 
 StartModel = Annotated[
@@ -24,23 +25,50 @@ StartModel = Annotated[
 
 
 class Finetune(Optimisation, Tuning):
-    """Train on the task's labels and keep the epoch that is best on validation."""
+    """Train on the labels of the task and keep the best epoch on validation."""
 
     stage: Literal["finetune"] = Field(description="The stage.")
     model: StartModel | None = Field(
-        None, description="The model to start from, by name; needed where the step begins a recipe, refused elsewhere."
+        None,
+        description="Name of the model to start from, optionally with the layers to keep. Required if the step begins a "
+        "recipe; not allowed otherwise.",
+        examples=["minilm", {"from": "minilm", "layers": [0, 2, 4]}],
     )
     new_head: bool = Field(
-        False, description="Replace a classification head that the model brings, for example one with other classes."
+        False, description="Replace the head of the checkpoint, for example one with other classes, by a new one."
     )
-    epochs: int = Field(3, ge=1, description="Passes over the training examples.")
+    epochs: int = Field(3, ge=1, description="Number of epochs over the training examples.")
 
     @property
-    def model_name(self) -> str | None:
-        """Name of the model that this step starts from, if it begins a recipe."""
-        return self.model.from_ if isinstance(self.model, SomeLayers) else self.model
+    def initialization(self) -> Initialization | None:
+        """The checkpoint, if the step begins a recipe."""
+        if self.model is None:
+            return None
+        name = self.model.from_ if isinstance(self.model, SomeLayers) else self.model
+        return Initialization(name, self.layers, ("model",))
 
     @property
     def layers(self) -> list[int] | None:
-        """Layers that are kept of that model; None for all."""
+        """Layers that are kept of the checkpoint; None for all."""
         return self.model.layers if isinstance(self.model, SomeLayers) else None
+
+    @property
+    def training_epochs(self) -> int:
+        """Number of training epochs."""
+        return self.epochs
+
+    @property
+    def training_sets(self) -> dict[str, int]:
+        """All training examples."""
+        return {"train": 1}
+
+    def after(self, name: str, parent: ModelState | None, layers_of: LayerCount) -> ModelState | str:
+        """A float32 model with the layers of its parent or of its checkpoint."""
+        start = self.initialization
+        if parent is None:
+            if start is None:
+                return f"'{name}' begins it and names no model. Add 'model:' to the step."
+            return ModelState("torch", "fp32", len(start.layers) if start.layers else layers_of(start.model))
+        if start is not None:
+            return f"'{name}' starts from the model '{start.model}' and can only begin a recipe."
+        return parent if parent.is_float32 else not_float32(name, "trains", parent)

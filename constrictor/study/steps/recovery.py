@@ -1,65 +1,92 @@
-"""What steps that damage a model on purpose have in common: what they look at first, and how the model recovers."""
+"""Settings that methods of compression share: calibration, and recovery fine-tuning."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field
 
 from constrictor.study.settings import Settings
-from constrictor.study.steps.feature_distillation import Matching
+from constrictor.study.steps.feature_distillation import FeatureDistillation
 from constrictor.study.steps.schedules import Alpha, Temperature
 from constrictor.study.steps.step import Optimisation
 
 
-def passes(on: Any) -> Any:
-    """Read ``on`` in its short form: a name or a list of names means one pass an epoch over each.
+def repeats_per_epoch(train_on: Any) -> Any:
+    """Expand the short forms of ``train_on``: a name, or a list of names, is used once per epoch.
 
-    The names are sorted, as they are in canonical JSON, so that everybody who reads them has one order.
+    The names are sorted, as in canonical JSON, so that their order is the same everywhere.
 
-    >>> passes(["train", "imdb_60k"])
+    >>> repeats_per_epoch(["train", "imdb_60k"])
     {'imdb_60k': 1, 'train': 1}
     """
-    if isinstance(on, str):
-        return {on: 1}
-    if isinstance(on, list):
-        on = {str(name): on.count(name) for name in on}
-    return dict(sorted(on.items(), key=lambda item: str(item[0]))) if isinstance(on, dict) else on
+    if isinstance(train_on, str):
+        return {train_on: 1}
+    if isinstance(train_on, list):
+        train_on = {str(name): train_on.count(name) for name in train_on}
+    if not isinstance(train_on, dict):
+        return train_on
+    return dict(sorted(train_on.items(), key=lambda item: str(item[0])))
 
 
-Passes = Annotated[
+Repeats = Annotated[
     dict[str, Annotated[int, Field(ge=1)]],
-    BeforeValidator(passes, json_schema_input_type=str | list[str] | dict[str, int]),
+    BeforeValidator(repeats_per_epoch, json_schema_input_type=str | list[str] | dict[str, int]),
     Field(min_length=1),
 ]
 
 
-class Recovery(Matching, Optimisation):
-    """Training that follows the damage: on labels, or on a teacher's logits where the recipe has a teacher."""
+class Recovery(FeatureDistillation, Optimisation):
+    """Recovery fine-tuning after compression: on labels, or on soft targets if the recipe has a teacher."""
+
+    topic: ClassVar[str] = "recovery fine-tuning"
+    default_teacher: ClassVar[Literal["distillation", "parent"]] = "distillation"
+    """The teacher if the step names none: that of the last distillation of the recipe, or the parent."""
 
     finetune_epochs: int = Field(
-        0, ge=0, description="Passes of recovery over all of `on`. The model as it was before them also competes."
+        0,
+        ge=0,
+        description="Epochs of recovery fine-tuning over `train_on`. The model before it is a candidate on validation, too.",
     )
-    on: Passes = Field(
+    train_on: Repeats = Field(
         {"train": 1},
-        description="What the recovery reads: `train`, and names of subsets. Text without labels needs a teacher.",
+        description="Training examples of the recovery fine-tuning: `train` and names of subsets. Each item of a list is used "
+        "once per epoch; `{train: 3, imdb_60k: 1}` sets the repeats per epoch. Unlabelled text requires a teacher.",
         examples=[["train", "imdb_60k"]],
     )
     teacher: str | None = Field(
         None,
-        description="Step of the recipe whose model teaches the recovery. Default: the teacher of the recipe's last "
-        "distillation; without one, the labels teach alone.",
+        description="Teacher of the recovery fine-tuning: the name of an earlier step of the recipe. Default: the teacher of "
+        "the recipe's last distillation; without one, training uses labels only.",
     )
     alpha: Alpha | None = Field(
-        None, description="Weight of the teacher's soft targets. Default: the distillation's, else 0.5."
+        None, description="Weight of the loss on soft targets. Default: that of the last distillation, else 0.5."
     )
     temperature: Temperature | None = Field(
-        None, description="Temperature of the soft targets. Default: the distillation's, else 2."
+        None, description="Softmax temperature. Default: that of the last distillation, else 2."
     )
+
+    @property
+    def training_epochs(self) -> int:
+        """Number of training epochs."""
+        return self.finetune_epochs
+
+    @property
+    def training_sets(self) -> dict[str, int]:
+        """The training examples."""
+        return self.train_on
 
 
 class Calibration(Settings):
-    """Examples that a method looks at before it decides."""
+    """Calibration on a sample of examples."""
 
-    calibration: str = Field("train", description="Examples to look at: `train`, or the name of a subset.")
-    calibration_size: int = Field(256, ge=32, description="How many of them, drawn by a fixed seed.")
+    topic: ClassVar[str] = "calibration"
+    reads_key: ClassVar[str | None] = "calibration"
+
+    calibration: str = Field("train", description="Calibration examples: `train`, or the name of a subset.")
+    calibration_size: int = Field(256, ge=32, description="Number of calibration examples, drawn with a fixed seed.")
+
+    @property
+    def calibration_needs_labels(self) -> bool:
+        """Whether the calibration examples must be labelled."""
+        return False

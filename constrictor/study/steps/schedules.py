@@ -1,4 +1,4 @@
-"""Numbers that may change while a model is trained: alpha and temperature."""
+"""Settings of values that change during training: alpha and temperature."""
 
 from __future__ import annotations
 
@@ -10,25 +10,25 @@ from constrictor.study.settings import MAPPING, PLAIN, Settings, plain_or_mappin
 
 
 class Schedule(Settings):
-    """A number that goes from one value to another by the share of the training that is done."""
+    """A value that changes with the fraction of training that is complete."""
 
     schedule: Literal["linear", "cosine"] = Field(
-        "linear", description="The way: even, or along half a cosine, slow at both ends."
+        "linear", description="Interpolation: linear, or half a cosine, which is slow at both ends."
     )
 
 
 class AlphaSchedule(Schedule):
-    """A weight of the teacher that changes while the student is trained (annealing; Clark et al., 2019)."""
+    """A weight of the soft targets that changes during training (teacher annealing; Clark et al., 2019)."""
 
     from_: float = Field(alias="from", ge=0, le=1, description="Value at the first step.")
-    to: float = Field(ge=0, le=1, description="Value at the end.")
+    to: float = Field(ge=0, le=1, description="Value at the last step.")
 
 
 class TemperatureSchedule(Schedule):
-    """A temperature that changes while the student is trained (Annealing-KD; Jafari et al., 2021)."""
+    """A temperature that changes during training (Annealing-KD; Jafari et al., 2021)."""
 
     from_: float = Field(alias="from", gt=0, description="Value at the first step.")
-    to: float = Field(gt=0, description="Value at the end.")
+    to: float = Field(gt=0, description="Value at the last step.")
 
 
 Alpha = Annotated[

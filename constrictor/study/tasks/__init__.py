@@ -1,4 +1,4 @@
-"""Tasks of a study: one settings module a kind, and their union."""
+"""Settings of tasks: one module per kind, and their union."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from constrictor.study.tasks.multilabel import MultilabelTask
 from constrictor.study.tasks.regression import RegressionTask
 
 
-def _kind(value: Any) -> str:
-    """The kind of a task, which is classification where none is given."""
+def kind(value: Any) -> str:
+    """The kind of a task; the default is classification."""
     return str(value.get("kind", "classification") if isinstance(value, dict) else getattr(value, "kind", ""))
 
 
@@ -20,5 +20,5 @@ AnyTask = Annotated[
     Annotated[ClassificationTask, Tag("classification")]
     | Annotated[MultilabelTask, Tag("multilabel")]
     | Annotated[RegressionTask, Tag("regression")],
-    Discriminator(_kind),
+    Discriminator(kind),
 ]

@@ -1,4 +1,4 @@
-"""Tasks of the kind `classification`."""
+"""Settings of tasks of the kind `classification`."""
 
 from __future__ import annotations
 
@@ -10,13 +10,12 @@ from constrictor.study.tasks.text import LabelledTask
 
 
 class ClassificationTask(LabelledTask):
-    """Texts or pairs of texts, each of exactly one class."""
+    """Single-label classification of texts or pairs of texts."""
 
     weighs_classes: ClassVar[bool] = True
 
-    kind: Literal["classification"] = Field("classification", description="The problem type.")
+    kind: Literal["classification"] = Field("classification", description="The kind of the task.")
     metric: Literal["accuracy", "macro_f1", "weighted_f1", "mcc", "f1"] = Field(
         "accuracy",
-        description="The metric that picks the best epoch and stands in the report. `f1` is that of the second of two "
-        "classes.",
+        description="Metric for model selection and for the report. `f1` is that of the second of two classes.",
     )

@@ -1,4 +1,4 @@
-"""Tasks of the kind `regression`."""
+"""Settings of tasks of the kind `regression`."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from constrictor.study.tasks.text import TextTask
 
 
 class RegressionTask(TextTask):
-    """Texts or pairs of texts, each with a value to predict."""
+    """Regression of one value per text or pair of texts."""
 
-    kind: Literal["regression"] = Field(description="The problem type.")
+    kind: Literal["regression"] = Field(description="The kind of the task.")
     metric: Literal["pearson", "spearman", "pearson_spearman", "r2"] = Field(
-        "pearson_spearman", description="The metric that picks the best epoch and stands in the report."
+        "pearson_spearman",
+        description="Metric for model selection and for the report. `pearson_spearman` is the mean of both correlations.",
     )

@@ -1,52 +1,86 @@
-"""What tasks of every kind have: where their examples come from, and what is held out."""
+"""Settings that tasks of every kind have: where their examples come from, and what is held out."""
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections.abc import Sequence
+from typing import ClassVar, NamedTuple
 
 from pydantic import Field, model_validator
 
 from constrictor.study.settings import Name, Settings
 from constrictor.study.sources import DataSource, Filter, TaskSource
 from constrictor.study.splits import SPLITS, Split
+from constrictor.study.steps.step import Optimisation, Step
+
+
+class StepProblem(NamedTuple):
+    """A key of a step that cannot be used for a task, and why, with the fix: the end of a sentence."""
+
+    key: str
+    message: str
 
 
 class Task(Settings):
-    """What all kinds of task have. A kind adds its own keys in a subclass."""
+    """A data set with a problem type (its kind) and its metrics."""
+
+    weighs_classes: ClassVar[bool] = False
+    """Whether the key `class_weights` of a step applies to this kind."""
 
     kind: str
     metric: str
-    weighs_classes: ClassVar[bool] = False
-    """Whether `class_weights` of a step mean something for this kind."""
-
-    source: TaskSource = Field(description="Where the examples come from: one source, or one a split.")
+    source: TaskSource = Field(description="Source of the examples: one for all, or one per split.")
     filter: Filter = Field(
-        {}, description="Keep the rows whose columns have these values (a value or a list of values)."
-    )
-    split: Split = Field(default_factory=Split, description="What is held out for validation and test.")
-    extra_tests: dict[Name, DataSource] = Field(
         {},
-        description="Further test sets with the same columns and classes. Nothing is learned or decided on them; each model "
-        "answers them, and the report has a column for each.",
+        description="Keep the rows whose columns have these values: a value or a list of values per column. Default: all rows.",
+        examples=[{"language": ["en", "de"]}],
+    )
+    split: Split = Field(
+        default_factory=Split, description="Fractions of the examples held out for validation and test."
+    )
+    extra_test_sets: dict[Name, DataSource] = Field(
+        {},
+        description="Additional test sets with the same columns and labels, by name. Every model is evaluated on them; nothing "
+        "is trained or decided on them. The report has a column for each.",
+        examples=[{"mismatched": {"path": "mismatched.csv"}}],
     )
     fraction: float = Field(
-        1.0, gt=0, le=1, description="Share of the examples to use, class by class, in every split: for debugging."
+        1.0, gt=0, le=1, description="Fraction of the examples to use, stratified, in every split. For debugging."
     )
     max_samples: int | None = Field(
         None,
         ge=1,
-        description="Train on at most so many examples, drawn class by class: for a quick look. What is held out stays "
-        "whole. Default: all.",
+        description="Maximum number of training examples, drawn stratified. Validation and test are not reduced. Default: all.",
     )
     drop_empty: bool = Field(
         False,
-        description="Leave out the rows without a text. Default: such data are refused, since most often it is a mistake.",
+        description="Drop rows without text. By default such rows are an error, since most often they are a mistake.",
     )
-    max_length: int = Field(128, ge=8, description="Longest input in tokens; longer texts are cut.")
+    max_length: int = Field(128, ge=8, description="Maximum input length in tokens; longer inputs are truncated.")
 
     @model_validator(mode="after")
     def _name_no_split(self) -> Task:
-        taken = [name for name in self.extra_tests if name in SPLITS]
+        taken = [name for name in self.extra_test_sets if name in SPLITS]
         if taken:
-            raise ValueError(f"'extra_tests' cannot be called '{taken[0]}': that is a split of every task")
+            raise ValueError(f"'extra_test_sets' cannot contain '{taken[0]}': every task has a split of that name")
         return self
+
+    def step_problem(self, step: Step) -> StepProblem | None:
+        """Why a step of a recipe cannot be used for this task; None if it can.
+
+        Called for every task and every step that occurs in a recipe. A kind that extends it calls `super` first.
+        """
+        if isinstance(step, Optimisation) and step.class_weights is not None and not self.weighs_classes:
+            return StepProblem(
+                "class_weights", f"whose kind is {self.kind}, classes cannot be weighted. Remove the key."
+            )
+        return None
+
+    def chain_problem(self, steps: Sequence[Step]) -> str | None:
+        """Why a recipe cannot be built for this task; None if it can.
+
+        Called for every task and every recipe. The message completes the sentence "for the task 'reviews', …".
+
+        Args:
+            steps: the steps of the recipe, the first one first.
+        """
+        return None

@@ -56,7 +56,7 @@ def test_a_model_that_says_something_else_is_refused_and_nothing_is_left(
     monkeypatch.setattr("constrictor.compression.export.from_torch.export_onnx", copy)
     with pytest.raises(ConstrictorError, match=r"model\.onnx differs from its parent.*24 inputs"):
         export(
-            Export(stage="export", max_difference=1e-12),
+            Export(stage="export", atol=1e-12),
             tiny_teacher,
             tiny_task / "validation.parquet",
             tmp_path / "model",

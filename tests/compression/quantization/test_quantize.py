@@ -11,6 +11,7 @@ from constrictor.compression.quantization.ranges import RANGES
 from constrictor.data.examples import read_examples
 from constrictor.data.tokenization import Tokenizer
 from constrictor.errors import ConstrictorError
+from constrictor.machine import Machine
 from constrictor.models.manifest import read_manifest
 from constrictor.runtimes.load import load
 from constrictor.study.steps.quantize import AnyQuantize, Static
@@ -95,11 +96,12 @@ def test_static_needs_as_many_examples_as_it_wants_to_look_at(tiny_teacher, tiny
 
 
 def test_what_the_machine_is_slow_at_is_said_in_log_and_manifest(tiny_teacher, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr("constrictor.compression.quantization.quantize.slow_here", lambda *what: f"{what} is slow")
+    machine = Machine(gpu=False, int8_dot_product=False, bf16_products=False)
+    monkeypatch.setattr("constrictor.compression.quantization.quantize.this_machine", lambda: machine)
     manifest = _quantize(tiny_teacher, tmp_path, method="fp16")
-    assert manifest.details["slow_here"] == "('fp16', 'torch') is slow"
+    assert manifest.details["slow_here"].startswith("processors have no fast fp16 products")
     assert read_manifest(tmp_path / "model") == manifest
-    assert "small is slow on this machine: ('fp16', 'torch') is slow" in capsys.readouterr().out
+    assert "small is slow on this machine: processors have no fast fp16 products" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("method", ["fp16", "dynamic", "static", "llm_int8", "nf4"])

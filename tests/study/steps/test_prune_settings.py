@@ -13,7 +13,7 @@ from constrictor.study.steps.prune import AnyPrune
         ({"method": "wanda", "pattern": "2/4"}, "pattern"),
         ({"method": "magnitude", "sparsity": 1.0}, "less than 1"),
         ({"method": "magnitude", "sparsity": 0.5, "gradual": True}, "set 'finetune_epochs' to 1 or more"),
-        ({"method": "magnitude", "pattern": "2:4", "gradual": True, "finetune_epochs": 1}, "use 'sparsity'"),
+        ({"method": "magnitude", "pattern": "2:4", "gradual": True, "finetune_epochs": 1}, "requires 'sparsity'"),
         ({"method": "movement", "sparsity": 0.5, "finetune_epochs": 0}, "greater than or equal to 1"),
         ({"method": "movement"}, "Field required"),
     ],

@@ -1,13 +1,10 @@
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from constrictor.data.corpus import prepare_corpus
-from constrictor.data.examples import UNLABELLED, Examples, read_examples, unlabelled, write_examples
-from constrictor.data.subset import select_subset
+from constrictor.data.examples import UNLABELLED, Examples, read_examples, write_examples
 from constrictor.errors import ConstrictorError
-from constrictor.study.corpora import Corpus, Subset
+from constrictor.study.corpora import Corpus
 
 
 def _corpus(tmp_path, documents: list[str], **settings):
@@ -47,56 +44,6 @@ def test_corpus_without_any_text_left(tmp_path):
 def test_same_corpus_same_fingerprint(tmp_path):
     assert _corpus(tmp_path, ["a", "b"])[0] == _corpus(tmp_path, ["a", "b"])[0]
     assert _corpus(tmp_path, ["a", "b"])[0] != _corpus(tmp_path, ["a", "c"])[0]
-
-
-@given(size=st.integers(1, 60), seed=st.integers(0, 99), stratify=st.booleans())
-def test_subset_has_its_size_keeps_rows_together_and_repeats(size, seed, stratify):
-    pool = _pool(60)
-    subset = Subset(of="pool", size=size, seed=seed, stratify=stratify)
-    strata = pool.labels if stratify else None
-    chosen, overlapping = select_subset(subset, pool, [], strata)
-    assert len(chosen) == len(set(chosen.ids)) == size
-    assert overlapping == 0
-    rows = [pool.ids.index(identity) for identity in chosen.ids]
-    assert rows == sorted(rows)
-    assert chosen.texts == [pool.texts[row] for row in rows]
-    assert chosen.labels.tolist() == pool.labels[rows].tolist()
-    assert select_subset(subset, pool, [], strata).examples.ids == chosen.ids
-    if stratify:
-        counts = np.bincount(chosen.labels, minlength=3)
-        assert counts.max() - counts.min() <= 1
-
-
-def test_another_seed_chooses_others():
-    drawn = {tuple(select_subset(Subset(of="p", size=5, seed=seed), _pool(60), []).examples.ids) for seed in range(9)}
-    assert len(drawn) == 9
-
-
-def test_size_above_the_pool():
-    with pytest.raises(ConstrictorError, match=r"the subset wants 61 examples and 'pool' has 60\. Lower 'size'\."):
-        select_subset(Subset(of="pool", size=61), _pool(60), [])
-
-
-def test_texts_near_a_held_out_text_are_left_out_and_counted():
-    texts = ["one two three four five", "the quick brown fox jumps", "six seven eight nine ten"]
-    pool = unlabelled(["a", "b", "c"], texts)
-    held_out = ["Saw the QUICK, brown fox today", "six seven eight"]
-    chosen = select_subset(Subset(of="p", size=2, held_out_ngram=4), pool, held_out)
-    assert chosen.examples.ids == ["a", "c"]
-    assert select_subset(Subset(of="p", size=3, held_out_ngram=0), pool, held_out).overlapping == 0
-    with pytest.raises(ConstrictorError, match="'p' has 2 that share no 4 words in a row"):
-        select_subset(Subset(of="p", size=3, held_out_ngram=4), pool, held_out)
-
-
-def test_those_passed_over_before_the_subset_was_full_are_counted():
-    pool = unlabelled(["a", "b", "c", "d"], ["one two three", "four five six", "two three four", "seven eight nine"])
-    found = set()
-    for seed in range(30):
-        chosen, overlapping = select_subset(Subset(of="p", size=1, seed=seed, held_out_ngram=2), pool, ["two three"])
-        drawn = [pool.ids[row] for row in np.random.default_rng(seed).permutation(4)]
-        assert overlapping == drawn.index(chosen.ids[0])
-        found.add(overlapping)
-    assert found == {0, 1, 2}
 
 
 def test_examples_come_back_from_disk(tmp_path):
