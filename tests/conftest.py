@@ -91,12 +91,15 @@ def tiny_task(tmp_path_factory: pytest.TempPathFactory, sentences: list[tuple[st
 def tiny_teacher(tmp_path_factory: pytest.TempPathFactory, tiny_model: Path, tiny_task: Path) -> Path:
     """The tiny model, fine-tuned until it knows the task: an artifact's folder."""
     from constrictor.study.steps.finetune import Finetune
+    from constrictor.study.training_plan import TrainingPlan, TrainingSet
     from constrictor.training.finetune import finetune
     from constrictor.training.node import Node, TaskFolder
 
     node = Node(tmp_path_factory.mktemp("tiny_teacher") / "teacher", "teacher", seed=1)
     settings = Finetune(stage="finetune", model="tiny", epochs=3, lr=5e-3, batch_size=8, dropout=0.0)
-    finetune(settings, tiny_model, TaskFolder(tiny_task), node)
+    plan = TrainingPlan(sets=[TrainingSet(examples=tiny_task / "train.parquet")])
+    task = TaskFolder(tiny_task / "manifest.json", tiny_task / "validation.parquet")
+    finetune(settings, tiny_model, plan, task, node)
     return node.model
 
 
@@ -107,7 +110,7 @@ def tiny_onnx(tmp_path_factory: pytest.TempPathFactory, tiny_teacher: Path, tiny
     from constrictor.study.steps.export import Export
 
     folder = tmp_path_factory.mktemp("tiny_onnx") / "model"
-    export(Export(stage="export"), tiny_teacher, tiny_task, folder, "onnx")
+    export(Export(stage="export"), tiny_teacher, tiny_task / "validation.parquet", folder, "onnx")
     return folder
 
 

@@ -1,29 +1,38 @@
-"""Rule `distil`: train a student on a teacher's cached logits."""
+"""Rule `distil`: train a student on its teachers' outputs."""
 
 from pathlib import Path
-from typing import Any
 
 from constrictor.study.steps.distil import Distil
+from constrictor.study.training_plan import TrainingPlan
 from constrictor.training.distil import distil
+from constrictor.training.node import TaskFolder
 from workflow_scripts._script import json_of, parser, run
-from workflow_scripts._training import TrainingPlace, add_lesson_arguments, add_training_arguments, lessons_of
+from workflow_scripts._training import add_training_arguments, node_of, set_threads
 
 
 def main(
-    settings: Distil, teacher: Path, student: Path, examples: list[Path], outputs: list[Path], **place: Any
+    settings: Distil,
+    teacher: Path,
+    student: Path,
+    plan: TrainingPlan,
+    task: Path,
+    validation: Path,
+    output: Path,
+    seed: int,
+    code: str,
+    threads: int,
 ) -> None:
     """Distil and save the epoch that is best on validation."""
-    here = TrainingPlace(**place)
-    here.set_threads()
-    lessons = lessons_of(examples, outputs, settings.on)
-    distil(settings, teacher.parent, student.parent, lessons, here.task_folder, here.node)
+    set_threads(threads)
+    distil(settings, teacher.parent, student.parent, plan, TaskFolder(task, validation), node_of(output, seed, code))
 
 
 if __name__ == "__main__":
     arguments = parser(main)
     arguments.add_argument("--settings", type=json_of(Distil), required=True, help="the step's settings as JSON")
     arguments.add_argument("--teacher", type=Path, required=True, help="the teacher's manifest")
-    arguments.add_argument("--student", type=Path, required=True, help="manifest of what the student starts from")
-    add_lesson_arguments(arguments)
+    arguments.add_argument(
+        "--student", type=Path, required=True, help="manifest of the model that the student starts from"
+    )
     add_training_arguments(arguments)
     run(main, arguments.parse_args(), gpu=True)

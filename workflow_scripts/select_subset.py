@@ -1,4 +1,4 @@
-"""Rule `select_subset`: choose a named selection from a task's training examples or from a corpus."""
+"""Rule `select_subset`: select examples of a task's training split or of a corpus."""
 
 from pathlib import Path
 
@@ -9,18 +9,21 @@ from constrictor.study.corpora import Subset
 from workflow_scripts._script import json_of, parser, run
 
 
-def main(settings: Subset, pool: Path, held_out: list[Path], output: Path) -> None:
-    """Write the chosen examples."""
+def main(settings: Subset, pool: Path, task: Path | None, held_out: list[Path], output: Path) -> None:
+    """Write the selected examples."""
     texts = (text for file in held_out for text in read_examples(file).texts)
     selection = select_subset(settings, read_examples(pool), texts)
     write_examples(output, selection.examples)
-    announce(f"{len(selection.examples)} examples ({selection.overlapping} passed over: near a held-out text)")
+    announce(
+        f"{len(selection.examples)} examples ({selection.overlapping} left out: they overlap with a held-out text)"
+    )
 
 
 if __name__ == "__main__":
     arguments = parser(main)
     arguments.add_argument("--settings", type=json_of(Subset), required=True, help="the subset's settings as JSON")
-    arguments.add_argument("--pool", type=Path, required=True, help="the examples to choose from")
-    arguments.add_argument("--held-out", type=Path, nargs="*", default=[], help="examples to keep away from")
+    arguments.add_argument("--pool", type=Path, required=True, help="the examples to select from")
+    arguments.add_argument("--task", type=Path, nargs="?", help="the task's manifest, where the pool is a task's")
+    arguments.add_argument("--held-out", type=Path, nargs="*", default=[], help="examples to decontaminate against")
     arguments.add_argument("--output", type=Path, required=True, help="the Parquet file to write")
     run(main, arguments.parse_args())

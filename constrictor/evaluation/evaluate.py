@@ -22,32 +22,34 @@ BATCH_SIZE = 32
 
 def evaluate(
     artifact: Path,
-    task: Path,
+    task_manifest: Path,
+    splits: Mapping[str, Path],
     metrics_file: Path,
     predictions_file: Path,
     threads: int = 0,
-    extra_tests: Mapping[str, Path] | None = None,
+    extra_test_sets: Mapping[str, Path] | None = None,
 ) -> None:
     """Write ``metrics.json`` and ``predictions.parquet`` of an artifact.
 
     Args:
         artifact: the artifact's folder.
-        task: folder of the prepared task.
+        task_manifest: the prepared task's manifest.
+        splits: Parquet files of its validation and test examples, by split.
         metrics_file: where the metrics go.
         predictions_file: where the predictions go: a row an example, with split, id, label and logits.
         threads: threads to compute with; 0 takes all cores.
-        extra_tests: Parquet files of the task's further test sets, by name.
+        extra_test_sets: Parquet files of the task's further test sets, by name.
 
     Raises:
         ConstrictorError: if the artifact is damaged, or the disk is full.
     """
-    runtime, labelled = load(artifact, threads=threads), read_task(task / "manifest.json")
+    runtime, labelled = load(artifact, threads=threads), read_task(task_manifest)
     problem = problem_of(labelled.kind, labelled.labels)
     # Dynamic int8 takes its ranges from the batch, so the batch size belongs to the result.
     found: dict[str, Any] = {"batch_size": BATCH_SIZE}
-    further = extra_tests or {}
+    further = extra_test_sets or {}
     measured, predictions = {}, {}
-    for name, file in {**{split: task / f"{split}.parquet" for split in HELD_OUT}, **further}.items():
+    for name, file in {**splits, **further}.items():
         ids, labels, logits = predictions[name] = answers_of(runtime, file, BATCH_SIZE)
         texts = (text for chunk in examples_in_chunks(file) for text in chunk.texts)
         measured[name] = {

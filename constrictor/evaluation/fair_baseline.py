@@ -17,12 +17,12 @@ from constrictor.runtimes.load import Variant
 from constrictor.study.report import Latency
 
 
-def find_fair_baseline(artifact: Path, task: Path, settings: Latency, target: Path, threads: int) -> None:
+def find_fair_baseline(artifact: Path, examples: Path, settings: Latency, target: Path, threads: int) -> None:
     """Time a torch artifact in every variant, taking turns, and write which is fastest over all shapes.
 
     Args:
         artifact: the baseline's folder.
-        task: folder of the prepared task.
+        examples: Parquet file of examples that inputs are made of.
         settings: shapes, rounds and seconds.
         target: the JSON file to write: ``fastest``, milliseconds a shape by variant, and what was not tried and why.
         threads: threads to compute with.
@@ -35,7 +35,7 @@ def find_fair_baseline(artifact: Path, task: Path, settings: Latency, target: Pa
     shapes = shapes_to_time(settings, read_manifest(artifact).trained_for()[1])
     with ExitStack() as stack:
         workers = {
-            str(variant): stack.enter_context(Worker(artifact, read_texts(task), threads, variant))
+            str(variant): stack.enter_context(Worker(artifact, read_texts(examples), threads, variant))
             for variant in variants
         }
         times = take_turns(workers, shapes, settings)

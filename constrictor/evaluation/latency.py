@@ -29,7 +29,7 @@ _CANDIDATE = ""  # its name among the baselines'
 def measure_latency(
     artifact: Path,
     baselines: dict[str, Path],
-    task: Path,
+    examples: Path,
     settings: Latency,
     target: Path,
     threads: int,
@@ -40,7 +40,7 @@ def measure_latency(
     Args:
         artifact: the artifact's folder.
         baselines: folders of the models to take turns with, by what they are called in the report.
-        task: folder of the prepared task: inputs are made of its validation texts.
+        examples: Parquet file of examples that inputs are made of.
         settings: shapes, rounds and seconds.
         target: the file to write.
         threads: threads that the job has.
@@ -50,7 +50,7 @@ def measure_latency(
         ConstrictorError: if an artifact is damaged or a process dies.
     """
     manifest = read_manifest(artifact)
-    texts = read_texts(task)
+    texts = read_texts(examples)
     shapes = shapes_to_time(settings, manifest.trained_for()[1])
     folders = {_CANDIDATE: artifact, **baselines}
     cold_starts = _cold_starts(artifact, texts, threads, variant, COLD_STARTS - 1)  # the last one is timed as well

@@ -99,9 +99,9 @@ class Worker:
         return json.loads(line)
 
 
-def read_texts(task: Path) -> list[Text]:
-    """The validation texts that inputs are made of."""
-    return read_examples(task / "validation.parquet").texts[:TEXTS]
+def read_texts(examples: Path) -> list[Text]:
+    """The texts that inputs are made of."""
+    return read_examples(examples).texts[:TEXTS]
 
 
 def shapes_to_time(settings: Latency, max_length: int) -> list[Shape]:

@@ -22,8 +22,8 @@ Problem = tuple[tuple[str | int, ...], str]
 
 # Names that the workflow itself gives to its targets.
 RULES = frozenset(
-    "all download_dataset download_corpus download_extra_test cut_folds download_model select_subset teacher_outputs "
-    "finetune distil prune quantize export evaluate latency fair_baseline compare".split()
+    "all download_dataset download_corpus download_extra_test_set cut_folds download_model select_subset teacher_outputs "
+    "finetune distil prune quantize quantize_aware export evaluate latency fair_baseline compare".split()
 )
 
 

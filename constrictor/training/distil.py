@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 from constrictor.models.manifest import Manifest, read_manifest
 from constrictor.study.steps.distil import Distil, StudentLayers
-from constrictor.training.lessons import Lesson, learn
+from constrictor.study.training_plan import TrainingPlan
+from constrictor.training.lessons import learn, lessons_of
 from constrictor.training.node import Node, TaskFolder
 from constrictor.training.tuning import Start, TrainableModel
 
 
 def distil(
-    settings: Distil, teacher: Path, student: Path, lessons: Sequence[Lesson], task: TaskFolder, node: Node
+    settings: Distil, teacher: Path, student: Path, plan: TrainingPlan, task: TaskFolder, node: Node
 ) -> Manifest:
     """Train a student on a mixture of soft targets and labels, and save the epoch that is best on validation.
 
@@ -21,7 +21,7 @@ def distil(
         settings: the step.
         teacher: the teacher's artifact; opened only where its hidden states or attention are copied.
         student: where the student starts: the teacher's folder if it keeps layers of it, else a fetched checkpoint.
-        lessons: what to read.
+        plan: what is trained on.
         task: the prepared task.
         node: where to work.
 
@@ -37,12 +37,12 @@ def distil(
         trainable.model,
         settings,
         tokenizer=task.tokenizer(student),
-        lessons=lessons,
+        lessons=lessons_of(plan),
         soft_targets=settings,
         start=student,
         task=task,
         node=node,
         epochs=settings.epochs,
-        teacher=teacher,
+        teacher=plan.teacher,
     )
     return trainable.save(before, settings, trained, node)

@@ -6,17 +6,19 @@ from pathlib import Path
 
 from constrictor.models.manifest import Manifest, read_manifest
 from constrictor.study.steps.finetune import Finetune
-from constrictor.training.lessons import Lesson, learn
+from constrictor.study.training_plan import TrainingPlan
+from constrictor.training.lessons import learn, lessons_of
 from constrictor.training.node import Node, TaskFolder
 from constrictor.training.tuning import Start, TrainableModel
 
 
-def finetune(settings: Finetune, start: Path, task: TaskFolder, node: Node) -> Manifest:
+def finetune(settings: Finetune, start: Path, plan: TrainingPlan, task: TaskFolder, node: Node) -> Manifest:
     """Train with cross-entropy and save the epoch that is best on validation.
 
     Args:
         settings: the step.
         start: folder of the model to start from: a fetched checkpoint or a parent's artifact.
+        plan: what is trained on.
         task: the prepared task.
         node: where to work.
 
@@ -29,7 +31,7 @@ def finetune(settings: Finetune, start: Path, task: TaskFolder, node: Node) -> M
         trainable.model,
         settings,
         tokenizer=task.tokenizer(start),
-        lessons=[Lesson(task.folder / "train.parquet")],
+        lessons=lessons_of(plan),
         soft_targets=None,
         start=start,
         task=task,

@@ -16,6 +16,7 @@ from constrictor.data.tokenization import Tokenizer
 from constrictor.errors import ConstrictorError
 from constrictor.study.steps.distil import SoftTargets
 from constrictor.study.steps.step import Optimisation
+from constrictor.study.training_plan import TrainingPlan
 from constrictor.training.class_weights import weights_of_classes
 from constrictor.training.engine import TRAINED_ONLY, Trained, TrainingData, train
 from constrictor.training.node import Node, TaskFolder
@@ -39,6 +40,14 @@ class Lesson(NamedTuple):
     def files(self) -> list[Path]:
         """The files that are read."""
         return [self.examples, *self.answers]
+
+
+def lessons_of(plan: TrainingPlan) -> list[Lesson]:
+    """The training sets of a plan."""
+    return [
+        Lesson(part.examples, part.outputs[0] if part.outputs else None, part.repeats, tuple(part.outputs[1:]))
+        for part in plan.sets
+    ]
 
 
 def learn(
@@ -100,7 +109,7 @@ def learn(
             seed=node.seed,
             metric=labelled.metric,
             checkpoints=node.checkpoints,
-            identity=node.identity(settings, [start / "manifest.json", task.folder / "manifest.json", *inputs]),
+            identity=node.identity(settings, [start / "manifest.json", task.file, *inputs]),
             competes_from=competes_from,
             after_step=after_step,
         )

@@ -141,14 +141,15 @@ def _share_trained(trained: Trained | None) -> dict[str, int]:
 
 @dataclass(frozen=True)
 class TaskFolder:
-    """A prepared task on disk."""
+    """A prepared task on disk: its manifest, and its validation examples where something is trained."""
 
-    folder: Path
+    file: Path
+    validation: Path | None = None
 
     @property
     def manifest(self) -> TaskManifest:
         """What the task is."""
-        return read_task(self.folder / "manifest.json")
+        return read_task(self.file)
 
     @property
     def no_label(self) -> np.ndarray:
@@ -173,7 +174,8 @@ class TaskFolder:
         from constrictor.models.device import has_native_bf16
         from constrictor.runtimes.torch import forward
 
-        examples = read_examples(self.folder / "validation.parquet")
+        assert self.validation is not None, "the rule passes validation examples wherever something is trained"
+        examples = read_examples(self.validation)
         encoded = tokenizer.encode(examples.texts)
         problem = problem_of(self.manifest.kind, self.manifest.labels)
         log.info("validation: %s", spell_cut(length_summary(tokenizer, examples.texts)))

@@ -1,9 +1,4 @@
-from pathlib import Path
-
-import pytest
-
-from constrictor.scheduling.jobs import Job, finished_jobs, work_of
-from constrictor.scheduling.workload import Workload
+from constrictor.scheduling.jobs import finished_jobs
 
 DATA, NODE = "data/small/logs", "results/small/reviews"
 
@@ -15,14 +10,17 @@ def test_finished_jobs_are_known_by_their_tables(plan, table):
     for name in ("finetune", "evaluate", "latency", "fair_baseline", "outputs_train", "outputs_some"):
         table(f"{NODE}/seed1/teacher/logs/{name}.tsv")
     table("reports/small/reviews/logs/compare.tsv")
-    table(f"{DATA}/extra_test_reviews_more_of_it.tsv")
+    table(f"{DATA}/extra_test_set_reviews_more_of_it.tsv")
     found = {job.benchmark.as_posix(): (job.rule, job.wildcards) for job in finished_jobs(plan)}
     node = {"task": "reviews", "replicate": "seed1", "lineage": "teacher"}
     assert found == {
         f"{DATA}/task_reviews.tsv": ("download_dataset", {"name": "reviews"}),
         f"{DATA}/corpus_corn.tsv": ("download_corpus", {"name": "corn"}),
         f"{DATA}/model_tiny.tsv": ("download_model", {"name": "tiny"}),
-        f"{DATA}/extra_test_reviews_more_of_it.tsv": ("download_extra_test", {"name": "reviews", "part": "more_of_it"}),
+        f"{DATA}/extra_test_set_reviews_more_of_it.tsv": (
+            "download_extra_test_set",
+            {"name": "reviews", "part": "more_of_it"},
+        ),
         f"{DATA}/folds_reviews.tsv": ("cut_folds", {"name": "reviews"}),
         f"{DATA}/subset_some.tsv": ("select_subset", {"fold": "", "name": "some"}),
         f"{DATA}/fold0/subset_some.tsv": ("select_subset", {"fold": "fold0/", "name": "some"}),
@@ -45,21 +43,3 @@ def test_what_the_study_has_no_more_is_no_job_of_it(plan, table):
     table(f"{NODE}/seed3/teacher/logs/finetune.tsv")
     table(f"{NODE}/seed1/teacher/logs/outputs_lost.tsv")
     assert list(finished_jobs(plan)) == []
-
-
-@pytest.mark.parametrize(
-    ("rule", "named", "stage"),
-    [
-        ("download_model", {"name": "tiny"}, "fetch"),
-        ("select_subset", {"fold": "", "name": "some"}, "read"),
-        ("finetune", {"lineage": "teacher"}, "train"),
-        ("quantize", {"lineage": "teacher/kd/int8"}, "convert"),
-        ("teacher_outputs", {"lineage": "teacher", "subset": "some"}, "label"),
-        ("evaluate", {"lineage": "teacher"}, "evaluate"),
-        ("fair_baseline", {"lineage": "teacher"}, "time"),
-        ("compare", {}, "compare"),
-    ],
-)
-def test_every_rule_has_its_stage(plan, rule, named, stage):
-    job = Job(rule, {"task": "reviews", "replicate": "seed1", **named}, Path())
-    assert work_of(Workload(plan, Path("data/small"), has_gpus=False), job).stage == stage

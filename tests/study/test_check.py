@@ -28,7 +28,7 @@ def test_the_names_of_all_rules_are_taken():
         ({"report.baseline": "baselin"}, "report.baseline: no recipe is called 'baselin'. Did you mean 'baseline'?"),
         ({"tasks.reviews.extra_tests": {"more": {"path": "no.csv"}}}, "tasks.reviews.extra_tests.more: the file no.csv does"),
         ({"tasks.reviews.max_samples": 9, "replicates": {"folds": 3}}, "tasks.reviews.max_samples: folds draw their training"),
-        ({"recipes.download_extra_test": "teacher/kd"}, "recipes.download_extra_test: the name is taken"),
+        ({"recipes.download_extra_test_set": "teacher/kd"}, "recipes.download_extra_test_set: the name is taken"),
         ({"report.control": "contrl"}, "report.control: no recipe is called 'contrl'."),
         ({"steps.model": {"stage": "export"}}, "steps.model: the name is taken: a model's folder holds a 'model' already."),
         ({"steps.logs": {"stage": "export"}}, "steps.logs: the name is taken"),

@@ -62,7 +62,7 @@ def test_each_model_answers_the_further_test_set_too(paired: Workbench) -> None:
 
 
 def test_what_the_task_holds_is_no_further_test(paired: Workbench) -> None:
-    others = _pairs(paired, "extra_tests/mismatched")
+    others = _pairs(paired, "extra_test_sets/mismatched")
     assert 40 <= len(others) < 60
     for split in ("train", "validation", "test"):
         assert not others & _pairs(paired, split)
@@ -78,7 +78,7 @@ def test_one_more_test_set_trains_nothing_again(paired: Workbench, tmp_path: Pat
     bench.change_study(lambda study: study["tasks"]["animals"]["extra_tests"].update(more={"path": "inputs/more.csv"}))
     write_table(bench.path("inputs/more.csv"), ["head", "tail", "label"], [("a cat", "is very calm .", "good")])
     assert bench.plan() == {
-        ("download_extra_test", "more"),
+        ("download_extra_test_set", "more"),
         *(("evaluate", lineage) for lineage in LINEAGES),
         ("compare", "animals"),
     }

@@ -17,13 +17,13 @@ from constrictor.study.steps.export import Export
 TEXTS_COMPARED = 256
 
 
-def export(settings: Export, parent: Path, task: Path, target: Path, step: str) -> Manifest:
+def export(settings: Export, parent: Path, examples: Path, target: Path, step: str) -> Manifest:
     """Write an artifact in another format and compare its logits with the parent's on validation texts.
 
     Args:
         settings: the step.
         parent: the artifact's folder: a float32 torch model for `onnx`, an ONNX model for the other formats.
-        task: folder of the prepared task.
+        examples: Parquet file of examples to compare the two on.
         target: folder of the new artifact.
         step: name of the step.
 
@@ -32,7 +32,7 @@ def export(settings: Export, parent: Path, task: Path, target: Path, step: str) 
             package is missing, or the disk is full.
     """
     before = read_manifest(parent)
-    texts = read_examples(task / "validation.parquet").texts[:TEXTS_COMPARED]
+    texts = read_examples(examples).texts[:TEXTS_COMPARED]
     with artifact_folder(target) as staging:
         context = ExportContext(settings, parent, before, texts, staging)
         changes = _WRITERS[settings.format](context)

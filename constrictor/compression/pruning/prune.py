@@ -19,10 +19,10 @@ from constrictor.data.examples import read_examples
 from constrictor.data.tokenization import TOKENIZER, Tokenizer
 from constrictor.models.manifest import Manifest, read_manifest
 from constrictor.models.torch_model import load_classifier
-from constrictor.study.steps.distil import SoftTargets
 from constrictor.study.steps.prune import AnyPrune, Vocabulary
 from constrictor.study.steps.recovery import Calibration
-from constrictor.training.lessons import Lesson, learn
+from constrictor.study.training_plan import TrainingPlan
+from constrictor.training.lessons import learn, lessons_of
 from constrictor.training.node import Node, TaskFolder
 
 METHODS: dict[str, Method] = {
@@ -39,11 +39,9 @@ def prune(
     settings: AnyPrune,
     parent: Path,
     calibration: Sequence[Path],
-    lessons: Sequence[Lesson],
-    soft_targets: SoftTargets | None,
+    plan: TrainingPlan | None,
     task: TaskFolder,
     node: Node,
-    teacher: Path | None = None,
 ) -> Manifest:
     """Prune an artifact and save what is best on validation: the pruned model as it is, or an epoch of its recovery.
 
@@ -51,11 +49,9 @@ def prune(
         settings: the step.
         parent: the artifact to prune.
         calibration: files of examples for a method that looks at some.
-        lessons: what the recovery reads, with the teacher's logits if there is a teacher.
-        soft_targets: how teacher and labels are mixed; None where labels teach alone.
+        plan: what the recovery is trained on; None where there is none.
         task: the prepared task.
         node: where to work.
-        teacher: artifact of the teacher, where the recovery copies its insides.
 
     Raises:
         ConstrictorError: if the architecture is not known, a method cannot do what it is asked, or the disk is full.
@@ -65,20 +61,20 @@ def prune(
     pruned = METHODS[settings.method](model, settings, _look_at(settings, calibration, parent, task))
     tokenizer = task.tokenizer(parent, pruned.tokenizer)
     trained = None
-    if settings.finetune_epochs:
+    if plan is not None:
         trained = learn(
             model,
             settings,
             tokenizer=tokenizer,
-            lessons=lessons,
-            soft_targets=soft_targets,
+            lessons=lessons_of(plan),
+            soft_targets=plan.soft_targets,
             start=parent,
             task=task,
             node=node,
             epochs=settings.finetune_epochs,
             competes_from=pruned.settled * settings.finetune_epochs,
             after_step=pruned.after_step,
-            teacher=teacher,
+            teacher=plan.teacher,
         )
     pruned.finish()
     details = {"pruned": pruned.details(), "recovered": bool(trained and trained.best_epoch > 0)}

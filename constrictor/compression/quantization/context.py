@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,13 +9,11 @@ from typing import TYPE_CHECKING, Any
 from constrictor.compression.sample import Sample, draw_sample
 from constrictor.data.tokenization import Tokenizer
 from constrictor.models.manifest import Manifest
-from constrictor.study.steps.distil import SoftTargets
+from constrictor.study.training_plan import TrainingPlan
 from constrictor.training.node import Node, TaskFolder
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
-
-    from constrictor.training.lessons import Lesson
 
 
 @dataclass(frozen=True)
@@ -30,9 +27,7 @@ class QuantizationContext:
         staging: folder to write the new artifact's files to.
         node: where to work.
         calibration: examples to look at, for the methods that look at some.
-        lessons: what a quantization-aware training reads.
-        soft_targets: how teacher and labels are mixed in it.
-        teacher: artifact of the teacher, where that training copies its insides.
+        plan: what a quantization-aware training is trained on.
         task: the prepared task, for the methods that calibrate or train.
     """
 
@@ -42,9 +37,7 @@ class QuantizationContext:
     staging: Path
     node: Node
     calibration: Path | None = None
-    lessons: Sequence[Lesson] = ()
-    soft_targets: SoftTargets | None = None
-    teacher: Path | None = None
+    plan: TrainingPlan | None = None
     task: TaskFolder | None = None
 
     def model(self) -> PreTrainedModel:

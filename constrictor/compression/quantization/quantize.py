@@ -22,7 +22,7 @@ def quantize(settings: AnyQuantize, parent: Path, node: Node, **further: Any) ->
         settings: the step.
         parent: the artifact's folder, in float32.
         node: where to work.
-        further: `calibration`, `lessons`, `soft_targets`, `teacher` and `task`, for the methods that need them
+        further: `task`, `calibration` and `plan`, for the methods that need them
             (:class:`QuantizationContext`).
 
     Raises:

@@ -14,7 +14,7 @@ from constrictor.models.quantized.bitsandbytes import WEIGHTS as BNB_WEIGHTS
 from constrictor.models.quantized.int8_model import WEIGHTS as INT8_WEIGHTS
 from constrictor.models.quantized.modules import precisions, save_quantized
 from constrictor.models.torch_model import count_parameters, save_classifier
-from constrictor.training.lessons import learn
+from constrictor.training.lessons import learn, lessons_of
 
 
 def half(context: QuantizationContext) -> Changes:
@@ -65,21 +65,22 @@ def bitsandbytes(context: QuantizationContext) -> Changes:
 
 def quantization_aware(context: QuantizationContext) -> Changes:
     """Train with int8 rounding in the forward pass, and leave float32 weights on the int8 grid."""
-    assert context.task is not None, "the rule hands the task to every method that trains"
+    assert context.task is not None, "the rule passes the task to every method that trains"
+    assert context.plan is not None, "the rule passes a plan to every method that trains"
     model = context.model()
     layers = simulate_int8(model)
     trained = learn(
         model,
         context.settings,
         tokenizer=context.tokenizer(),
-        lessons=context.lessons,
-        soft_targets=context.soft_targets,
+        lessons=lessons_of(context.plan),
+        soft_targets=context.plan.soft_targets,
         start=context.parent,
         task=context.task,
         node=context.node,
         epochs=context.settings.finetune_epochs,
         competes_from=0,
-        teacher=context.teacher,
+        teacher=context.plan.teacher,
     )
     fold(model)
     save_classifier(model, context.parent, context.staging)
