@@ -26,16 +26,17 @@ PACKAGES = ("constrictor", "workflow_scripts")
 KEPT = Path(__file__).parent / "__pycache__" / f"code_digest-{platform.python_version()}.json"
 
 
-def kind_modules(kind: str, *parts: str) -> list[str]:
+@cache
+def kind_modules(kind: str, *parts: str) -> tuple[str, ...]:
     """The modules of a kind of task that exist: its package, and these parts of it.
 
     The registry imports them by name, which the syntax tree does not show.
 
     >>> kind_modules("regression", "metrics", "nothing")
-    ['constrictor.tasks.regression', 'constrictor.tasks.regression.metrics']
+    ('constrictor.tasks.regression', 'constrictor.tasks.regression.metrics')
     """
     package = f"constrictor.tasks.{kind}"
-    return [module for module in (package, *(f"{package}.{part}" for part in parts)) if _exists(module)]
+    return tuple(filter(_exists, (package, *(f"{package}.{part}" for part in parts))))
 
 
 @cache

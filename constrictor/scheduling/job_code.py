@@ -47,5 +47,5 @@ class JobCode:
 
     def _digest(self, rule: str, task: str, parts: tuple[str, ...], *further: str) -> str:
         settings = self._study.tasks.get(task)  # None for a corpus
-        modules = kind_modules(settings.kind, *parts) if settings else []
+        modules = kind_modules(settings.kind, *parts) if settings else ()
         return code_digest(f"workflow_scripts.{rule}", *further, *modules)

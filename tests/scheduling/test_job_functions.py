@@ -78,8 +78,8 @@ def test_the_digest_of_a_job_covers_the_kind_of_its_task(larger, monkeypatch):
 
 
 def test_a_kind_has_the_modules_that_exist():
-    assert kind_modules("classification", "no_such_module") == ["constrictor.tasks.classification"]
-    assert kind_modules("no_such_kind", "metrics") == []
+    assert kind_modules("classification", "no_such_module") == ("constrictor.tasks.classification",)
+    assert kind_modules("no_such_kind", "metrics") == ()
 
 
 def test_kinds_have_digests_of_their_own():
