@@ -54,6 +54,6 @@ def before_first_job():
     except ConstrictorError as error:
         raise WorkflowError(str(error)) from None
     for file in clamp_future_mtimes(inputs.all_sources()):
-        print(f"Note: {file} had a date in the future and is dated now.", file=sys.stderr)
+        print(f"Note: {file} had a modification time in the future; it is set to the current time.", file=sys.stderr)
     for lineage, reason in plan.slow_here.items():
         print(f"Note: {lineage} is slow on this machine: {reason}", file=sys.stderr)
