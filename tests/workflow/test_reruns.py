@@ -140,6 +140,10 @@ CHANGES: dict[str, tuple[Change, set[Job]]] = {
         lambda bench: bench.edit("inputs/animals.csv", "text,label\n", "text,label\na further calm cow,good\n"),
         EVERYTHING - {("download_model", "tiny"), ("download_corpus", "corn")},
     ),
+    "an edited tokenizer of a local model": (
+        lambda bench: bench.edit("inputs/tiny_bert/tokenizer_config.json", "{", '{"edited": true,'),
+        EVERYTHING - {("download_dataset", "animals"), ("download_corpus", "corn"), ("select_subset", "corn_30")},
+    ),
     # The report.
     "the margin": (setting("report.margin", 0.02), {COMPARE}),
     "the number of resamples": (setting("report.resamples", 2000), {COMPARE}),
