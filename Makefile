@@ -19,7 +19,7 @@ help:
 	@echo "make test-faults  kills, full disks, damaged files and the like (quarter of an hour; as root all of them); writes docs/reliability.md"
 	@echo "make plan     what a run would do, why, and at what cost; after a run, what was planned and what it took"
 	@echo "make explain FILE=results/…  where a file came from, and how to make it again"
-	@echo "make check    linters and the type checker"
+	@echo "make check    linters, the type checker and the import contract"
 	@echo "make docs     docs/configuration.md and schemas/study.schema.json, from the code"
 	@echo "make dag      docs/images/dag.svg (needs graphviz)"
 	@echo "make run STUDY=studies/other.yaml runs another study"
@@ -83,6 +83,7 @@ check: $(VENV)/test.stamp
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check --quiet .
 	@$(BIN)/snakefmt --check Snakefile rules
 	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-logo
 	@$(BIN)/snakemake --lint
 
 docs: setup

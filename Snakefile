@@ -9,15 +9,12 @@ min_version("9.13")
 
 if not workflow.overwrite_configfiles:
     with exit_on_user_error():
-        read_yaml("config.yaml")  # Snakemake would not say where it is no YAML
+        read_yaml("config.yaml")  # Snakemake's own message would not give the line of a mistake
 
     configfile: "config.yaml"
 
 
 include: "rules/common.smk"
-include: "rules/needs.smk"
-include: "rules/places.smk"
-include: "rules/files.smk"
 
 
 wildcard_constraints:
@@ -28,7 +25,8 @@ wildcard_constraints:
     subset="[^/]+",
 
 
-include: "rules/data.smk"
+include: "rules/download.smk"
+include: "rules/select.smk"
 include: "rules/train.smk"
 include: "rules/compress.smk"
 include: "rules/evaluate.smk"
@@ -36,18 +34,14 @@ include: "rules/report.smk"
 
 
 onstart:
-    check_folders()
-    for file in clamp_future_mtimes(places_read()):
-        print(f"Note: {file} was dated ahead of this machine's clock, and is dated now.", file=sys.stderr)
-    for lineage, reason in plan.slow_here.items():
-        print(f"Note: {lineage} will be slow if it is run on this machine: {reason}", file=sys.stderr)
+    before_first_job()
 
 
 rule all:
     default_target: True
     input:
         expand(f"{REPORTS}/{{task}}/table.md", task=study.tasks),
-        wanted_files(plan.lineages, ["metrics.json", "predictions.parquet"]),
-        wanted_files(study.recipes.values(), ["model/manifest.json", "latency.json"]),
+        inputs.outputs_of(plan.lineages, ["metrics.json", "predictions.parquet"]),
+        inputs.outputs_of(study.recipes.values(), ["model/manifest.json", "latency.json"]),
     message:
         "The comparison is complete: {input[0]}"

@@ -202,7 +202,7 @@ EXAMPLES = {
     "select a tenth": """
 from workflow_scripts.select_subset import main
 from constrictor.study.corpora import Subset
-main(Subset(of="pool", size={rows} // 10), Path("pool.parquet"), [], Path("out.parquet"))""",
+main(Subset(of="pool", size={rows} // 10), Path("pool.parquet"), None, [], Path("out.parquet"))""",
     "tokenize": """
 from constrictor.data.examples import read_examples
 from constrictor.data.tokenization import Tokenizer
@@ -216,7 +216,8 @@ from constrictor.runtimes import load as runtimes
 real = runtimes.load
 stage.load = lambda *a, **k: runtimes.Runtime(
     (loaded := real(*a, **k)).manifest, loaded.tokenizer, lambda batch: np.zeros((len(batch["input_ids"]), 2)))
-stage.evaluate(Path({model!r}), Path("."), Path("metrics.json"), Path("predictions.parquet"), 1)""",
+splits = dict((name, Path(name + ".parquet")) for name in ("validation", "test"))
+stage.evaluate(Path({model!r}), Path("manifest.json"), splits, Path("metrics.json"), Path("predictions.parquet"), 1)""",
 }
 
 

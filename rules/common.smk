@@ -1,62 +1,59 @@
-# Reads the study, and holds what all rules ask of it. Rules and helpers are kept apart, so there are no rules here.
+# Reads the study and makes what all rules use: paths, inputs, training plans, resources and code digests. The functions are
+# in constrictor/scheduling, typed and tested; here are no rules.
 import gc
-import re
 import shlex
 import sys
 from pathlib import Path
 
-from constrictor.files.writing import refuse_file_for
-from constrictor.errors import exit_on_user_error
-from constrictor.scheduling.code_digest import code_digest, kind_modules
+from snakemake.exceptions import WorkflowError
+
+from constrictor.errors import ConstrictorError, exit_on_user_error
+from constrictor.files.clocks import clamp_future_mtimes
+from constrictor.scheduling.gpu_lease import visible_gpus
+from constrictor.scheduling.inputs import Inputs
+from constrictor.scheduling.job_code import JobCode
+from constrictor.scheduling.job_resources import JobResources
+from constrictor.scheduling.job_settings import JobSettings
+from constrictor.scheduling.paths import Layout
+from constrictor.scheduling.trainings import Trainings
+from constrictor.scheduling.wildcards import lineages_ending_in, one_of
+from constrictor.scheduling.workload import Workload
 from constrictor.study.plan import Plan
 from constrictor.study.read import read_study
 from constrictor.study.settings import canonical_json
 
-# A plan is a large graph and none of it is garbage: looking for some less often saves a fifth of the time that planning
-# takes (1,081 jobs: 2.1 instead of 2.6 s).
+# A plan is a large graph without garbage: collecting less often saves a fifth of the time that planning takes (1,081 jobs:
+# 2.1 instead of 2.6 s).
 gc.set_threshold(100_000, 50, 50)
-
-# Jobs call `python`: they get the one that runs this workflow, also where nobody has activated its environment. (A conda
-# environment, where one is used, is activated after this and so goes before it.)
-SHELL_PREFIX = f"set -euo pipefail; PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH; "
-shell.prefix(SHELL_PREFIX)
 
 with exit_on_user_error():
     study = read_study(config, workflow.configfiles)
+    layout = Layout(study)
+    layout.refuse_files()
 plan = Plan(study)
-if study.trackers:
-    shell.prefix(f"{SHELL_PREFIX}export CONSTRICTOR_TRACKERS={','.join(study.trackers)}; ")
+DATA, RESULTS, REPORTS, NODE = layout.data, layout.results, layout.reports, layout.node
 
-DATA = f"data/{study.name}"
-RESULTS = f"results/{study.name}"
-REPORTS = f"reports/{study.name}"
-with exit_on_user_error():  # planning lists these folders
-    for folder in (DATA, RESULTS, REPORTS):
-        refuse_file_for(Path(folder))
-NODE = f"{RESULTS}/{{task}}/{{replicate}}/{{lineage}}"  # a model's address is its lineage
+# Jobs call `python`: they get the one that runs this workflow, even where its environment is not activated. (A conda
+# environment, where one is used, is activated after this and so comes first.)
+TRACKERS = f"export CONSTRICTOR_TRACKERS={','.join(study.trackers)}; " if study.trackers else ""
+shell.prefix(f"set -euo pipefail; PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH; {TRACKERS}")
 
+# A profile sets how many GPUs jobs may have at a time (`resources: gpu=8`); by default it is the number in this machine.
+if "gpu" not in workflow.global_resources:
+    workflow.register_resource("gpu", len(visible_gpus()))
 
-def code_of(rule_name, *further, parts=()):
-    """Input function: digest of the code behind a rule, with that of the task's kind; changed by a changed line only."""
-
-    def digest(wildcards):
-        task = study.tasks.get(getattr(wildcards, "task", None) or getattr(wildcards, "name", None))
-        return code_digest(f"workflow_scripts.{rule_name}", *further, *(kind_modules(task, *parts) if task else ()))
-
-    return digest
+inputs, trainings = Inputs(plan, layout), Trainings(plan, layout)
+settings, code = JobSettings(plan), JobCode(study)
+jobs = JobResources(Workload(plan, Path(DATA), has_gpus=workflow.global_resources["gpu"].value > 0))
 
 
-def one_of(names):
-    """Wildcard constraint: one of these names, so that no rule makes a file of another."""
-    return "|".join(map(re.escape, names))
-
-
-def lineages_of(stage):
-    """Wildcard constraint: all lineages that end with a step of a stage."""
-    names = plan.steps(stage)
-    return rf"(?:[^/]+/)*(?:{one_of(names)})" if names else "(?!)"
-
-
-def step_settings(wildcards):
-    """All that the step at the end of a lineage reads of the study, as canonical JSON."""
-    return plan.step(wildcards.lineage).canonical()
+def before_first_job():
+    """Check the folders, and print what the user should know before hours of computing."""
+    try:
+        layout.refuse_unwritable()
+    except ConstrictorError as error:
+        raise WorkflowError(str(error)) from None
+    for file in clamp_future_mtimes(inputs.all_sources()):
+        print(f"Note: {file} had a modification time in the future; it is set to the current time.", file=sys.stderr)
+    for lineage, reason in plan.slow_here.items():
+        print(f"Note: {lineage} is slow on this machine: {reason}", file=sys.stderr)

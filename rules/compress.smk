@@ -3,11 +3,11 @@
 
 rule prune:
     input:
-        unpack(recovery_lessons),
-        parent=parent_model,
-        task=task_manifest,
-        validation=task_file("validation.parquet"),
-        calibration=calibration_examples,
+        parent=inputs.parent_model,
+        task=inputs.task_manifest,
+        validation=inputs.validation,
+        calibration=inputs.calibration,
+        training=trainings.files,
     output:
         manifest=f"{NODE}/model/manifest.json",
         training=f"{NODE}/training.json",
@@ -16,33 +16,31 @@ rule prune:
     benchmark:
         f"{NODE}/logs/prune.tsv"
     wildcard_constraints:
-        lineage=lineages_of("prune"),
+        lineage=lineages_ending_in(plan.steps("prune")),
     conda:
         "../envs/constrictor.yaml"
-    threads: threads_for(building)
+    threads: jobs.threads("prune")
     resources:
-        **resources_for(building, f"{NODE}/logs/prune.tsv"),
+        **jobs.of("prune", f"{NODE}/logs/prune.tsv"),
     params:
-        settings=step_settings,
-        soft_targets=soft_targets,
-        seed=seed_of,
-        code=code_of("prune", parts=["model"]),
+        settings=settings.step,
+        plan=trainings.plan_json,
+        seed=settings.seed,
+        code=code.of_task("prune", trains=True),
     message:
         "Prune {wildcards.lineage} on {wildcards.task} ({wildcards.replicate})"
     shell:
-        "python -m workflow_scripts.prune --settings {params.settings:q} {params.soft_targets} --parent {input.parent:q}"
-        " --calibration {input.calibration:q} --examples {input.examples:q} --outputs {input.outputs:q} --teacher {input.teacher:q}"
-        " --task {input.task:q} --output {output.manifest:q} --seed {params.seed} --code {params.code} --threads {threads}"
-        " 2> {log:q}"
+        "python -m workflow_scripts.prune --settings {params.settings:q} --parent {input.parent:q}"
+        " --calibration {input.calibration:q} --plan {params.plan:q} --task {input.task:q} --validation {input.validation:q}"
+        " --output {output.manifest:q} --seed {params.seed} --code {params.code} --threads {threads} 2> {log:q}"
 
 
 rule quantize:
     input:
-        unpack(recovery_lessons),
-        parent=parent_model,
-        task=task_manifest,
-        splits=recovery_needs,
-        calibration=calibration_examples,
+        parent=inputs.parent_model,
+        task=inputs.task_manifest,
+        validation=[],
+        calibration=inputs.calibration,
     output:
         manifest=f"{NODE}/model/manifest.json",
     log:
@@ -50,31 +48,52 @@ rule quantize:
     benchmark:
         f"{NODE}/logs/quantize.tsv"
     wildcard_constraints:
-        lineage=lineages_of("quantize"),
+        lineage=lineages_ending_in(trainings.steps("quantize", trains=False)),
     conda:
         "../envs/constrictor.yaml"
-    threads: threads_for(building)
+    threads: jobs.threads("quantize")
     resources:
-        **resources_for(building, f"{NODE}/logs/quantize.tsv"),
+        **jobs.of("quantize", f"{NODE}/logs/quantize.tsv"),
     params:
-        settings=step_settings,
-        soft_targets=soft_targets,
-        seed=seed_of,
-        code=code_of("quantize", parts=["model"]),
+        settings=settings.step,
+        plan=trainings.plan_json,
+        seed=settings.seed,
+        code=code.of_task("quantize", trains=True),
     message:
         "Quantize {wildcards.lineage} ({wildcards.task}, {wildcards.replicate})"
     shell:
-        "python -m workflow_scripts.quantize --settings {params.settings:q} {params.soft_targets}"
-        " --parent {input.parent:q} --calibration {input.calibration:q} --examples {input.examples:q}"
-        " --outputs {input.outputs:q} --teacher {input.teacher:q} --task {input.task:q} --output {output.manifest:q}"
-        " --seed {params.seed} --code {params.code} --threads {threads} 2> {log:q}"
+        "python -m workflow_scripts.quantize --settings {params.settings:q} --parent {input.parent:q}"
+        " --calibration {input.calibration:q} --plan {params.plan:q} --task {input.task:q} --validation {input.validation:q}"
+        " --output {output.manifest:q} --seed {params.seed} --code {params.code} --threads {threads} 2> {log:q}"
+
+
+# Quantization-aware training also reads what a training reads, and writes its record.
+use rule quantize as quantize_aware with:
+    input:
+        parent=inputs.parent_model,
+        task=inputs.task_manifest,
+        validation=inputs.validation,
+        calibration=[],
+        training=trainings.files,
+    output:
+        manifest=f"{NODE}/model/manifest.json",
+        training=f"{NODE}/training.json",
+    log:
+        f"{NODE}/logs/quantize_aware.log",
+    benchmark:
+        f"{NODE}/logs/quantize_aware.tsv"
+    wildcard_constraints:
+        lineage=lineages_ending_in(trainings.steps("quantize", trains=True)),
+    resources:
+        **jobs.of("quantize_aware", f"{NODE}/logs/quantize_aware.tsv"),
+    message:
+        "Train {wildcards.lineage} for its quantization ({wildcards.task}, {wildcards.replicate})"
 
 
 rule export:
     input:
-        parent=parent_model,
-        task=task_manifest,
-        validation=task_file("validation.parquet"),
+        parent=inputs.parent_model,
+        examples=inputs.validation,
     output:
         manifest=f"{NODE}/model/manifest.json",
     log:
@@ -82,17 +101,17 @@ rule export:
     benchmark:
         f"{NODE}/logs/export.tsv"
     wildcard_constraints:
-        lineage=lineages_of("export"),
+        lineage=lineages_ending_in(plan.steps("export")),
     conda:
         "../envs/constrictor.yaml"
-    threads: threads_for(building)
+    threads: jobs.threads("export")
     resources:
-        **resources_for(building, f"{NODE}/logs/export.tsv"),
+        **jobs.of("export", f"{NODE}/logs/export.tsv"),
     params:
-        settings=step_settings,
-        code=code_of("export"),
+        settings=settings.step,
+        code=code.of_task("export"),
     message:
         "Export {wildcards.lineage} ({wildcards.task}, {wildcards.replicate})"
     shell:
-        "python -m workflow_scripts.export --settings {params.settings:q} --parent {input.parent:q} --task {input.task:q}"
-        " --output {output.manifest:q} 2> {log:q}"
+        "python -m workflow_scripts.export --settings {params.settings:q} --parent {input.parent:q}"
+        " --examples {input.examples:q} --output {output.manifest:q} 2> {log:q}"

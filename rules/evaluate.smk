@@ -4,10 +4,10 @@
 rule evaluate:
     input:
         model=f"{NODE}/model/manifest.json",
-        task=task_manifest,
-        validation=task_file("validation.parquet"),
-        test=task_file("test.parquet"),
-        extra_test_sets=extra_test_sets,
+        task=inputs.task_manifest,
+        validation=inputs.validation,
+        test=inputs.test,
+        extra_test_sets=inputs.extra_test_sets,
     output:
         metrics=f"{NODE}/metrics.json",
         predictions=f"{NODE}/predictions.parquet",
@@ -17,23 +17,24 @@ rule evaluate:
         f"{NODE}/logs/evaluate.tsv"
     conda:
         "../envs/constrictor.yaml"
-    threads: threads_for(evaluating)
+    threads: jobs.threads("evaluate")
     resources:
-        **resources_for(evaluating, f"{NODE}/logs/evaluate.tsv"),
+        **jobs.of("evaluate", f"{NODE}/logs/evaluate.tsv"),
     params:
-        code=code_of("evaluate"),
+        extra_test_sets=inputs.named_extra_test_sets,
+        code=code.of_task("evaluate"),
     message:
         "Evaluate {wildcards.lineage} on {wildcards.task} ({wildcards.replicate})"
     shell:
-        "python -m workflow_scripts.evaluate --model {input.model:q} --task {input.task:q} --metrics {output.metrics:q}"
-        " --predictions {output.predictions:q} --extra-test-sets {input.extra_test_sets:q} --threads {threads} 2> {log:q}"
+        "python -m workflow_scripts.evaluate --model {input.model:q} --task {input.task:q}"
+        " --splits validation={input.validation:q} test={input.test:q} --extra-test-sets {params.extra_test_sets:q}"
+        " --metrics {output.metrics:q} --predictions {output.predictions:q} --threads {threads} 2> {log:q}"
 
 
 rule fair_baseline:
     input:
         model=f"{NODE}/model/manifest.json",
-        task=task_manifest,
-        validation=task_file("validation.parquet"),
+        examples=inputs.validation,
     output:
         found=f"{NODE}/fair_baseline.json",
     log:
@@ -45,24 +46,23 @@ rule fair_baseline:
     # All cores, so that nothing else runs on the machine meanwhile.
     threads: workflow.cores
     resources:
-        **resources_for(timing, f"{NODE}/logs/fair_baseline.tsv"),
+        **jobs.of("fair_baseline", f"{NODE}/logs/fair_baseline.tsv"),
     params:
         settings=study.report.latency.canonical(),
-        code=code_of("fair_baseline", "constrictor.evaluation.latency_worker"),
+        code=code.of_task("fair_baseline", "constrictor.evaluation.latency_worker"),
     message:
         "Find the fastest way to run {wildcards.lineage} ({wildcards.task}, {wildcards.replicate})"
     shell:
         "python -m workflow_scripts.fair_baseline --settings {params.settings:q} --model {input.model:q}"
-        " --task {input.task:q} --output {output.found:q} --threads {threads} 2> {log:q}"
+        " --examples {input.examples:q} --output {output.found:q} --threads {threads} 2> {log:q}"
 
 
 rule latency:
     input:
         model=f"{NODE}/model/manifest.json",
-        task=task_manifest,
-        validation=task_file("validation.parquet"),
-        baselines=baseline_models,
-        fair_baseline=fair_baseline,
+        examples=inputs.validation,
+        baselines=inputs.baseline_models,
+        fair_baseline=inputs.fair_baseline,
     output:
         latency=f"{NODE}/latency.json",
     log:
@@ -74,14 +74,14 @@ rule latency:
     # All cores, so that nothing else runs on the machine meanwhile.
     threads: workflow.cores
     resources:
-        **resources_for(timing, f"{NODE}/logs/latency.tsv"),
+        **jobs.of("latency", f"{NODE}/logs/latency.tsv"),
     params:
         settings=study.report.latency.canonical(),
-        baselines=named_baselines,
-        code=code_of("latency", "constrictor.evaluation.latency_worker"),
+        baselines=inputs.named_baselines,
+        code=code.of_task("latency", "constrictor.evaluation.latency_worker"),
     message:
         "Time {wildcards.lineage} ({wildcards.task}, {wildcards.replicate})"
     shell:
         "python -m workflow_scripts.latency --settings {params.settings:q} --model {input.model:q}"
-        " --baselines {params.baselines:q} --fair-baseline {input.fair_baseline:q} --task {input.task:q}"
+        " --baselines {params.baselines:q} --fair-baseline {input.fair_baseline:q} --examples {input.examples:q}"
         " --output {output.latency:q} --threads {threads} 2> {log:q}"

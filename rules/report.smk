@@ -1,11 +1,13 @@
-# The comparison: one table and two pictures a task, and a target for each recipe.
+# The comparison: one table and two figures for each task, and a target for each recipe.
 
 
 rule compare:
     input:
         task=f"{DATA}/tasks/{{task}}/manifest.json",
-        quality=measurements_of(plan.lineages, ["model/manifest.json", "metrics.json", "predictions.parquet"]),
-        speed=measurements_of(dict.fromkeys(study.recipes.values()), ["latency.json"]),
+        quality=inputs.quality,
+        speed=inputs.speed,
+        training=trainings.records,
+        subsets=trainings.subsets,
     output:
         table=report(
             f"{REPORTS}/{{task}}/table.csv",
@@ -33,19 +35,19 @@ rule compare:
         f"{REPORTS}/{{task}}/logs/compare.tsv"
     conda:
         "../envs/constrictor.yaml"
-    threads: threads_for(comparing)
+    threads: jobs.threads("compare")
     resources:
-        **resources_for(comparing, f"{REPORTS}/{{task}}/logs/compare.tsv"),
+        **jobs.of("compare", f"{REPORTS}/{{task}}/logs/compare.tsv"),
     params:
         settings=canonical_json(plan.comparison),
         results=f"{RESULTS}/{{task}}",
         folder=f"{REPORTS}/{{task}}",
-        code=code_of("compare"),
+        code=code.of_task("compare"),
     message:
         "Compare the models of {wildcards.task}"
     shell:
         "python -m workflow_scripts.compare --settings {params.settings:q} --task {input.task:q}"
-        " --results {params.results:q} --output {params.folder:q} 2> {log:q}"
+        " --results {params.results:q} --subsets {input.subsets:q} --output {params.folder:q} 2> {log:q}"
 
 
 # `snakemake cpu` builds and measures one recipe, and all that a grid has made of it.
@@ -55,6 +57,6 @@ for recipe_name, recipe_lineages in study.targets.items():
         name:
             recipe_name
         input:
-            wanted_files(recipe_lineages, ["model/manifest.json", "metrics.json", "latency.json"]),
+            inputs.outputs_of(recipe_lineages, ["model/manifest.json", "metrics.json", "latency.json"]),
         message:
             "The recipe is built and measured: {input}"

@@ -1,12 +1,12 @@
-# Training: fine-tune on labels; write down what a teacher says; distil students from that.
+# Training: fine-tune on labels; record a teacher's outputs; distil students from them.
 
 
 rule finetune:
     input:
-        start=start_model,
-        task=task_manifest,
-        train=task_file("train.parquet"),
-        validation=task_file("validation.parquet"),
+        start=inputs.initial_model,
+        task=inputs.task_manifest,
+        validation=inputs.validation,
+        training=trainings.files,
     output:
         manifest=f"{NODE}/model/manifest.json",
         training=f"{NODE}/training.json",
@@ -15,27 +15,29 @@ rule finetune:
     benchmark:
         f"{NODE}/logs/finetune.tsv"
     wildcard_constraints:
-        lineage=lineages_of("finetune"),
+        lineage=lineages_ending_in(plan.steps("finetune")),
     conda:
         "../envs/constrictor.yaml"
-    threads: threads_for(building)
+    threads: jobs.threads("finetune")
     resources:
-        **resources_for(building, f"{NODE}/logs/finetune.tsv"),
+        **jobs.of("finetune", f"{NODE}/logs/finetune.tsv"),
     params:
-        settings=step_settings,
-        seed=seed_of,
-        code=code_of("finetune", parts=["model"]),
+        settings=settings.step,
+        plan=trainings.plan_json,
+        seed=settings.seed,
+        code=code.of_task("finetune", trains=True),
     message:
         "Fine-tune {wildcards.lineage} on {wildcards.task} ({wildcards.replicate})"
     shell:
-        "python -m workflow_scripts.finetune --settings {params.settings:q} --start {input.start:q} --task {input.task:q}"
-        " --output {output.manifest:q} --seed {params.seed} --code {params.code} --threads {threads} 2> {log:q}"
+        "python -m workflow_scripts.finetune --settings {params.settings:q} --start {input.start:q} --plan {params.plan:q}"
+        " --task {input.task:q} --validation {input.validation:q} --output {output.manifest:q}"
+        " --seed {params.seed} --code {params.code} --threads {threads} 2> {log:q}"
 
 
 rule teacher_outputs:
     input:
         teacher=f"{NODE}/model/manifest.json",
-        examples=lambda wildcards: examples_file(wildcards, wildcards.subset),
+        examples=inputs.labelled_subset,
     output:
         outputs=f"{NODE}/outputs/{{subset}}.parquet",
     log:
@@ -44,13 +46,13 @@ rule teacher_outputs:
         f"{NODE}/logs/outputs_{{subset}}.tsv"
     conda:
         "../envs/constrictor.yaml"
-    threads: threads_for(labelling)
+    threads: jobs.threads("teacher_outputs")
     resources:
-        **resources_for(labelling, f"{NODE}/logs/outputs_{{subset}}.tsv"),
+        **jobs.of("teacher_outputs", f"{NODE}/logs/outputs_{{subset}}.tsv"),
     params:
-        code=code_of("teacher_outputs"),
+        code=code.of_task("teacher_outputs"),
     message:
-        "Let {wildcards.lineage} label {wildcards.subset} of {wildcards.task} ({wildcards.replicate})"
+        "Label {wildcards.subset} with {wildcards.lineage} ({wildcards.task}, {wildcards.replicate})"
     shell:
         "python -m workflow_scripts.teacher_outputs --teacher {input.teacher:q} --examples {input.examples:q}"
         " --output {output.outputs:q} --threads {threads} 2> {log:q}"
@@ -58,12 +60,11 @@ rule teacher_outputs:
 
 rule distil:
     input:
-        teacher=parent_model,
-        student=start_model,
-        task=task_manifest,
-        validation=task_file("validation.parquet"),
-        examples=lesson_examples,
-        outputs=lesson_outputs,
+        teacher=inputs.parent_model,
+        student=inputs.initial_model,
+        task=inputs.task_manifest,
+        validation=inputs.validation,
+        training=trainings.files,
     output:
         manifest=f"{NODE}/model/manifest.json",
         training=f"{NODE}/training.json",
@@ -72,19 +73,20 @@ rule distil:
     benchmark:
         f"{NODE}/logs/distil.tsv"
     wildcard_constraints:
-        lineage=lineages_of("distil"),
+        lineage=lineages_ending_in(plan.steps("distil")),
     conda:
         "../envs/constrictor.yaml"
-    threads: threads_for(building)
+    threads: jobs.threads("distil")
     resources:
-        **resources_for(building, f"{NODE}/logs/distil.tsv"),
+        **jobs.of("distil", f"{NODE}/logs/distil.tsv"),
     params:
-        settings=step_settings,
-        seed=seed_of,
-        code=code_of("distil", parts=["model"]),
+        settings=settings.step,
+        plan=trainings.plan_json,
+        seed=settings.seed,
+        code=code.of_task("distil", trains=True),
     message:
         "Distil {wildcards.lineage} on {wildcards.task} ({wildcards.replicate})"
     shell:
         "python -m workflow_scripts.distil --settings {params.settings:q} --teacher {input.teacher:q}"
-        " --student {input.student:q} --examples {input.examples:q} --outputs {input.outputs:q} --task {input.task:q}"
+        " --student {input.student:q} --plan {params.plan:q} --task {input.task:q} --validation {input.validation:q}"
         " --output {output.manifest:q} --seed {params.seed} --code {params.code} --threads {threads} 2> {log:q}"

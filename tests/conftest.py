@@ -90,15 +90,15 @@ def tiny_task(tmp_path_factory: pytest.TempPathFactory, sentences: list[tuple[st
 @pytest.fixture(scope="session")
 def tiny_teacher(tmp_path_factory: pytest.TempPathFactory, tiny_model: Path, tiny_task: Path) -> Path:
     """The tiny model, fine-tuned until it knows the task: an artifact's folder."""
-    from heads import train_plan
+    from heads import task_in, train_plan
 
     from constrictor.study.steps.finetune import Finetune
     from constrictor.training.finetune import finetune
-    from constrictor.training.node import Node, TaskFolder
+    from constrictor.training.node import Node
 
     node = Node(tmp_path_factory.mktemp("tiny_teacher") / "teacher", "teacher", seed=1)
     settings = Finetune(stage="finetune", model="tiny", epochs=3, lr=5e-3, batch_size=8, dropout=0.0)
-    finetune(settings, tiny_model, train_plan(TaskFolder(tiny_task)), TaskFolder(tiny_task), node)
+    finetune(settings, tiny_model, train_plan(task_in(tiny_task)), task_in(tiny_task), node)
     return node.model
 
 

@@ -33,7 +33,7 @@ class DryRun(NamedTuple):
 
     Attributes:
         jobs: the jobs that would run, without targets, which do nothing.
-        configuration: the study's files, and what the command line lays over them.
+        configuration: the study's files, and what the command line changes in them.
         cores: cores that one job may have.
         has_gpus: whether jobs may have a GPU.
     """
@@ -53,10 +53,10 @@ class _Listener(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Keep a job; leave everything else to the screen."""
-        said = vars(record)
-        if said.get("event") == LogEvent.JOB_INFO and said["benchmark"]:
-            job = Job(said["rule_name"], dict(said["wildcards"]), Path(said["benchmark"]))
-            self.jobs.append(Announced(job, said["reason"], said["input"], said["output"]))
+        found = vars(record)
+        if found.get("event") == LogEvent.JOB_INFO and found["benchmark"]:
+            job = Job(found["rule_name"], dict(found["wildcards"]), Path(found["benchmark"]))
+            self.jobs.append(Announced(job, found["reason"], found["input"], found["output"]))
 
 
 def dry_run(arguments: Sequence[str]) -> DryRun:
@@ -66,8 +66,8 @@ def dry_run(arguments: Sequence[str]) -> DryRun:
         arguments: those of Snakemake: configuration files, profiles, targets.
 
     Raises:
-        ConstrictorError: with what Snakemake said, if it cannot plan.
-        SystemExit: with the mistakes of the study, if it has some.
+        ConstrictorError: with Snakemake's message, if it cannot plan.
+        SystemExit: with the mistakes of the study, if there are some.
     """
     listener, screen = _Listener(), io.StringIO()
     records = logging.getLogger("snakemake")  # the parent of Snakemake's own logger, whose handlers it replaces
@@ -77,10 +77,10 @@ def dry_run(arguments: Sequence[str]) -> DryRun:
             parser, options = parse_args(["--quiet", "host", "progress", "rules", "reason", "--dry-run", *arguments])
             files = [Path(file) for file in options.configfile or ["config.yaml"]]
             for file in files:
-                read_yaml(file)  # Snakemake would not say where it is no YAML
+                read_yaml(file)  # Snakemake's own message would not give the line of a mistake
             planned = args_to_api(options, parser)
     except SystemExit as end:
-        if isinstance(end.code, str):  # a mistake in the study, told as it is to end with
+        if isinstance(end.code, str):  # a mistake in the study: the message is complete
             raise
         planned = False  # a wrong argument
     finally:

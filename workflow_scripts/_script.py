@@ -1,10 +1,10 @@
-"""What every script does alike: set up the log, run, and end with a message instead of a traceback on a user's mistake."""
+"""What all scripts share: types of arguments, the log, and a message instead of a traceback on a user's mistake."""
 
 from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from constrictor.scheduling.gpu_lease import lease_gpu
 
 
 def json_of(kind: Any) -> Callable[[str], Any]:
-    """An argument's type: JSON text of a settings model. What does not fit is told as pydantic tells it."""
+    """An argument's type: JSON text of a settings model. A mistake is reported in pydantic's words."""
     adapter: TypeAdapter[Any] = TypeAdapter(kind)
 
     def parse(text: str) -> Any:
@@ -30,6 +30,23 @@ def json_of(kind: Any) -> Callable[[str], Any]:
     return parse
 
 
+class NamedFiles(argparse.Action):
+    """An argument's action: ``NAME=FILE ...`` as a dictionary."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: str | Sequence[Any] | None,
+        option_string: str | None = None,
+    ) -> None:
+        """Store the files by their names."""
+        pairs = [str(value).partition("=") for value in values or []]
+        if wrong := next((name for name, sign, _ in pairs if not sign), None):
+            parser.error(f"argument {option_string}: {wrong!r} is not NAME=FILE")
+        setattr(namespace, self.dest, {name: Path(file) for name, _, file in pairs})
+
+
 def parser(main: Callable[..., None]) -> argparse.ArgumentParser:
     """A parser whose help is the script's docstring."""
     return argparse.ArgumentParser(description=main.__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -39,26 +56,26 @@ def run(main: Callable[..., None], arguments: argparse.Namespace, gpu: bool = Fa
     """Call ``main`` with the parsed arguments. A user's mistake ends the process with code 1 and its message.
 
     Args:
-        main: what the script does.
-        arguments: the keywords to call it with.
-        gpu: whether it computes on a GPU where there is one: it then waits for one of its own.
+        main: the script's function.
+        arguments: its keyword arguments.
+        gpu: whether it computes on a GPU where there is one: it then waits for a free one.
     """
     configure_logging()
     try:
         if gpu:
             lease_gpu()
         main(**vars(arguments))
-        log.info("this machine: %s", spell_machine())  # for who asks later where a file was made
+        log.info("this machine: %s", spell_machine())  # `make explain` reads it
     except ConstrictorError as error:
         print(f"Error: {error}", file=sys.stderr)
         sys.exit(1)
-    except KeyboardInterrupt:  # Ctrl-C goes to the jobs too
+    except KeyboardInterrupt:  # Ctrl-C reaches the jobs too
         print("Interrupted. The same command goes on from here.", file=sys.stderr)
-        sys.exit(130)  # as shells say it
+        sys.exit(130)  # 128 + SIGINT, as in shells
 
 
 def format_of(manifest: Path) -> str | None:
-    """A model's format; None if its manifest cannot be read, which opening the model will tell."""
+    """A model's format; None if its manifest cannot be read, which opening the model reports."""
     return read_object(manifest).get("format")
 
 

@@ -1,4 +1,4 @@
-"""Rule `cut_folds`: cut a prepared task into folds for cross-validation."""
+"""Rule `cut_folds`: split a prepared task into folds for cross-validation."""
 
 from pathlib import Path
 
@@ -16,6 +16,6 @@ def main(settings: Folding, task: Path) -> None:
 
 if __name__ == "__main__":
     arguments = parser(main)
-    arguments.add_argument("--settings", type=json_of(Folding), required=True, help="how to cut, as JSON")
+    arguments.add_argument("--settings", type=json_of(Folding), required=True, help="how to split, as JSON")
     arguments.add_argument("--task", type=Path, required=True, help="the prepared task's manifest")
     run(main, arguments.parse_args())

@@ -7,16 +7,16 @@ from constrictor.study.report import Latency
 from workflow_scripts._script import json_of, parser, run
 
 
-def main(settings: Latency, model: Path, task: Path, output: Path, threads: int) -> None:
+def main(settings: Latency, model: Path, examples: Path, output: Path, threads: int) -> None:
     """Time the baseline in every variant."""
-    find_fair_baseline(model.parent, task.with_name("validation.parquet"), settings, output, threads)
+    find_fair_baseline(model.parent, examples, settings, output, threads)
 
 
 if __name__ == "__main__":
     arguments = parser(main)
     arguments.add_argument("--settings", type=json_of(Latency), required=True, help="the shapes and rounds as JSON")
     arguments.add_argument("--model", type=Path, required=True, help="the baseline's manifest")
-    arguments.add_argument("--task", type=Path, required=True, help="the prepared task's manifest")
+    arguments.add_argument("--examples", type=Path, required=True, help="examples to make inputs of")
     arguments.add_argument("--output", type=Path, required=True, help="the JSON file to write")
     arguments.add_argument("--threads", type=int, required=True, help="threads to compute with")
     run(main, arguments.parse_args(), gpu=True)

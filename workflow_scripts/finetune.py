@@ -1,21 +1,29 @@
 """Rule `finetune`: train a model on a task's labels."""
 
 from pathlib import Path
-from typing import Any
 
 from constrictor.study.steps.finetune import Finetune
-from constrictor.study.training_plan import TrainingPlan, TrainingSet
+from constrictor.study.training_plan import TrainingPlan
 from constrictor.training.finetune import finetune
+from constrictor.training.node import TaskFolder
 from workflow_scripts._script import json_of, parser, run
-from workflow_scripts._training import TrainingPlace, add_training_arguments
+from workflow_scripts._training import add_training_arguments, node_of, set_threads
 
 
-def main(settings: Finetune, start: Path, **place: Any) -> None:
+def main(
+    settings: Finetune,
+    start: Path,
+    plan: TrainingPlan,
+    task: Path,
+    validation: Path,
+    output: Path,
+    seed: int,
+    code: str,
+    threads: int,
+) -> None:
     """Fine-tune and save the epoch that is best on validation."""
-    here = TrainingPlace(**place)
-    here.set_threads()
-    plan = TrainingPlan(sets=[TrainingSet(examples=here.task_folder.folder / "train.parquet")])
-    finetune(settings, start.parent, plan, here.task_folder, here.node)
+    set_threads(threads)
+    finetune(settings, start.parent, plan, TaskFolder(task, validation), node_of(output, seed, code))
 
 
 if __name__ == "__main__":

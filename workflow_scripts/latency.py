@@ -6,17 +6,22 @@ from pathlib import Path
 from constrictor.evaluation.latency import measure_latency
 from constrictor.files.reading import read_parsed
 from constrictor.study.report import Latency
-from workflow_scripts._script import json_of, parser, run
+from workflow_scripts._script import NamedFiles, json_of, parser, run
 
 
 def main(
-    settings: Latency, model: Path, baselines: list[str], fair_baseline: Path, task: Path, output: Path, threads: int
+    settings: Latency,
+    model: Path,
+    baselines: dict[str, Path],
+    fair_baseline: Path,
+    examples: Path,
+    output: Path,
+    threads: int,
 ) -> None:
     """Time the artifact and its baselines, each in a process of its own."""
-    named = dict(baseline.split("=", 1) for baseline in baselines)
-    folders = {name: Path(manifest).parent for name, manifest in named.items()}
+    folders = {name: manifest.parent for name, manifest in baselines.items()}
     fastest = read_parsed(fair_baseline, json.loads)["fastest"]
-    measure_latency(model.parent, folders, task.with_name("validation.parquet"), settings, output, threads, fastest)
+    measure_latency(model.parent, folders, examples, settings, output, threads, fastest)
 
 
 if __name__ == "__main__":
@@ -24,10 +29,15 @@ if __name__ == "__main__":
     arguments.add_argument("--settings", type=json_of(Latency), required=True, help="the shapes and rounds as JSON")
     arguments.add_argument("--model", type=Path, required=True, help="the artifact's manifest")
     arguments.add_argument(
-        "--baselines", nargs="+", required=True, metavar="NAME=MANIFEST", help="what it is held against"
+        "--baselines",
+        action=NamedFiles,
+        nargs="+",
+        required=True,
+        metavar="NAME=MANIFEST",
+        help="models to compare with",
     )
-    arguments.add_argument("--fair-baseline", type=Path, required=True, help="in which variant torch models compute")
-    arguments.add_argument("--task", type=Path, required=True, help="the prepared task's manifest")
+    arguments.add_argument("--fair-baseline", type=Path, required=True, help="record of the fastest torch variant")
+    arguments.add_argument("--examples", type=Path, required=True, help="examples to make inputs of")
     arguments.add_argument("--output", type=Path, required=True, help="the JSON file to write")
     arguments.add_argument("--threads", type=int, required=True, help="threads to compute with")
     run(main, arguments.parse_args(), gpu=True)

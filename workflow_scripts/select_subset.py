@@ -11,12 +11,12 @@ from constrictor.tasks.registry import kind_of
 from workflow_scripts._script import json_of, parser, run
 
 
-def main(settings: Subset, pool: Path, held_out: list[Path], output: Path) -> None:
+def main(settings: Subset, pool: Path, task: Path | None, held_out: list[Path], output: Path) -> None:
     """Write the selected examples."""
     texts = (text for file in held_out for text in read_examples(file).texts)
     examples, strata = read_examples(pool), None
-    if settings.stratify:
-        strata = kind_of(read_task(pool.with_name("manifest.json")).task).strata(examples.labels)
+    if settings.stratify and task is not None:
+        strata = kind_of(read_task(task).task).strata(examples.labels)
     selection = select_subset(settings, examples, texts, strata)
     write_examples(output, selection.examples)
     announce(
@@ -28,6 +28,7 @@ if __name__ == "__main__":
     arguments = parser(main)
     arguments.add_argument("--settings", type=json_of(Subset), required=True, help="the subset's settings as JSON")
     arguments.add_argument("--pool", type=Path, required=True, help="the examples to select from")
+    arguments.add_argument("--task", type=Path, nargs="?", help="the task's manifest, where the pool is a task's")
     arguments.add_argument(
         "--held-out", type=Path, nargs="*", default=[], help="held-out examples, for decontamination"
     )

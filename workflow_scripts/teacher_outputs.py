@@ -1,4 +1,4 @@
-"""Rule `teacher_outputs`: write what a model says about a subset, for its students to learn from."""
+"""Rule `teacher_outputs`: a model's outputs on a subset, for its students to learn from."""
 
 from pathlib import Path
 

@@ -15,14 +15,16 @@ from constrictor.study.lineage import ancestry
 from constrictor.study.splits import HELD_OUT
 
 
-def write_records(rows: Sequence[Row], metric: str, replicates: Sequence[Path], subsets: Path, target: Path) -> None:
+def write_records(
+    rows: Sequence[Row], metric: str, replicates: Sequence[Path], subsets: Sequence[Path], target: Path
+) -> None:
     """Write ``<recipe>.json`` for each recipe.
 
     Args:
         rows: the models; those that no recipe names are left out.
         metric: the task's metric.
         replicates: ``results/<study>/<task>/<replicate>`` of each repetition.
-        subsets: folder of the study's subsets.
+        subsets: files of the subsets that models were trained on.
         target: folder to write to.
     """
     for row in rows:
@@ -31,7 +33,7 @@ def write_records(rows: Sequence[Row], metric: str, replicates: Sequence[Path], 
             write_text(target / f"{row.recipe}.json", json.dumps(record, indent=2, ensure_ascii=False) + "\n")
 
 
-def _record(row: Row, recipe: str, metric: str, replicates: Sequence[Path], subsets: Path) -> dict[str, Any]:
+def _record(row: Row, recipe: str, metric: str, replicates: Sequence[Path], subsets: Sequence[Path]) -> dict[str, Any]:
     training = row.training
     return {
         "recipe": recipe,
@@ -69,10 +71,10 @@ def _origin(node: Path) -> dict[str, Any]:
     return {"step": last.step, "settings": last.settings}
 
 
-def _subsets(manifest: Manifest, folder: Path) -> list[str]:
+def _subsets(manifest: Manifest, files: Sequence[Path]) -> list[str]:
     """Files of the subsets that the steps of a lineage read; one for each fold where a subset is of a task in folds."""
     names = {name for record in manifest.lineage for name in record.settings.get("train_on", {})}
-    return sorted(file.as_posix() for name in names for file in folder.rglob(f"{name}.parquet"))
+    return sorted(file.as_posix() for file in files if file.stem in names)
 
 
 def _results(node: Path) -> dict[str, dict[str, float]]:

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from constrictor.data.batching import Arrays, Encoded, pad
-from constrictor.data.calibration import draw_examples
+from constrictor.data.examples import Examples, read_examples
 from constrictor.data.tokenization import Tokenizer
+from constrictor.errors import ConstrictorError
 from constrictor.study.steps.recovery import Calibration
 from constrictor.tasks.kind import Kind
 
@@ -62,3 +63,19 @@ def draw_sample(settings: Calibration, file: Path, tokenizer: Tokenizer, kind: K
     features = kind.encode(tokenizer, chosen.texts)
     labelled = bool(kind.is_labelled(chosen.labels).all())
     return Sample(kind, features.encoded, kind.targets(features, chosen.labels), labelled, tokenizer.pad_id)
+
+
+def draw_examples(settings: Calibration, file: Path) -> Examples:
+    """The calibration examples of a step, drawn by a fixed seed and in the order of the file.
+
+    Raises:
+        ConstrictorError: if there are fewer examples than the step calibrates on.
+    """
+    examples = read_examples(file)
+    if len(examples) < settings.calibration_size:
+        raise ConstrictorError(
+            f"'{settings.calibration}' has {len(examples)} examples and the step calibrates on "
+            f"{settings.calibration_size}. Lower 'calibration_size'."
+        )
+    rows = np.random.default_rng(0).choice(len(examples), settings.calibration_size, replace=False)
+    return examples.take(np.sort(rows))

@@ -17,14 +17,11 @@ from constrictor.errors import ConstrictorError
 from constrictor.files.hub import fetch
 from constrictor.files.hub_errors import Repository
 from constrictor.models.artifact import artifact_folder, seal
+from constrictor.models.checkpoint_files import WANTED, wanted_files
 from constrictor.models.manifest import Manifest
 from constrictor.study.local_sources import layers_in, missing_source, package_path
 from constrictor.study.sources import HubModel, LocalModel, PackageModel
 
-_WANTED = (
-    *("config.json", "*.safetensors", "*.safetensors.index.json"),
-    *("tokenizer*", "vocab*", "merges.txt", "special_tokens*", "*.model"),
-)
 _PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl", "*.h5", "*.msgpack")
 
 
@@ -49,9 +46,8 @@ def fetch_model(source: PackageModel | LocalModel | HubModel, folder: Path) -> M
     """
     origin = _locate(source)
     with artifact_folder(folder) as staging:
-        for pattern in _WANTED:
-            for file in origin.folder.glob(pattern):
-                shutil.copyfile(file, staging / file.name)
+        for file in wanted_files(origin.folder):
+            shutil.copyfile(file, staging / file.name)
         _refuse_incomplete(staging, origin)
         config = _read_json(staging / "config.json", origin)
         _leave_foreign_code(config, staging, origin)
@@ -83,7 +79,7 @@ def _read_json(file: Path, origin: _Origin) -> dict[str, Any]:
 def _locate(source: PackageModel | LocalModel | HubModel) -> _Origin:
     record = source.model_dump(exclude_none=True)
     if isinstance(source, HubModel):
-        snapshot = fetch(Repository("model", source.hub, source.revision), _WANTED, ("*/*", *_PICKLES))
+        snapshot = fetch(Repository("model", source.hub, source.revision), WANTED, ("*/*", *_PICKLES))
         name = f"{source.hub} (commit {snapshot.commit[:12]})"
         return _Origin(snapshot.folder, name, snapshot.names, {**record, "commit": snapshot.commit})
     if problem := missing_source(source):

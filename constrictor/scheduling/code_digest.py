@@ -3,8 +3,8 @@
 The digest covers the syntax trees of a module and of everything of ours that it imports, without docstrings:
 comments, formatting, documentation and fresh checkouts change nothing.
 
-Every call of Snakemake asks for the digests of all stages, on a cluster three calls a job. So what is known of a module is
-kept where Python keeps its compiled modules, and holds as long as the module's text does.
+Every call of Snakemake computes the digests of all stages, on a cluster three calls a job. So the facts of a module are cached
+beside Python's compiled modules, for as long as its text is the same.
 """
 
 from __future__ import annotations
@@ -20,11 +20,23 @@ from pathlib import Path
 from constrictor.files.reading import read_object
 from constrictor.scheduling import module_facts
 from constrictor.scheduling.module_facts import Facts, facts_of
-from constrictor.study.tasks.task import Task
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("constrictor", "workflow_scripts")
 KEPT = Path(__file__).parent / "__pycache__" / f"code_digest-{platform.python_version()}.json"
+
+
+@cache
+def kind_modules(kind: str, *parts: str) -> tuple[str, ...]:
+    """The modules of a kind of task that exist: its package, and these parts of it.
+
+    The registry imports them by name, which the syntax tree does not show.
+
+    >>> kind_modules("regression", "model", "nothing")
+    ('constrictor.tasks.regression', 'constrictor.tasks.regression.model')
+    """
+    package = f"constrictor.tasks.{kind}"
+    return tuple(filter(_exists, (package, *(f"{package}.{part}" for part in parts))))
 
 
 @cache
@@ -35,11 +47,6 @@ def code_digest(*modules: str) -> str:
         digest.update(f"{name}:{_facts(_file_of(name)).tree}\n".encode())
     _keep()
     return digest.hexdigest()[:16]
-
-
-def kind_modules(task: Task, *parts: str) -> list[str]:
-    """The modules of the kind of a task that a stage runs: its package, and some of `examples` and `model`."""
-    return [f"constrictor.tasks.{task.kind}", *(f"constrictor.tasks.{task.kind}.{part}" for part in parts)]
 
 
 def _reach(module: str) -> set[str]:
@@ -58,9 +65,9 @@ def _reach(module: str) -> set[str]:
 
 @cache
 def _facts(file: Path) -> Facts:
-    """What is known of a file, from an earlier call if its text is still the same."""
+    """The facts of a file, from the cache if its text is still the same."""
     text = file.read_text(encoding="utf-8")
-    # What was found out by other code is of no use.
+    # Facts that another version of the finder has found are not reused.
     name, hashed = file.relative_to(ROOT).as_posix(), hashlib.sha256((_finder() + text).encode()).hexdigest()
     match _kept().get(name):
         case [str(kept), str(digest), list(imports)] if kept == hashed:
@@ -81,12 +88,12 @@ def _finder() -> str:
 
 @cache
 def _kept() -> dict[str, list]:
-    """What earlier calls have found out; nothing if it cannot be read."""
+    """The cache of earlier calls; empty if it cannot be read."""
     return read_object(KEPT)
 
 
 def _keep() -> None:
-    """Write down what is new, whole or not at all; where nothing may be written, the next call finds it out again."""
+    """Write the cache, whole or not at all; where nothing may be written, the next call does the same work again."""
     if not _new:
         return
     _new.clear()

@@ -1,4 +1,4 @@
-"""How long a plan takes where nothing but other jobs is waited for."""
+"""How long a plan takes with unlimited resources."""
 
 from __future__ import annotations
 

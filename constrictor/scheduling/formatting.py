@@ -1,4 +1,4 @@
-"""Settings in a line, as a person would say them."""
+"""Settings as one line of text."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ def flat(value: Any, path: str = "") -> dict[str, Any]:
     }
 
 
-def spell_settings(settings: Mapping[str, Any]) -> str:
+def format_settings(settings: Mapping[str, Any]) -> str:
     """Settings, nested ones by their dotted paths.
 
-    >>> spell_settings({"epochs": 3, "student": {"layers": [0, 2]}})
+    >>> format_settings({"epochs": 3, "student": {"layers": [0, 2]}})
     'epochs 3, student.layers [0, 2]'
     """
-    return ", ".join(f"{key} {spell_value(value)}" for key, value in flat(dict(settings)).items())
+    return ", ".join(f"{key} {format_value(value)}" for key, value in flat(dict(settings)).items())
 
 
-def spell_value(value: Any) -> str:
-    """A value, cut where it is long.
+def format_value(value: Any) -> str:
+    """A value, shortened where it is long.
 
-    >>> spell_value(None), spell_value("wanda"), spell_value(0.5)
+    >>> format_value(None), format_value("wanda"), format_value(0.5)
     ('–', 'wanda', '0.5')
     """
     text = "–" if value is None else value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

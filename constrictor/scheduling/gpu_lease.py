@@ -2,9 +2,9 @@
 
 Snakemake counts GPUs and gives no ids, so two jobs that run at once would both take the first one. Here a job locks the file
 of a free id (`flock`, in a folder of the user's own in the temporary folder) and sets `CUDA_VISIBLE_DEVICES`. The lock is
-the process's: however it ends, the kernel gives the GPU back.
+the process's: however it ends, the kernel releases the GPU.
 
-On a cluster the queue has given the job its GPUs, and nothing is leased.
+On a cluster the queue has assigned the job its GPUs, and nothing is leased.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _held: list[int] = []  # file descriptors that stay open, and so locked, as long
 
 
 def visible_gpus(environment: Mapping[str, str] = os.environ, devices: Path = Path("/dev")) -> list[str]:
-    """Ids of the GPUs that this process may use; asks no library, since it is also asked while planning.
+    """Ids of the GPUs that this process may use; calls no library, since it is also needed while planning.
 
     An id ends the list if CUDA would not accept it (CUDA C++ Programming Guide, environment variables): "0,1,-1" is two.
     """
@@ -43,7 +43,7 @@ def lease_gpu() -> str | None:
     Has to come before CUDA starts, which reads `CUDA_VISIBLE_DEVICES` once.
 
     Returns:
-        The GPU's id; None where there is none, or where a queue has given the GPUs.
+        The GPU's id; None where there is none, or where a queue has assigned the GPUs.
     """
     ids = visible_gpus()
     if not ids or "SLURM_JOB_ID" in os.environ:

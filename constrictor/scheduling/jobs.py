@@ -1,4 +1,4 @@
-"""The jobs of a study by the benchmark tables that Snakemake writes of them: which there are, and how much work each is."""
+"""The finished jobs of a study, found by the benchmark tables that Snakemake writes of them."""
 
 from __future__ import annotations
 
@@ -7,14 +7,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from constrictor.scheduling.resources import Stage, Work
-from constrictor.scheduling.workload import Workload
 from constrictor.study.plan import Plan
 from constrictor.study.study import Study
 
 
 class Job(NamedTuple):
-    """A rule and what it works on. The benchmark table names it, since no two jobs have the same."""
+    """A rule and its wildcards. The benchmark table identifies it, since no two jobs have the same."""
 
     rule: str
     wildcards: dict[str, str]
@@ -29,12 +27,10 @@ _IN_DATA = {
     "select_subset": r"(?P<fold>(fold\d+/)?)subset_(?P<name>.+)",
 }
 _IN_NODE = {"teacher_outputs": r"outputs_(?P<subset>.+)"}
-_BUILDS = ("finetune", "distil", "prune", "quantize", "export")
-_PREDICTS: dict[str, Stage] = {"evaluate": "evaluate", "teacher_outputs": "label"}
 
 
 def finished_jobs(plan: Plan) -> Iterator[Job]:
-    """The jobs of a study that left a benchmark table, of those models and data only that the study still has."""
+    """The jobs of a study that left a benchmark table, of the models and data that the study still has."""
     yield from _data_jobs(plan.study)
     for task in plan.study.tasks:
         comparison = Path("reports", plan.study.name, task, "logs", "compare.tsv")
@@ -51,7 +47,7 @@ def _data_jobs(study: Study) -> Iterator[Job]:
     for rule, wildcards, file in _tables(logs, _IN_DATA, "**/*.tsv"):
         if wildcards.get("name") in named:
             yield Job(rule, wildcards, file)
-    # By their names, since either part may hold the sign that stands between them.
+    # From the names in the study, since either part may itself contain the separator.
     for task, settings in study.tasks.items():
         for part in settings.extra_test_sets:
             table = logs / f"extra_test_set_{task}_{part}.tsv"
@@ -67,23 +63,9 @@ def _node_jobs(study: Study, place: dict[str, str]) -> Iterator[Job]:
 
 
 def _tables(folder: Path, patterns: dict[str, str], files: str) -> Iterator[tuple[str, dict[str, str], Path]]:
-    """Rule, wildcards and path of the tables in a folder; one that no pattern knows has the name of its rule."""
+    """Rule, wildcards and path of the tables in a folder; a table that matches no pattern is named after its rule."""
     for file in sorted(folder.glob(files)):
         name = file.relative_to(folder).as_posix().removesuffix(".tsv")
         matches = ((rule, re.fullmatch(pattern, name)) for rule, pattern in patterns.items())
         rule, found = next(((rule, match) for rule, match in matches if match), (name, None))
         yield rule, found.groupdict() if found else {}, file
-
-
-def work_of(workload: Workload, job: Job) -> Work:
-    """How much work a job is."""
-    named = job.wildcards
-    if job.rule in _BUILDS:
-        return workload.building(named["lineage"], named["task"])
-    if job.rule in _PREDICTS:
-        return workload.predicting(_PREDICTS[job.rule], named["lineage"], named["task"], named.get("subset"))
-    if job.rule in ("latency", "fair_baseline"):
-        return workload.timing(named["lineage"], named["task"])
-    if job.rule == "download_model":
-        return workload.fetching(named["name"])
-    return Work("compare" if job.rule == "compare" else "read")

@@ -1,4 +1,4 @@
-"""What the digest of our code needs to know of a module: what it imports, and a hash that comments do not change."""
+"""Facts of a module for the digest of our code: its imports, and a hash that comments do not change."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Facts(NamedTuple):
 
 
 def facts_of(text: str, packages: Collection[str]) -> Facts:
-    """What is to be known of a module.
+    """The facts of a module.
 
     Args:
         text: its source.

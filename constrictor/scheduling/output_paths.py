@@ -1,4 +1,4 @@
-"""What the path of an output says of it, which command makes it, and which file was meant if it is not there."""
+"""Paths of outputs: what they belong to, which command makes them, and the nearest one where a file does not exist."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from constrictor.models.manifest import MANIFEST
 from constrictor.study.replicate import Replicate
 
 
-class Place(NamedTuple):
-    """What the path of an output says of it; empty where it says nothing."""
+class OutputPath(NamedTuple):
+    """What an output belongs to, by its path; empty where it belongs to no task or model."""
 
     study: str
     task: str = ""
@@ -21,7 +21,7 @@ class Place(NamedTuple):
 
     @property
     def node(self) -> Path:
-        """The folder of the model that it belongs to."""
+        """The folder of the model."""
         return Path("results", self.study, self.task, self.replicate, self.lineage)
 
     @property
@@ -31,29 +31,29 @@ class Place(NamedTuple):
         return Path("data", self.study, "tasks", self.task, "" if fold is None else f"fold{fold}", MANIFEST)
 
 
-def place_of(file: Path) -> Place | None:
-    """Where an output belongs; None if it is none.
+def parse_output_path(file: Path) -> OutputPath | None:
+    """What an output belongs to; None if it is no output.
 
-    >>> place_of(Path("data/quickstart/tasks/reviews/train.parquet"))
-    Place(study='quickstart', task='reviews', replicate='', lineage='')
+    >>> parse_output_path(Path("data/quickstart/tasks/reviews/train.parquet"))
+    OutputPath(study='quickstart', task='reviews', replicate='', lineage='')
     """
     top, *parts = file.parts
     if top not in ("data", "results", "reports") or len(parts) < 2:
         return None
     if top == "reports":
-        return Place(parts[0], parts[1] if len(parts) > 2 else "")
+        return OutputPath(parts[0], parts[1] if len(parts) > 2 else "")
     if top == "data":
-        return Place(parts[0], parts[2] if parts[1] == "tasks" and len(parts) > 3 else "")
+        return OutputPath(parts[0], parts[2] if parts[1] == "tasks" and len(parts) > 3 else "")
     for folder in list(file.parents)[:-5]:  # all below results/<study>/<task>/<replicate>
         if (folder / "model").is_dir() or (folder / "logs").is_dir():
             study, task, replicate, *steps = folder.parts[1:]
-            return Place(study, task, replicate, "/".join(steps))
+            return OutputPath(study, task, replicate, "/".join(steps))
     return None
 
 
-def command_for(place: Place, file: Path) -> str:
-    """The call of Snakemake that makes a file again, whether something has changed or not."""
-    named = re.compile(rf"^name: *['\"]?{re.escape(place.study)}['\"]? *(#.*)?$", re.MULTILINE)
+def command_for(output: OutputPath, file: Path) -> str:
+    """The call of Snakemake that makes a file again, even if nothing has changed."""
+    named = re.compile(rf"^name: *['\"]?{re.escape(output.study)}['\"]? *(#.*)?$", re.MULTILINE)
     studies = [Path("config.yaml"), *sorted(Path("studies").rglob("*.yaml"))]
     found = [str(study) for study in studies if study.is_file() and named.search(study.read_text(encoding="utf-8"))]
     which = "" if "config.yaml" in found else f" --configfile {found[0] if found else 'YOUR_STUDY.yaml'}"
@@ -61,7 +61,7 @@ def command_for(place: Place, file: Path) -> str:
 
 
 def nearest_file(file: Path) -> str:
-    """Which file of an existing folder comes closest."""
+    """The name in an existing folder that is nearest to a missing file's."""
     folder = next(parent for parent in file.parents if parent.is_dir())
     known = [str(path) for path in folder.rglob("*") if path.is_file()] if folder != Path() else []
     close = difflib.get_close_matches(str(file), known, n=1, cutoff=0.5)

@@ -1,4 +1,4 @@
-"""What earlier plans said of each job, kept in ``reports/<study>/plan.json``, to be held against what the jobs took."""
+"""The estimates of earlier plans, recorded in ``reports/<study>/plan.json``, to be compared with what the jobs took."""
 
 from __future__ import annotations
 
@@ -12,34 +12,38 @@ from constrictor.files.writing import write_text
 from constrictor.scheduling.estimate import Estimate
 from constrictor.scheduling.jobs import Job
 
-Promises = dict[str, dict[str, float]]
-"""By benchmark table: `seconds`, `memory_mb`, and when it was said (`at`, seconds since 1970)."""
+RecordedEstimates = dict[str, dict[str, float]]
+"""By benchmark table: `seconds`, `memory_mb`, and when they were estimated (`estimated_at`, seconds since 1970)."""
 
 
-def promises_file(study: str) -> Path:
-    """Where the promises of a study lie."""
+def estimates_file(study: str) -> Path:
+    """The file of a study's recorded estimates."""
     return Path("reports", study, "plan.json")
 
 
-def read_promises(file: Path) -> Promises:
-    """What was said before; nothing if there was no plan, or if its file cannot be used."""
+def read_estimates(file: Path) -> RecordedEstimates:
+    """The recorded estimates; empty if there is no file, or if it cannot be read."""
     return read_object(file)
 
 
-def write_promises(file: Path, earlier: Promises, estimates: Iterable[tuple[Job, Estimate]]) -> None:
-    """Add what is said now of the jobs that are to run to what was said of others."""
-    said = {
-        str(job.benchmark): {"seconds": round(found.seconds, 1), "memory_mb": round(found.memory_mb), "at": time.time()}
+def write_estimates(file: Path, earlier: RecordedEstimates, estimates: Iterable[tuple[Job, Estimate]]) -> None:
+    """Record new estimates, and keep the earlier ones of other jobs."""
+    new = {
+        str(job.benchmark): {
+            "seconds": round(found.seconds, 1),
+            "memory_mb": round(found.memory_mb),
+            "estimated_at": time.time(),
+        }
         for job, found in estimates
     }
-    write_text(file, json.dumps({**earlier, **said}, indent=1) + "\n")
+    write_text(file, json.dumps({**earlier, **new}, indent=1) + "\n")
 
 
-def kept_promise(promises: Promises, job: Job) -> float | None:
-    """Seconds that were promised of a job before it last ran; None if nothing was."""
-    said = promises.get(str(job.benchmark))
+def estimate_before_run(recorded: RecordedEstimates, job: Job) -> float | None:
+    """The seconds that were estimated of a job before it last ran; None if there is no such estimate."""
+    found = recorded.get(str(job.benchmark))
     try:
         ran = job.benchmark.stat().st_mtime
-    except OSError:
+        return found["seconds"] if found and found["estimated_at"] <= ran else None
+    except (OSError, KeyError):  # it has not run, or the file is of another version
         return None
-    return said["seconds"] if said and said["at"] <= ran else None

@@ -1,4 +1,4 @@
-"""What Snakemake has recorded of an output file, in ``.snakemake/metadata``: rule, command, input, parameters, times."""
+"""Snakemake's record of an output file, in ``.snakemake/metadata``: rule, command, input, parameters, times."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ CODE_DIGEST = re.compile("[0-9a-f]{16}")  # as :func:`constrictor.scheduling.cod
 
 
 class Record(NamedTuple):
-    """What is known of the job that made a file.
+    """The job that made a file.
 
     Attributes:
         rule: the rule.
@@ -37,7 +37,7 @@ class Record(NamedTuple):
 
 
 def record_of(file: str) -> Record | None:
-    """What Snakemake has recorded of a file; None if nothing, or if the record cannot be read."""
+    """The record of a file; None if there is none, or if it cannot be read."""
     try:
         found = json.loads(_record_file(file).read_text(encoding="utf-8"))
         return Record(
@@ -54,7 +54,7 @@ def record_of(file: str) -> Record | None:
 
 
 def _record_file(file: str) -> Path:
-    """Where a record lies: the file's path in base64, cut where it is too long for the name of a file."""
+    """The path of a record: the file's path in base64, split where it is too long for the name of a file."""
     name = urlsafe_b64encode(file.encode()).decode()
     width = os.pathconf("/", "PC_NAME_MAX") - 1
     parts = [name[start : start + width] for start in range(0, len(name), width)]

@@ -1,4 +1,4 @@
-"""The plan as a person reads it: why anything runs, what runs and costs how much, what is reused and took how much."""
+"""The plan as text: why jobs run, which run and what they will cost, which are reused and what they took."""
 
 from __future__ import annotations
 
@@ -7,16 +7,15 @@ from collections.abc import Sequence
 
 from constrictor.progress import spell_seconds
 from constrictor.scheduling.causes import count_causes
-from constrictor.scheduling.estimate import Basis, Estimate
+from constrictor.scheduling.estimate import Estimate
 from constrictor.scheduling.jobs import Job
 
 MOST_CAUSES = 12
-_BASES: dict[Basis, str] = {"last run": "their last run", "its like": "their like", "size": "model size"}
 
 Planned = tuple[Job, str, Estimate]
-"""A job to run, Snakemake's reason, and what it is expected to take."""
+"""A job to run, Snakemake's reason, and its estimate."""
 Done = tuple[Job, float | None, Estimate]
-"""A job that is reused, the seconds that were promised of it, and what it took."""
+"""A job that is reused, the seconds that were estimated before it ran, and what it took."""
 
 
 def plan_text(study: str, to_run: Sequence[Planned], done: Sequence[Done], chain: float) -> str:
@@ -26,7 +25,7 @@ def plan_text(study: str, to_run: Sequence[Planned], done: Sequence[Done], chain
         study: name of the study.
         to_run: the jobs to run.
         done: the jobs that ran before and are reused.
-        chain: seconds of the longest chain of jobs that wait for one another.
+        chain: seconds of the critical path, the longest chain of jobs that wait for one another.
     """
     parts = [f"Study {study}: {_count(len(to_run), 'job')} to run, {len(done)} reused"]
     if to_run:
@@ -48,29 +47,31 @@ def _costs(to_run: Sequence[Planned], chain: float) -> str:
     rows = [("rule", "jobs", "time", "memory", "estimated from")]
     for rule in dict.fromkeys(job.rule for job, _, _ in to_run):
         estimates = [estimate for job, _, estimate in to_run if job.rule == rule]
-        bases = Counter(_BASES[estimate.basis] for estimate in estimates)
-        said = ", ".join(f"{basis} ({count})" if len(bases) > 1 else basis for basis, count in bases.most_common())
-        rows.append((rule, str(len(estimates)), *_cost(estimates), said))
+        bases = Counter(estimate.basis for estimate in estimates)
+        basis_text = ", ".join(
+            f"{basis} ({count})" if len(bases) > 1 else basis for basis, count in bases.most_common()
+        )
+        rows.append((rule, str(len(estimates)), *_cost(estimates), basis_text))
     every = [estimate for _, _, estimate in to_run]
-    rows.append(("all", str(len(every)), *_cost(every), f"one after another; the longest chain {spell_seconds(chain)}"))
+    rows.append(("all", str(len(every)), *_cost(every), f"in sequence; critical path {spell_seconds(chain)}"))
     return "\n".join(["To run", *_aligned(rows, words=1)])
 
 
 def _took(done: Sequence[Done]) -> str:
-    rows = [("rule", "jobs", "planned", "took", "memory")]
+    rows = [("rule", "jobs", "estimated", "took", "memory")]
     for rule in [*dict.fromkeys(job.rule for job, _, _ in done), "all"]:
-        found = [(said, cost) for job, said, cost in done if rule in (job.rule, "all")]
-        rows.append((rule, str(len(found)), _promised(found), *_cost([cost for _, cost in found])))
+        found = [(estimated, cost) for job, estimated, cost in done if rule in (job.rule, "all")]
+        rows.append((rule, str(len(found)), _estimated(found), *_cost([cost for _, cost in found])))
     return "\n".join(["Done and reused", *_aligned(rows)])
 
 
-def _promised(found: Sequence[tuple[float | None, Estimate]]) -> str:
-    """The seconds that were planned. Where only some jobs were, it says what those took."""
-    kept = [(said, cost.seconds) for said, cost in found if said is not None]
-    if not kept:
+def _estimated(found: Sequence[tuple[float | None, Estimate]]) -> str:
+    """The estimated seconds. Where only some of the jobs were estimated, with what those took."""
+    known = [(seconds, cost.seconds) for seconds, cost in found if seconds is not None]
+    if not known:
         return "–"
-    planned, took = (spell_seconds(sum(values)) for values in zip(*kept, strict=True))
-    return planned if len(kept) == len(found) else f"{planned} for {len(kept)} that took {took}"
+    estimated, took = (spell_seconds(sum(values)) for values in zip(*known, strict=True))
+    return estimated if len(known) == len(found) else f"{estimated} for {len(known)} that took {took}"
 
 
 def _cost(estimates: Sequence[Estimate]) -> tuple[str, str]:

@@ -1,4 +1,4 @@
-"""How much work each job of a plan is, as far as the files that lie there say: sizes of models and numbers of rows."""
+"""How much work each job of a plan is, from the sizes of models and tasks in the manifests that exist so far."""
 
 from __future__ import annotations
 
@@ -7,16 +7,20 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from constrictor.files.reading import read_object
-from constrictor.scheduling.resources import Stage, Work
+from constrictor.scheduling.wildcards import Wildcards
+from constrictor.scheduling.work import Stage, Work
 from constrictor.study.chain import model_state
 from constrictor.study.lineage import ancestry
 from constrictor.study.model_state import ModelState
 from constrictor.study.plan import Plan
 from constrictor.study.steps.step import Step
 
-# ASSUME: what is not fetched yet is a BERT base, and a task has 100,000 rows.
+# ASSUME: what is not fetched yet is a BERT base, and a task has 100,000 examples.
 _PARAMETERS, _LAYERS, _ROWS = 110_000_000, 12, 100_000
-_CALIBRATED_AT_ONCE = 32  # rows in memory while a method looks at examples or an export is checked
+_CALIBRATED_AT_ONCE = 32  # examples in memory while a method calibrates or an export is checked
+
+_BUILDS = ("finetune", "distil", "prune", "quantize", "quantize_aware", "export")
+_TIMES = ("latency", "fair_baseline")
 
 
 class _Size(NamedTuple):
@@ -25,7 +29,7 @@ class _Size(NamedTuple):
 
 
 class Workload:
-    """Says how much work a job is.
+    """The work of every job of a study.
 
     Args:
         plan: the study's plan.
@@ -37,6 +41,20 @@ class Workload:
         self._plan = plan
         self._data = data
         self._has_gpus = has_gpus
+
+    def of(self, rule: str, wildcards: Wildcards) -> Work:
+        """The work of a job: its rule, and what it works on."""
+        if rule in _BUILDS:
+            return self.building(wildcards.lineage, wildcards.task)
+        if rule == "teacher_outputs":
+            return self.predicting("label", wildcards.lineage, wildcards.task, wildcards.subset)
+        if rule == "evaluate":
+            return self.predicting("evaluate", wildcards.lineage, wildcards.task)
+        if rule in _TIMES:
+            return self.timing(wildcards.lineage, wildcards.task)
+        if rule == "download_model":
+            return self.fetching(wildcards.name)
+        return Work("compare" if rule == "compare" else "read")
 
     def fetching(self, model: str) -> Work:
         """Fetching a checkpoint."""
@@ -54,7 +72,7 @@ class Workload:
         return Work("train", *size, batch, length, self._rows_of_training(step, task), gpu)
 
     def predicting(self, stage: Stage, lineage: str, task: str, subset: str | None = None) -> Work:
-        """What a model says about a subset, or about the held-out examples of a task."""
+        """Predicting a subset, or the held-out examples of a task."""
         rows = self._rows(task, subset) if subset else self._held_out(task)
         length = self._plan.study.tasks[task].max_length
         gpu = self._has_gpus and self._moves_to_gpu(lineage)
@@ -74,7 +92,7 @@ class Workload:
         return isinstance(state, ModelState) and state.runs_on_gpu
 
     def _size(self, lineage: str) -> _Size:
-        """The largest checkpoint that a lineage has to do with: no step makes a model larger."""
+        """The largest checkpoint among those that a lineage starts from: no step makes a model larger."""
         starts = {self._plan.start_model(node) for node in ancestry(lineage)} - {None}
         return max(self._checkpoint(str(name)) for name in starts)
 
@@ -102,7 +120,7 @@ class Workload:
 
 
 def _read(manifest: Path) -> dict[str, Any]:
-    """What a manifest says; nothing while there is none, or only the half of one."""
+    """The content of a manifest; empty while there is none, or only half of one."""
     try:
         return _read_version(manifest, manifest.stat().st_mtime_ns)
     except OSError:

@@ -142,12 +142,10 @@ def _share_trained(trained: Trained | None) -> dict[str, int]:
 class TaskFolder:
     """A prepared task on disk."""
 
-    folder: Path
-
-    @property
-    def file(self) -> Path:
-        """The task's manifest."""
-        return self.folder / "manifest.json"
+    file: Path
+    """The task's manifest."""
+    validation: Path | None
+    """The validation examples; None where nothing is trained."""
 
     @cached_property
     def manifest(self) -> TaskManifest:
@@ -165,7 +163,8 @@ class TaskFolder:
         from constrictor.runtimes.torch import forward
 
         kind, metric = self.kind, self.manifest.metric
-        examples = read_examples(self.folder / "validation.parquet")
+        assert self.validation is not None, "a training is validated"
+        examples = read_examples(self.validation)
         features = kind.encode(tokenizer, examples.texts)
         targets = kind.targets(features, examples.labels)
         measure = kind.measures[metric]

@@ -44,7 +44,7 @@ def _report(folder: Path, seeds: list[int], shared: bool) -> tuple[dict[str, dic
         recipes={"base": "teacher", "small": "small"}, baseline="base", margin=0.05, resamples=2000, folds=3,
         replicates=[f"seed{seed}-fold{fold}" for seed in seeds for fold in range(3)],
     )  # fmt: skip
-    compare(settings, folder / "manifest.json", folder / "results", folder / "report")
+    compare(settings, folder / "manifest.json", folder / "results", folder / "report", [])
     with open(folder / "report" / "table.csv", encoding="utf-8") as stream:
         table = {row["recipe"]: row for row in csv.DictReader(stream)}
     return table, (folder / "report" / "table.md").read_text(encoding="utf-8")

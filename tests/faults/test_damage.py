@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from heads import evaluate_on
+from heads import evaluate_on, plan_of, task_in, train_plan
 from little import (
     CHECKPOINTS,
     GOALS,
@@ -41,7 +41,7 @@ from constrictor.study.steps.prune import Magnitude
 from constrictor.study.steps.quantize import Dynamic
 from constrictor.training.distil import distil
 from constrictor.training.finetune import finetune
-from constrictor.training.node import Node, TaskFolder
+from constrictor.training.node import Node
 
 Row = Callable[[str, str, str], None]
 
@@ -51,21 +51,21 @@ def cut_off(file: Path) -> None:
 
 
 DISTIL = Distil.model_validate({"stage": "distil", "student": {"layers": [0]}, "epochs": 1})
+MAGNITUDE = Magnitude(stage="prune", method="magnitude", sparsity=0.4, finetune_epochs=0)
 TIMING = Latency(batch_sizes=[1], lengths=[8], rounds=3, seconds=0.01)
 
 # Every stage that opens a model, by what it is asked to do with a damaged model, a whole one, a task and a node.
 STAGES: dict[str, Callable[[Path, Path, Path, Node], object]] = {
     "finetune": lambda model, whole, task, node: finetune(
-        Finetune(stage="finetune", model="tiny", epochs=1), model, TaskFolder(task), node
+        Finetune(stage="finetune", model="tiny", epochs=1), model, train_plan(task_in(task)), task_in(task), node
     ),
-    "distil from it": lambda model, whole, task, node: distil(DISTIL, model, whole, [], TaskFolder(task), node),
-    "distil into it": lambda model, whole, task, node: distil(DISTIL, whole, model, [], TaskFolder(task), node),
-    "prune": lambda model, whole, task, node: prune(
-        Magnitude(stage="prune", method="magnitude", sparsity=0.4, finetune_epochs=0),
-        model, [], [], None, TaskFolder(task), node,
-    ),
+    "distil from it": lambda model, whole, task, node: distil(DISTIL, model, whole, plan_of(), task_in(task), node),
+    "distil into it": lambda model, whole, task, node: distil(DISTIL, whole, model, plan_of(), task_in(task), node),
+    "prune": lambda model, whole, task, node: prune(MAGNITUDE, model, [], None, task_in(task), node),
     "quantize": lambda model, whole, task, node: quantize(Dynamic(stage="quantize", method="dynamic"), model, node),
-    "export": lambda model, whole, task, node: export(Export(stage="export"), model, task / "validation.parquet", node.model, "onnx"),
+    "export": lambda model, whole, task, node: export(
+        Export(stage="export"), model, task / "validation.parquet", node.model, "onnx"
+    ),
     "evaluate": lambda model, whole, task, node: evaluate_on(
         model, task, node.folder / "metrics.json", node.folder / "predictions.parquet"
     ),

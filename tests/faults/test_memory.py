@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 import torch
-from heads import train_plan
+from heads import task_in, train_plan
 from safetensors.torch import load_file
 from transformers import BertForSequenceClassification
 
 from constrictor.study.steps.finetune import Finetune
 from constrictor.training.finetune import finetune
-from constrictor.training.node import Node, TaskFolder
+from constrictor.training.node import Node
 
 Row = Callable[[str, str, str], None]
 STEP = Finetune(stage="finetune", model="tiny", epochs=2, batch_size=24, lr=1e-4, dropout=0.0, precision="fp32")
@@ -35,16 +35,16 @@ def test_training_that_does_not_fit_goes_on_with_smaller_passes(
     finetune(
         STEP,
         tiny_model,
-        train_plan(TaskFolder(tiny_task)),
-        TaskFolder(tiny_task),
+        train_plan(task_in(tiny_task)),
+        task_in(tiny_task),
         Node(tmp_path / "whole", "teacher", seed=1),
     )
     monkeypatch.setattr(BertForSequenceClassification, "forward", in_little_memory)
     finetune(
         STEP,
         tiny_model,
-        train_plan(TaskFolder(tiny_task)),
-        TaskFolder(tiny_task),
+        train_plan(task_in(tiny_task)),
+        task_in(tiny_task),
         Node(tmp_path / "cut", "teacher", seed=1),
     )
     whole, cut = (load_file(tmp_path / name / "model/model.safetensors") for name in ("whole", "cut"))

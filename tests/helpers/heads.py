@@ -66,9 +66,14 @@ def plan_of(*sets: TrainingSet, soft_targets: SoftTargets | None = None, teacher
     return TrainingPlan(sets=list(sets), soft_targets=soft_targets, teacher=teacher)
 
 
+def task_in(folder: Path) -> TaskFolder:
+    """A prepared task, with its validation examples beside the manifest."""
+    return TaskFolder(folder / "manifest.json", folder / "validation.parquet")
+
+
 def train_plan(task: TaskFolder) -> TrainingPlan:
     """The plan of a fine-tuning on a task's training split."""
-    return plan_of(training_set(task.folder / "train.parquet"))
+    return plan_of(training_set(task.file.with_name("train.parquet")))
 
 
 def sample_of(encoded: list[np.ndarray], labels: np.ndarray, pad_id: int, tokenizer: str = "") -> Sample:

@@ -12,19 +12,19 @@ KD = Job("distil", {"task": "reviews", "replicate": "seed1", "lineage": "teacher
 @pytest.mark.parametrize(
     ("reason", "cause"),
     [
-        ("Missing output files: a/metrics.json", "what they make is not there"),
+        ("Missing output files: a/metrics.json", "outputs are missing"),
         ("Input files updated by another job: a.json, b.json", FOLLOWS),
-        ("Updated input files: reviews.csv", "a file that they read has changed: reviews.csv"),
+        ("Updated input files: reviews.csv", "an input file has changed: reviews.csv"),
         (
             "Updated input files: a.csv, b.csv, c.csv, d.csv; Input files updated by another job: e.json",
-            "a file that they read has changed: a.csv, b.csv and 2 more",
+            "an input file has changed: a.csv, b.csv and 2 more",
         ),
         (
             "Input files updated by another job: a.json; Set of input files has changed since last execution",
-            "other models or data belong to their input",
+            "the set of input files has changed",
         ),
-        ("Forced execution", "asked for on the command line"),
-        ("Incomplete output files: a.json", "an earlier run was killed while they ran"),
+        ("Forced execution", "forced on the command line"),
+        ("Incomplete output files: a.json", "an earlier run was interrupted"),
         (
             PARAMS + """before: '{"alpha":0.5,"epochs":3}' now: '{"alpha":0.9,"epochs":3}' """,
             "settings of kd have changed: alpha 0.5 → 0.9",
@@ -39,8 +39,39 @@ KD = Job("distil", {"task": "reviews", "replicate": "seed1", "lineage": "teacher
             "Missing output files: a; " + PARAMS + "before: '0123456789abcdef' now: 'fedcba9876543210' ",
             "the code of distil has changed",
         ),
-        (PARAMS + "before: 42 now: 43 ", "what distil is told has changed"),
-        (PARAMS + "before: <nothing exclusive> now: 'x y' ", "what distil is told has changed"),
+        # A job with settings and a training plan: what the user has changed comes first.
+        (
+            PARAMS + """before: '{"alpha":0.5}','{"sets":[],"soft_targets":{"alpha":0.5}}' """
+            """now: '{"alpha":0.9}','{"sets":[],"soft_targets":{"alpha":0.9}}' """,
+            "settings of kd have changed: alpha 0.5 → 0.9",
+        ),
+        (
+            PARAMS + """before: '{"sets":[],"soft_targets":{"alpha":0.5}}','{"alpha":0.5}' """
+            """now: '{"alpha":0.9}','{"sets":[],"soft_targets":{"alpha":0.9}}' """,
+            "settings of kd have changed: alpha 0.5 → 0.9",
+        ),
+        (
+            PARAMS
+            + """before: '{"sets":[],"soft_targets":{"alpha":0.5}}' now: '{"sets":[],"soft_targets":{"alpha":0.9}}' """,
+            "the training plan of kd has changed: soft_targets.alpha 0.5 → 0.9",
+        ),
+        (
+            PARAMS
+            + """before: '{"sets":[{"examples":"a/train.parquet","repeats":1},{"examples":"b.parquet","repeats":1}]}' """
+            """now: '{"sets":[{"examples":"a/train.parquet","repeats":3},{"examples":"b.parquet","repeats":1}]}' """,
+            "the training plan of kd has changed: sets.train.repeats 1 → 3",
+        ),
+        (
+            PARAMS + """before: 'null' now: '{"sets":[{"examples":"train.parquet"}]}' """,
+            "the training plan of kd has changed: sets.train.examples – → train.parquet",
+        ),
+        (
+            PARAMS
+            + """before: '0123456789abcdef','{"sets":[]}' now: 'fedcba9876543210','{"sets":[],"teacher":"t"}' """,
+            "the code of distil has changed",
+        ),
+        (PARAMS + "before: 42 now: 43 ", "parameters of distil have changed"),
+        (PARAMS + "before: <nothing exclusive> now: 'x y' ", "parameters of distil have changed"),
     ],
 )
 def test_a_reason_becomes_a_cause(reason, cause):
@@ -53,6 +84,6 @@ def test_causes_are_counted_and_what_follows_comes_last():
     reasons = [(job, changed) for job in seeds] + [(KD, "Input files updated by another job: a")] * 5
     assert count_causes([*reasons, (KD, "Missing output files: b")]) == [
         ("settings of kd have changed: lr 1 → 2", 3),
-        ("what they make is not there", 1),
+        ("outputs are missing", 1),
         (FOLLOWS, 5),
     ]

@@ -4,7 +4,7 @@ import pytest
 
 from constrictor.scheduling.estimate import Estimate, Estimator, expected_seconds, measured_cost
 from constrictor.scheduling.jobs import finished_jobs
-from constrictor.scheduling.resources import Work
+from constrictor.scheduling.work import Work
 from constrictor.scheduling.workload import Workload
 
 
@@ -20,34 +20,34 @@ def test_a_job_that_ran_before_takes_what_it_took(estimator, table, node_job):
     assert estimator()(job) == Estimate(123.5, 2159.1, "last run")
 
 
-def test_without_any_run_the_size_of_the_model_tells(estimator, node_job):
+def test_without_any_run_the_estimate_rests_on_the_size_of_the_model(estimator, node_job):
     found = estimator()(node_job("finetune", "teacher"))
     # 110 million parameters, 2 epochs of 100,000 rows of 128 tokens: what is assumed before anything is fetched.
     assert found.seconds == pytest.approx(10 + 6 * 110e6 * 2 * 100_000 * 128 / 2e12)
-    assert found.basis == "size"
+    assert found.basis == "model size"
 
 
-def test_jobs_of_the_same_rule_correct_the_guess_by_their_median(estimator, table, node_job):
+def test_jobs_of_the_same_rule_correct_the_estimate_by_their_median(estimator, table, node_job):
     first, second, unrun = (
         node_job("evaluate", lineage, seed)
         for lineage, seed in (("teacher", "seed1"), ("teacher/kd", "seed1"), ("teacher", "seed2"))
     )
-    guess = estimator()(unrun)
-    table(first.benchmark, guess.seconds / 4, guess.memory_mb / 2)
+    by_size = estimator()(unrun)
+    table(first.benchmark, by_size.seconds / 4, by_size.memory_mb / 2)
     found = estimator()(unrun)
-    assert found == Estimate(pytest.approx(guess.seconds / 4), pytest.approx(guess.memory_mb / 2), "its like")
-    table(second.benchmark, guess.seconds / 2, guess.memory_mb / 2)
-    assert estimator()(unrun).seconds == pytest.approx(guess.seconds * 3 / 8)
-    # Another rule's speed says nothing of this one's.
-    assert estimator()(node_job("finetune", "teacher")).basis == "size"
+    assert found == Estimate(pytest.approx(by_size.seconds / 4), pytest.approx(by_size.memory_mb / 2), "similar jobs")
+    table(second.benchmark, by_size.seconds / 2, by_size.memory_mb / 2)
+    assert estimator()(unrun).seconds == pytest.approx(by_size.seconds * 3 / 8)
+    # The speed of another rule is no evidence for this one.
+    assert estimator()(node_job("finetune", "teacher")).basis == "model size"
 
 
 def test_the_correction_goes_with_the_work(estimator, table, node_job):
     label = {subset: node_job("teacher_outputs", "teacher", "seed2", subset=subset) for subset in ("train", "some")}
-    guesses = {subset: estimator()(job).seconds for subset, job in label.items()}
-    table("results/small/reviews/seed1/teacher/logs/outputs_train.tsv", guesses["train"] / 10, 900)
-    assert guesses["train"] > 20 * guesses["some"]
-    assert estimator()(label["some"]).seconds == pytest.approx(guesses["some"] / 10)
+    by_sizes = {subset: estimator()(job).seconds for subset, job in label.items()}
+    table("results/small/reviews/seed1/teacher/logs/outputs_train.tsv", by_sizes["train"] / 10, 900)
+    assert by_sizes["train"] > 20 * by_sizes["some"]
+    assert estimator()(label["some"]).seconds == pytest.approx(by_sizes["some"] / 10)
 
 
 def test_a_table_without_numbers_is_none(table, node_job):
@@ -77,5 +77,5 @@ def test_more_cores_help_those_that_use_them():
         (Work("read"), 1.3),
     ],
 )
-def test_the_guess_is_of_the_right_size_for_what_the_default_study_took(work, seconds):
+def test_the_first_estimate_is_of_the_right_size_for_what_the_default_study_took(work, seconds):
     assert seconds / 3 < expected_seconds(work, cores=2) < max(5, 3 * seconds)

@@ -1,9 +1,4 @@
-from pathlib import Path
-
-import pytest
-
-from constrictor.scheduling.jobs import Job, finished_jobs, work_of
-from constrictor.scheduling.workload import Workload
+from constrictor.scheduling.jobs import finished_jobs
 
 DATA, NODE = "data/small/logs", "results/small/reviews"
 
@@ -48,21 +43,3 @@ def test_what_the_study_has_no_more_is_no_job_of_it(plan, table):
     table(f"{NODE}/seed3/teacher/logs/finetune.tsv")
     table(f"{NODE}/seed1/teacher/logs/outputs_lost.tsv")
     assert list(finished_jobs(plan)) == []
-
-
-@pytest.mark.parametrize(
-    ("rule", "named", "stage"),
-    [
-        ("download_model", {"name": "tiny"}, "fetch"),
-        ("select_subset", {"fold": "", "name": "some"}, "read"),
-        ("finetune", {"lineage": "teacher"}, "train"),
-        ("quantize", {"lineage": "teacher/kd/int8"}, "convert"),
-        ("teacher_outputs", {"lineage": "teacher", "subset": "some"}, "label"),
-        ("evaluate", {"lineage": "teacher"}, "evaluate"),
-        ("fair_baseline", {"lineage": "teacher"}, "time"),
-        ("compare", {}, "compare"),
-    ],
-)
-def test_every_rule_has_its_stage(plan, rule, named, stage):
-    job = Job(rule, {"task": "reviews", "replicate": "seed1", **named}, Path())
-    assert work_of(Workload(plan, Path("data/small"), has_gpus=False), job).stage == stage

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from constrictor.scheduling.resources import Work, measured, needs
+from constrictor.scheduling.resources import resources_of
+from constrictor.scheduling.work import OPERATIONS_PER_SECOND, Work, seconds_of
 
 STAGES = ["read", "fetch", "train", "label", "evaluate", "convert", "time", "compare"]
 MINILM = {"parameters": 22_713_728, "layers": 6}
@@ -21,23 +22,23 @@ works = st.builds(
 
 
 @given(works, st.integers(1, 4))
-def test_a_later_attempt_asks_for_more_memory_and_for_more_time_up_to_a_day(work, attempt):
-    first, now, later = needs(work), needs(work, attempt), needs(work, attempt + 1)
+def test_a_later_attempt_requests_more_memory_and_more_time_up_to_a_day(work, attempt):
+    first, now, later = resources_of(work), resources_of(work, attempt), resources_of(work, attempt + 1)
     assert now.mem_mb == pytest.approx(first.mem_mb * 1.5 ** (attempt - 1), abs=attempt * 2)
     assert later.runtime == pytest.approx(min(1440, 2 * now.runtime), abs=2)
     assert (later.threads, later.gpu) == (first.threads, first.gpu)
 
 
 @given(works, st.sampled_from(["parameters", "batch", "length", "rows"]), st.integers(1, 1000))
-def test_more_work_never_asks_for_less(work, what, more):
-    small, large = needs(work), needs(work._replace(**{what: getattr(work, what) + more}))
+def test_more_work_never_requests_less(work, what, more):
+    small, large = resources_of(work), resources_of(work._replace(**{what: getattr(work, what) + more}))
     assert all(less <= greater for less, greater in zip(small, large, strict=True))
 
 
 @given(works)
-def test_a_gpu_is_asked_for_once_or_not_at_all(work):
-    assert needs(work).gpu == int(work.gpu)
-    assert needs(work).threads >= 1
+def test_one_gpu_is_requested_or_none(work):
+    assert resources_of(work).gpu == int(work.gpu)
+    assert resources_of(work).threads >= 1
 
 
 def test_memory_of_a_training_by_hand():
@@ -47,16 +48,16 @@ def test_memory_of_a_training_by_hand():
     a_token = 12 * (34 * width + 5 * (width / 64) * 128) * 2
     weights = 6 * 4 * 110e6
     wanted = 1600 + (weights + 16 * 128 * a_token) / 1e6
-    assert needs(Work("train", 110_000_000, 12, batch=16)).mem_mb == math.ceil(wanted)
+    assert resources_of(Work("train", 110_000_000, 12, batch=16)).mem_mb == math.ceil(wanted)
 
 
 def test_time_of_a_training_by_hand():
     operations = 6 * 110e6 * 128 * 100_000
     minutes = operations / 16e12 / 60
     work = Work("train", 110_000_000, rows=100_000, gpu=True)
-    assert needs(work).runtime == math.ceil(15 + minutes)
-    assert needs(work._replace(stage="evaluate")).runtime == math.ceil(15 + minutes / 3)
-    assert needs(work._replace(gpu=False)).runtime > needs(work).runtime
+    assert resources_of(work).runtime == math.ceil(15 + minutes)
+    assert resources_of(work._replace(stage="evaluate")).runtime == math.ceil(15 + minutes / 3)
+    assert resources_of(work._replace(gpu=False)).runtime > resources_of(work).runtime
 
 
 @pytest.mark.parametrize(
@@ -69,33 +70,27 @@ def test_time_of_a_training_by_hand():
         (Work("time", **MINILM, batch=32, rows=1188), 1601, 66),
     ],
 )
-def test_what_the_default_study_used_was_asked_for_and_not_wildly_more(work, peak_mb, seconds):
-    asked = needs(work)
-    assert peak_mb * 1.2 < asked.mem_mb < peak_mb * 2.6
-    assert seconds < asked.runtime * 60
+def test_the_request_covers_what_the_default_study_used_and_not_wildly_more(work, peak_mb, seconds):
+    request = resources_of(work)
+    assert peak_mb * 1.2 < request.mem_mb < peak_mb * 2.6
+    assert seconds < request.runtime * 60
 
 
-def test_a_measured_peak_goes_before_the_estimate_and_still_grows():
+def test_a_measured_peak_replaces_the_estimate_and_still_grows():
     work = Work("train", 110_000_000)
-    assert needs(work, measured_mb=2000).mem_mb == 2000 * 1.3 + 300
-    assert needs(work, 2, measured_mb=2000).mem_mb == (2000 * 1.3 + 300) * 1.5
-    assert needs(work, measured_mb=2000).runtime == needs(work).runtime
+    assert resources_of(work, measured_mb=2000).mem_mb == 2000 * 1.3 + 300
+    assert resources_of(work, 2, measured_mb=2000).mem_mb == (2000 * 1.3 + 300) * 1.5
+    assert resources_of(work, measured_mb=2000).runtime == resources_of(work).runtime
 
 
-def test_the_peak_is_read_from_the_table_that_snakemake_writes(tmp_path):
-    file = tmp_path / "finetune.tsv"
-    assert measured(file, "max_rss") is None
-    header = "s\th:m:s\tmax_rss\tmax_vms"
-    file.write_text(f"{header}\n173.68\t0:02:53\t2159.09\t4000.5\n", encoding="utf-8")
-    assert measured(file, "max_rss") == 2159.09
-    file.write_text(f"{header}\n9.5\t0:00:09\t80.5\t90\n8.5\t0:00:08\t120.5\t130\n7.5\t0:00:07\t99.5\t100\n")
-    assert (measured(file, "max_rss"), measured(file, "s")) == (120.5, 9.5)  # of a rule that is repeated, the worst
+@pytest.mark.parametrize("device", ["core", "gpu"])
+def test_a_request_reckons_with_slower_hardware_than_an_estimate(device):
+    assert OPERATIONS_PER_SECOND[device].requested < OPERATIONS_PER_SECOND[device].expected
+    work = Work("train", 10**8, rows=1000, gpu=device == "gpu")
+    assert seconds_of(work, 2, "requested") > 3 * seconds_of(work, 2, "expected")
 
 
-@pytest.mark.parametrize(
-    "text", ["", "s\th:m:s\tmax_rss\n0.1\t0:00:00\tNA\n", "s\th:m:s\n1\t0:00:01\n", "max_rss\ts\n"]
-)
-def test_a_table_that_cannot_be_used_counts_as_none(tmp_path, text):
-    file = tmp_path / "finetune.tsv"
-    file.write_text(text, encoding="utf-8")
-    assert measured(file, "max_rss") is None
+def test_a_gpu_does_not_become_faster_with_threads():
+    work = Work("train", 10**8, rows=1000)
+    assert seconds_of(work, 4, "expected") == seconds_of(work, 1, "expected") / 4
+    assert seconds_of(work._replace(gpu=True), 4, "expected") == seconds_of(work._replace(gpu=True), 1, "expected")

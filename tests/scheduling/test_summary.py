@@ -7,8 +7,8 @@ MISSING, FOLLOWS = "Missing output files: a", "Input files updated by another jo
 def test_a_plan_says_why_what_and_at_what_cost(node_job):
     to_run = [
         (node_job("distil", "teacher/kd"), MISSING, Estimate(90, 1500, "last run")),
-        (node_job("evaluate", "teacher/kd"), FOLLOWS, Estimate(10, 600, "its like")),
-        (node_job("evaluate", "teacher/kd/int8"), FOLLOWS, Estimate(20, 700, "size")),
+        (node_job("evaluate", "teacher/kd"), FOLLOWS, Estimate(10, 600, "similar jobs")),
+        (node_job("evaluate", "teacher/kd/int8"), FOLLOWS, Estimate(20, 700, "model size")),
     ]
     done = [
         (node_job("finetune", "teacher"), 100.0, Estimate(120, 2200, "last run")),
@@ -20,17 +20,17 @@ def test_a_plan_says_why_what_and_at_what_cost(node_job):
         "Study small: 3 jobs to run, 4 reused\n"
         "\n"
         "Why\n"
-        "     1  what they make is not there\n"
-        "     2  follow from what others make\n"
+        "     1  outputs are missing\n"
+        "     2  an input is made by another job of this run\n"
         "\n"
         "To run\n"
         "  rule      jobs        time  memory  estimated from\n"
-        "  distil       1  1 min 30 s  1.5 GB  their last run\n"
-        "  evaluate     2      30.0 s  0.7 GB  their like (1), model size (1)\n"
-        "  all          3   2 min 0 s  1.5 GB  one after another; the longest chain 1 min 50 s\n"
+        "  distil       1  1 min 30 s  1.5 GB  last run\n"
+        "  evaluate     2      30.0 s  0.7 GB  similar jobs (1), model size (1)\n"
+        "  all          3   2 min 0 s  1.5 GB  in sequence; critical path 1 min 50 s\n"
         "\n"
         "Done and reused\n"
-        "  rule      jobs                                planned        took  memory\n"
+        "  rule      jobs                              estimated        took  memory\n"
         "  finetune     1                             1 min 40 s   2 min 0 s  2.2 GB\n"
         "  evaluate     2           8.0 s for 1 that took 10.0 s      22.0 s  0.6 GB\n"
         "  latency      1                                      –   1 min 0 s  1.6 GB\n"
@@ -47,7 +47,7 @@ def test_a_finished_study_shows_no_plan(node_job):
 
 def test_the_plan_of_a_large_study_is_short(node_job):
     to_run = [
-        (node_job("prune", f"teacher/step{number}"), f"Updated input files: {number}.csv", Estimate(1, 1, "size"))
+        (node_job("prune", f"teacher/step{number}"), f"Updated input files: {number}.csv", Estimate(1, 1, "model size"))
         for number in range(1000)
     ]
     text = plan_text("large", to_run, [], 1)

@@ -2,26 +2,18 @@ import json
 from pathlib import Path
 
 import pytest
-import small_study
 
-from constrictor.scheduling.resources import Work
+from constrictor.scheduling.wildcards import wildcards_of
+from constrictor.scheduling.work import Work
 from constrictor.scheduling.workload import Workload
 from constrictor.study.plan import Plan
-from constrictor.study.read import read_study
 
-changed, sources_of_the_study = small_study.changed, small_study.sources_of_the_study
 DATA = Path("data/small")
 
 
 @pytest.fixture
-def plan(changed) -> Plan:
-    steps = {
-        "steps.nf4": {"stage": "quantize", "method": "nf4"},
-        "steps.qat": {"stage": "quantize", "method": "qat", "finetune_epochs": 2},
-        "steps.wanda": {"stage": "prune", "method": "wanda", "sparsity": 0.5},
-    }
-    more = {"recipes.four": "teacher/nf4", "recipes.aware": "teacher/qat", "recipes.wanda": "teacher/wanda"}
-    return Plan(read_study(changed({**steps, **more, "recipes.eight": "teacher/int8"})))
+def plan(larger) -> Plan:
+    return larger()
 
 
 @pytest.fixture
@@ -36,26 +28,26 @@ def write(file: Path, **content: object) -> None:
 
 def test_before_anything_is_fetched_the_usual_sizes_are_assumed(workload):
     assert workload.building("teacher", "reviews") == Work("train", 110_000_000, 12, 32, 128, 3 * 100_000, True)
-    assert workload.fetching("minilm") == Work("fetch", 110_000_000, 12, batch=0)
+    assert workload.fetching("tiny") == Work("fetch", 110_000_000, 12, batch=0)
 
 
 def test_what_lies_there_is_used_as_soon_as_it_does(workload):
     workload.building("teacher", "reviews")
-    write(DATA / "models/minilm/manifest.json", parameters=22_713_728, layers=6)
+    write(DATA / "models/tiny/manifest.json", parameters=22_713_728, layers=6)
     write(DATA / "tasks/reviews/manifest.json", rows={"train": 800, "validation": 90, "test": 110})
     assert workload.building("teacher", "reviews") == Work("train", 22_713_728, 6, 32, 128, 3 * 800, True)
     assert workload.building("teacher/kd_wide", "reviews").rows == 3 * (2 * 800 + 100)
-    assert workload.predicting("evaluate", "teacher", "reviews").rows == 200
+    assert workload.predicting("evaluate", "teacher", "reviews").rows == 90 + 2 * 110  # and a further test set
     assert workload.predicting("label", "teacher", "reviews", "some").rows == 100
     assert workload.predicting("label", "teacher", "reviews", "train").rows == 800
 
 
 @pytest.mark.parametrize("text", ["", "{", "[1]", '{"layers": null}'])
 def test_a_manifest_that_cannot_be_used_counts_as_none(workload, text):
-    file = DATA / "models/minilm/manifest.json"
+    file = DATA / "models/tiny/manifest.json"
     file.parent.mkdir(parents=True)
     file.write_text(text, encoding="utf-8")
-    assert workload.fetching("minilm").parameters == 110_000_000
+    assert workload.fetching("tiny").parameters == 110_000_000
 
 
 @pytest.mark.parametrize(
@@ -96,24 +88,26 @@ def test_a_model_is_evaluated_on_a_gpu_if_its_runtime_has_one(plan, workload, li
 @pytest.mark.parametrize(
     ("lineage", "size", "batch"), [("teacher/wanda", 8, 32), ("teacher/wanda", 64, 64), ("teacher", 8, 8)]
 )
-def test_a_calibration_counts_where_its_batch_is_larger(changed, lineage, size, batch):
+def test_a_calibration_counts_where_its_batch_is_larger(larger, lineage, size, batch):
     wanda = {"stage": "prune", "method": "wanda", "sparsity": 0.5}
-    plan = Plan(read_study(changed({"steps.wanda": wanda, f"steps.{lineage.split('/')[-1]}.batch_size": size})))
+    plan = larger({"steps.wanda": wanda, f"steps.{lineage.split('/')[-1]}.batch_size": size})
     assert Workload(plan, DATA, has_gpus=True).building(lineage, "reviews").batch == batch
 
 
-def test_the_largest_checkpoint_of_a_lineage_counts(changed):
+def test_the_largest_checkpoint_of_a_lineage_counts(larger):
     small = {"models.small": {"hub": "a/b"}, "steps.kd_wide.student": {"model": "small"}}
-    workload = Workload(Plan(read_study(changed(small))), DATA, has_gpus=True)
-    for name, parameters in (("minilm", 22_713_728), ("small", 4_000_000)):
+    workload = Workload(larger(small), DATA, has_gpus=True)
+    for name, parameters in (("tiny", 22_713_728), ("small", 4_000_000)):
         write(DATA / f"models/{name}/manifest.json", parameters=parameters, layers=6)
     assert workload.building("teacher/kd_wide", "reviews").parameters == 22_713_728
 
 
-def test_further_test_sets_count_as_much_as_the_test_split(changed):
-    plan = Plan(read_study(changed({"tasks.reviews.extra_test_sets": {"other": {"path": "x.csv"}}})))
+@pytest.mark.parametrize("names", [[], ["one"], ["one", "two"]])
+def test_further_test_sets_count_as_much_as_the_test_split(larger, names):
+    plan = larger({"tasks.reviews.extra_test_sets": {name: {"path": "reviews.csv"} for name in names}})
     write(DATA / "tasks/reviews/manifest.json", rows={"train": 800, "validation": 90, "test": 110})
-    assert Workload(plan, DATA, has_gpus=True).predicting("evaluate", "teacher", "reviews").rows == 90 + 2 * 110
+    rows = Workload(plan, DATA, has_gpus=True).predicting("evaluate", "teacher", "reviews").rows
+    assert rows == 90 + (1 + len(names)) * 110
 
 
 def test_timing_counts_the_baselines_with_the_model(plan, workload):
@@ -124,9 +118,32 @@ def test_timing_counts_the_baselines_with_the_model(plan, workload):
 
 
 @pytest.mark.parametrize(("lengths", "longest"), [([16, "task"], 64), ([16, 48], 48)])
-def test_timing_counts_every_shape_on_every_number_of_threads(changed, lengths, longest):
+def test_timing_counts_every_shape_on_every_number_of_threads(larger, lengths, longest):
     latency = {"batch_sizes": [1, 4], "lengths": lengths, "threads": [1, 2, 4], "rounds": 5}
-    plan = Plan(read_study(changed({"report.latency": latency, "tasks.reviews.max_length": 64})))
+    plan = larger({"report.latency": latency, "tasks.reviews.max_length": 64})
     work = Workload(plan, DATA, has_gpus=True).timing("teacher", "reviews")
     assert (work.batch, work.length) == (4, longest)
     assert work.rows == (5 + 1) * 2 * 3 * (1 + 4) * (1 + len(plan.speed_baselines))
+
+
+@pytest.mark.parametrize(
+    ("rule", "named", "stage"),
+    [
+        ("download_dataset", {"name": "reviews"}, "read"),
+        ("download_model", {"name": "tiny"}, "fetch"),
+        ("select_subset", {"fold": "", "name": "some"}, "read"),
+        ("finetune", {"lineage": "teacher"}, "train"),
+        ("distil", {"lineage": "teacher/kd"}, "train"),
+        ("prune", {"lineage": "teacher/wanda"}, "train"),
+        ("quantize", {"lineage": "teacher/nf4"}, "convert"),
+        ("quantize_aware", {"lineage": "teacher/qat"}, "train"),
+        ("export", {"lineage": "teacher/kd/mag/onnx"}, "convert"),
+        ("teacher_outputs", {"lineage": "teacher", "subset": "some"}, "label"),
+        ("evaluate", {"lineage": "teacher"}, "evaluate"),
+        ("latency", {"lineage": "teacher"}, "time"),
+        ("fair_baseline", {"lineage": "teacher"}, "time"),
+        ("compare", {}, "compare"),
+    ],
+)
+def test_every_rule_has_its_stage(workload, rule, named, stage):
+    assert workload.of(rule, wildcards_of({"task": "reviews", "replicate": "seed1", **named})).stage == stage

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
-from heads import train_plan
+from heads import task_in, train_plan
 
 from constrictor.data.sources import read_source
 from constrictor.errors import ConstrictorError
@@ -22,7 +22,7 @@ from constrictor.study.steps.finetune import Finetune
 from constrictor.training import callbacks
 from constrictor.training.checkpoints import mark_whole
 from constrictor.training.finetune import finetune
-from constrictor.training.node import Node, TaskFolder
+from constrictor.training.node import Node
 
 
 @pytest.fixture
@@ -117,15 +117,15 @@ def test_pickle_in_a_checkpoint_that_looks_whole_is_not_opened(
     with monkeypatch.context() as patch:
         patch.setattr(callbacks.Progress, "on_step_end", _interrupt_at(5))
         with pytest.raises(KeyboardInterrupt):
-            finetune(step, tiny_model, train_plan(TaskFolder(tiny_task)), TaskFolder(tiny_task), node)
+            finetune(step, tiny_model, train_plan(task_in(tiny_task)), task_in(tiny_task), node)
     (checkpoint,) = node.checkpoints.glob("checkpoint-*")
     (checkpoint / name).write_bytes(content(trap))
     mark_whole(checkpoint)
     if name == "training_args.bin":  # nobody reads it
-        finetune(step, tiny_model, train_plan(TaskFolder(tiny_task)), TaskFolder(tiny_task), node)
+        finetune(step, tiny_model, train_plan(task_in(tiny_task)), task_in(tiny_task), node)
         return
     with pytest.raises(ConstrictorError, match=r"checkpoint-3 holds more than tensors.*never opened.*rm -r"):
-        finetune(step, tiny_model, train_plan(TaskFolder(tiny_task)), TaskFolder(tiny_task), node)
+        finetune(step, tiny_model, train_plan(task_in(tiny_task)), task_in(tiny_task), node)
 
 
 def _interrupt_at(count: int):

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from heads import head_with, load_classifier
+from heads import head_with, load_classifier, task_in
 from little import damage
 from transformers import BertForSequenceClassification
 from transformers.models.bert.modeling_bert import BertIntermediate
@@ -20,7 +20,6 @@ from constrictor.training import callbacks, engine, trackers
 from constrictor.training.checkpoints import mark_whole, newest_checkpoint
 from constrictor.training.data import TrainingData
 from constrictor.training.engine import Trained, train
-from constrictor.training.node import TaskFolder
 from constrictor.training.trackers import VARIABLE
 from constrictor.training.trainer import arguments
 
@@ -35,7 +34,7 @@ def run(tiny_model: Path, tiny_task: Path, tmp_path: Path):
     tokenizer = Tokenizer(tiny_model, 32)
     examples = read_examples(tiny_task / "train.parquet")
     data = TrainingData(tokenizer.encode(examples.texts), tokenizer.pad_id, {"labels": examples.labels})
-    real_validate = TaskFolder(tiny_task).validator(tokenizer)
+    real_validate = task_in(tiny_task).validator(tokenizer)
 
     def train_once(
         folder="checkpoints", settings=SETTINGS, validate=real_validate, rows=ROWS, watch=None, identity="same", **more
@@ -43,10 +42,9 @@ def run(tiny_model: Path, tiny_task: Path, tmp_path: Path):
         model = load_classifier(tiny_model, ["bad", "good"], 32, seed=1)
         if watch is not None:
             more["after_step"] = lambda share: watch(model)
-        trained = train(
-            model, _take(data, rows), label_loss, validate, settings,
-            **{"head": head_with(), "epochs": 2, "seed": 7, "metric": "accuracy", "checkpoints": tmp_path / folder, "identity": identity, **more},
-        )  # fmt: skip
+        how = {"head": head_with(), "epochs": 2, "seed": 7, "metric": "accuracy"}
+        how |= {"checkpoints": tmp_path / folder, "identity": identity, **more}
+        trained = train(model, _take(data, rows), label_loss, validate, settings, **how)
         shutil.rmtree(more.get("checkpoints", tmp_path / folder))  # as a stage does when it has saved the model
         return {name: tensor.clone() for name, tensor in model.state_dict().items()}, trained
 

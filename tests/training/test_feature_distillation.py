@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tokenizers
 import torch
-from heads import kind_with, load_classifier, plan_of, training_set
+from heads import kind_with, load_classifier, plan_of, task_in, training_set
 from safetensors.torch import load_file
 from transformers import BertConfig, BertModel
 
@@ -27,7 +27,7 @@ from constrictor.training import objective as objective_module
 from constrictor.training.data import training_data
 from constrictor.training.distil import distil
 from constrictor.training.feature_distillation import matching
-from constrictor.training.node import Node, TaskFolder
+from constrictor.training.node import Node
 
 LABELS = ["bad", "good"]
 IDS = torch.randint(5, 40, (3, 7), generator=torch.Generator().manual_seed(0))
@@ -164,7 +164,7 @@ def _distil(data_set, teacher, start, task, folder, **settings):
         {"stage": "distil", "student": {"model": "tiny"}, "epochs": 2, "lr": 3e-3, "batch_size": 8, **settings}
     )
     plan = plan_of(data_set, soft_targets=step, teacher=teacher if step.needs_online_teacher else None)
-    return distil(step, teacher, start, plan, TaskFolder(task), Node(folder, folder.name, seed=3))
+    return distil(step, teacher, start, plan, task_in(task), Node(folder, folder.name, seed=3))
 
 
 COPYING = {
@@ -257,11 +257,11 @@ def test_a_pruned_model_recovers_by_its_teachers_insides(tiny_teacher, tiny_task
     )  # fmt: skip
     node = Node(tmp_path / "slim", "slim", seed=3)
     plan = plan_of(training_set(train, outputs), soft_targets=targets, teacher=tiny_teacher)
-    prune(step, tiny_teacher, [train], plan, TaskFolder(tiny_task), node)
+    prune(step, tiny_teacher, [train], plan, task_in(tiny_task), node)
     assert read_manifest(node.model).shape.heads == [2, 2, 2, 2]
+    plan = plan.model_copy(update={"soft_targets": SoftTargets.model_validate({"attention": {}})})
     with pytest.raises(ConstrictorError, match="has 2 heads and the teacher's layer 3 has 4"):
-        plan = plan.model_copy(update={"soft_targets": SoftTargets.model_validate({"attention": {}})})
-        prune(step, tiny_teacher, [train], plan, TaskFolder(tiny_task), Node(tmp_path / "other", "other", seed=3))
+        prune(step, tiny_teacher, [train], plan, task_in(tiny_task), Node(tmp_path / "other", "other", seed=3))
 
 
 @pytest.fixture(scope="module")
@@ -327,6 +327,6 @@ def test_several_teachers_teach_the_mean_of_their_logits(data_set, tiny_teacher,
 def test_teachers_of_other_classes_are_refused(data_set, tiny_teacher, tmp_path):
     said, other = read_outputs(data_set.outputs[0]), tmp_path / "other.parquet"
     write_outputs(other, Outputs(said.ids, {"logits": np.zeros((len(said.ids), 3), dtype=np.float32)}))
+    two = data_set.model_copy(update={"outputs": [*data_set.outputs, other]})
     with pytest.raises(ConstrictorError, match="have different numbers of outputs: 2, 3"):
-        two = data_set.model_copy(update={"outputs": [*data_set.outputs, other]})
         training_data(plan_of(two), Tokenizer(tiny_teacher, 32), kind_with())

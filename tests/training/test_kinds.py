@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from heads import evaluate_on, plan_of, train_plan, training_set
+from heads import evaluate_on, plan_of, task_in, train_plan, training_set
 from scipy.stats import pearsonr
 from transformers import AutoModelForSequenceClassification
 
@@ -23,7 +23,7 @@ from constrictor.study.tasks import MultilabelTask, RegressionTask
 from constrictor.tasks.prepare import prepare_task
 from constrictor.training.distil import distil
 from constrictor.training.finetune import finetune
-from constrictor.training.node import Node, TaskFolder
+from constrictor.training.node import Node
 
 KINDS = {
     "multilabel": (MultilabelTask, {"columns": {"labels": ["good", "bad"]}, "metric": "macro_f1"}),
@@ -52,7 +52,7 @@ def task(request, tmp_path_factory, sentences):
         **settings,
     }
     prepare_task(kind.model_validate({**settings, "split": {"validation": 0.2, "test": 0.2}}), folder / "task")
-    return TaskFolder(folder / "task")
+    return task_in(folder / "task")
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +60,7 @@ def teacher(task, tiny_model, tmp_path_factory):
     folder = tmp_path_factory.mktemp("results") / "seed1" / "teacher"
     settings = Finetune(stage="finetune", model="tiny", epochs=8, lr=5e-3, batch_size=8, dropout=0.0)
     finetune(settings, tiny_model, train_plan(task), task, Node(folder, "teacher", seed=1))
-    evaluate_on(folder / "model", task.folder, folder / "metrics.json", folder / "predictions.parquet")
+    evaluate_on(folder / "model", task.file.parent, folder / "metrics.json", folder / "predictions.parquet")
     return folder
 
 
@@ -77,7 +77,7 @@ def test_it_is_learnt_and_the_ecosystem_knows_the_kind(task, teacher):
 def test_the_loss_is_that_which_transformers_computes(task, teacher):
     import torch
 
-    examples = read_examples(task.folder / "test.parquet")
+    examples = read_examples(task.file.with_name("test.parquet"))
     tokenizer = Tokenizer(teacher / "model", 32)
     model = AutoModelForSequenceClassification.from_pretrained(teacher / "model").eval()
     losses = [
@@ -93,22 +93,22 @@ def test_the_loss_is_that_which_transformers_computes(task, teacher):
 
 
 def test_a_student_learns_from_labels_and_from_text_without_any(task, teacher, tmp_path):
-    texts = read_examples(task.folder / "train.parquet").texts[:40]
+    texts = read_examples(task.file.with_name("train.parquet")).texts[:40]
     write_examples(tmp_path / "corpus.parquet", unlabelled([str(row) for row in range(40)], list(reversed(texts))))
     sets = []
-    for name, file in (("train", task.folder / "train.parquet"), ("corpus", tmp_path / "corpus.parquet")):
+    for name, file in (("train", task.file.with_name("train.parquet")), ("corpus", tmp_path / "corpus.parquet")):
         teacher_outputs(teacher / "model", file, tmp_path / f"{name}_outputs.parquet")
         sets.append(training_set(file, tmp_path / f"{name}_outputs.parquet"))
     settings = Distil(stage="distil", student={"layers": [0, 2]}, epochs=4, lr=5e-3, batch_size=8)
     node = Node(teacher / "kd", "kd", seed=1)
     distil(settings, teacher / "model", teacher / "model", plan_of(*sets, soft_targets=settings), task, node)
-    evaluate_on(node.model, task.folder, node.folder / "metrics.json", node.folder / "predictions.parquet")
+    evaluate_on(node.model, task.file.parent, node.folder / "metrics.json", node.folder / "predictions.parquet")
     assert json.loads((node.folder / "metrics.json").read_text())["test"][task.manifest.metric] > 0.7
     settings = Comparison(
         recipes={"baseline": "teacher", "small": "teacher/kd"}, baseline="baseline", margin=0.01, resamples=1000,
         replicates=["seed1"],
     )  # fmt: skip
-    compare(settings, task.folder / "manifest.json", teacher.parents[1], tmp_path / "report")
+    compare(settings, task.file.with_name("manifest.json"), teacher.parents[1], tmp_path / "report", [])
     table = (tmp_path / "report" / "table.md").read_text(encoding="utf-8")
     assert f"test {task.manifest.metric}" in table
     assert ("threshold tuned" in table) == (task.manifest.task.kind == "multilabel")
@@ -119,13 +119,16 @@ def test_a_student_learns_from_labels_and_from_text_without_any(task, teacher, t
 def test_taylor_scores_use_the_loss_of_the_kind(task, teacher):
     model = AutoModelForSequenceClassification.from_pretrained(teacher / "model")
     settings = Structured(stage="prune", method="structured", ffn=0.5, calibration_size=32)
-    sample = draw_sample(settings, task.folder / "train.parquet", Tokenizer(teacher / "model", 32), task.kind)
+    sample = draw_sample(settings, task.file.with_name("train.parquet"), Tokenizer(teacher / "model", 32), task.kind)
     found = importance_of(model, sample, "taylor")
     assert all(layer.neurons.sum() > 0 for layer in found)
 
 
 def test_predictions_hold_labels_as_they_are(task, teacher):
-    examples, outputs = read_examples(task.folder / "test.parquet"), read_predictions(teacher / "predictions.parquet")
+    examples, outputs = (
+        read_examples(task.file.with_name("test.parquet")),
+        read_predictions(teacher / "predictions.parquet"),
+    )
     np.testing.assert_array_equal(outputs["test"].labels, examples.labels)
     if task.manifest.metric == "pearson":
         measured = json.loads((teacher / "metrics.json").read_text())

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 import torch
-from heads import logits_of, plan_of, train_plan, training_set
+from heads import logits_of, plan_of, task_in, train_plan, training_set
 from safetensors.torch import load_file
 from scipy.special import softmax
 from sklearn.metrics import log_loss
@@ -38,7 +38,7 @@ from constrictor.study.tasks import ClassificationTask
 from constrictor.tasks.prepare import prepare_task
 from constrictor.training.distil import distil
 from constrictor.training.finetune import finetune
-from constrictor.training.node import Node, TaskFolder
+from constrictor.training.node import Node
 
 TYPED = ["input_ids", "attention_mask", "token_type_ids"]
 
@@ -57,12 +57,12 @@ def task(tmp_path_factory, sentences):
         "max_length": 32,
     }
     prepare_task(ClassificationTask.model_validate(settings), folder / "task")
-    return TaskFolder(folder / "task")
+    return task_in(folder / "task")
 
 
 @pytest.fixture(scope="module")
 def texts(task):
-    return read_examples(task.folder / "test.parquet").texts
+    return read_examples(task.file.with_name("test.parquet")).texts
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +76,7 @@ def teacher(untrained_bert, tmp_path_factory):
 @pytest.fixture(scope="module")
 def onnx(task, teacher, tmp_path_factory):
     folder = tmp_path_factory.mktemp("onnx") / "model"
-    export(Export(stage="export"), teacher, task.folder / "validation.parquet", folder, "onnx")
+    export(Export(stage="export"), teacher, task.file.with_name("validation.parquet"), folder, "onnx")
     return folder
 
 
@@ -107,7 +107,7 @@ def test_a_training_learns_from_the_types_and_validates_with_them(task, teacher,
     name = "bert.embeddings.token_type_embeddings.weight"
     before, after = (load_file(folder / "model.safetensors")[name] for folder in (teacher, node.model))
     assert (after[1] - before[1]).abs().max() > 1e-5
-    examples = read_examples(task.folder / "validation.parquet")
+    examples = read_examples(task.file.with_name("validation.parquet"))
     history = json.loads((node.folder / "training.json").read_text(encoding="utf-8"))["history"]
     expected = log_loss(examples.labels, softmax(_of_transformers(node.model, examples.texts).astype(float), axis=1))
     assert history[-1]["loss"] == pytest.approx(expected, abs=1e-5)
@@ -118,7 +118,7 @@ def test_exported_model_reads_the_types(task, teacher, onnx, texts, shape, tmp_p
     folder = onnx
     if shape:
         folder = tmp_path / "model"
-        export(Export(stage="export", shape=shape), teacher, task.folder / "validation.parquet", folder, "onnx")
+        export(Export(stage="export", shape=shape), teacher, task.file.with_name("validation.parquet"), folder, "onnx")
     assert _inputs_of(folder) == TYPED
     np.testing.assert_allclose(logits_of(load(folder), texts), _of_transformers(teacher, texts), atol=1e-5)
 
@@ -133,7 +133,13 @@ def test_a_model_of_single_texts_reads_no_types_and_one_of_pairs_may_be_asked_wi
 def test_further_formats_read_the_types(task, teacher, onnx, texts, format, tmp_path):
     if format == "openvino":
         pytest.importorskip("openvino")
-    export(Export(stage="export", format=format), onnx, task.folder / "validation.parquet", tmp_path / "model", format)
+    export(
+        Export(stage="export", format=format),
+        onnx,
+        task.file.with_name("validation.parquet"),
+        tmp_path / "model",
+        format,
+    )
     np.testing.assert_allclose(logits_of(load(tmp_path / "model"), texts), _of_transformers(teacher, texts), atol=1e-4)
 
 
@@ -141,7 +147,11 @@ def test_rewritten_model_reads_the_types(task, teacher, texts, tmp_path, monkeyp
     monkeypatch.setattr(optimize, "ROUNDS", 1)
     monkeypatch.setattr(optimize, "choose", lambda ratios: list(ratios)[-1])
     manifest = export(
-        Export(stage="export", optimize=True), teacher, task.folder / "validation.parquet", tmp_path / "model", "onnx"
+        Export(stage="export", optimize=True),
+        teacher,
+        task.file.with_name("validation.parquet"),
+        tmp_path / "model",
+        "onnx",
     )
     assert manifest.details["rewrites"]["kept"] == "first token, merged projections"
     assert _inputs_of(tmp_path / "model") == TYPED
@@ -177,7 +187,7 @@ CUT = {"stage": "prune", "finetune_epochs": 0}
     ids=["activation", "taylor", "wanda"],
 )
 def test_pruning_looks_at_pairs_with_their_types(task, teacher, step, types_read, tmp_path):
-    prune(step, teacher, [task.folder / "train.parquet"], None, task, Node(tmp_path / "cut", "cut", seed=1))
+    prune(step, teacher, [task.file.with_name("train.parquet")], None, task, Node(tmp_path / "cut", "cut", seed=1))
     assert types_read
     assert all(types_read)
 
@@ -185,7 +195,7 @@ def test_pruning_looks_at_pairs_with_their_types(task, teacher, step, types_read
 def test_a_vocabulary_counts_the_tokens_of_pairs(task, teacher, texts, tmp_path):
     step = Vocabulary(**CUT, method="vocabulary")
     node = Node(tmp_path / "cut", "cut", seed=1)
-    manifest = prune(step, teacher, [task.folder / "train.parquet"], None, task, node)
+    manifest = prune(step, teacher, [task.file.with_name("train.parquet")], None, task, node)
     assert manifest.details["pruned"]["share_of_text_covered"] == 1.0
     np.testing.assert_allclose(logits_of(load(node.model), texts), logits_of(load(teacher), texts), atol=1e-5)
 
@@ -201,7 +211,7 @@ def test_a_vocabulary_counts_the_tokens_of_pairs(task, teacher, texts, tmp_path)
 )
 def test_quantized_onnx_models_read_the_types(task, teacher, onnx, texts, step, tmp_path):
     node = Node(tmp_path / "int8", "int8", seed=1)
-    quantize(step, onnx, node, calibration=task.folder / "train.parquet")
+    quantize(step, onnx, node, calibration=task.file.with_name("train.parquet"))
     assert _inputs_of(node.model) == TYPED
     expected = _of_transformers(teacher, texts)
     moved = np.abs(expected - _of_transformers(teacher, texts, with_types=False)).mean()
@@ -210,7 +220,7 @@ def test_quantized_onnx_models_read_the_types(task, teacher, onnx, texts, step, 
 
 def test_ranges_of_a_static_torch_model_are_those_of_pairs(task, teacher, types_read, tmp_path):
     step = Static(stage="quantize", method="static", **CALIBRATION)
-    quantize(step, teacher, Node(tmp_path / "int8", "int8", seed=1), calibration=task.folder / "train.parquet")
+    quantize(step, teacher, Node(tmp_path / "int8", "int8", seed=1), calibration=task.file.with_name("train.parquet"))
     assert types_read
     assert all(types_read)
 
@@ -235,7 +245,7 @@ def test_a_student_without_types_learns_from_a_teacher_with_them(
     # Single texts beside the pairs, as a corpus has them.
     write_examples(tmp_path / "corpus.parquet", unlabelled(["0", "1"], ["the film was great", "the plot"]))
     sets = []
-    for name, examples in (("train", task.folder / "train.parquet"), ("corpus", tmp_path / "corpus.parquet")):
+    for name, examples in (("train", task.file.with_name("train.parquet")), ("corpus", tmp_path / "corpus.parquet")):
         teacher_outputs(teacher, examples, tmp_path / f"{name}_outputs.parquet")
         sets.append(training_set(examples, tmp_path / f"{name}_outputs.parquet"))
     step = Distil.model_validate(
@@ -248,16 +258,18 @@ def test_a_student_without_types_learns_from_a_teacher_with_them(
     assert any(types_read) == bool(insides)  # where its insides are copied, the teacher reads the pairs once more
     expected = _of_transformers(node.model, texts, with_types=False)
     np.testing.assert_allclose(logits_of(load(node.model), texts), expected, atol=1e-5)
-    export(Export(stage="export"), node.model, task.folder / "validation.parquet", tmp_path / "onnx", "onnx")
+    export(Export(stage="export"), node.model, task.file.with_name("validation.parquet"), tmp_path / "onnx", "onnx")
     assert _inputs_of(tmp_path / "onnx") == TYPED[:2]
     np.testing.assert_allclose(logits_of(load(tmp_path / "onnx"), texts), expected, atol=1e-5)
 
 
 def test_timing_feeds_the_types(task, onnx):
     tokenizer = Tokenizer(onnx, 32)
-    (full,) = inputs_of(tokenizer, read_inputs(task.folder / "validation.parquet"), 3, 16)
+    (full,) = inputs_of(tokenizer, read_inputs(task.file.with_name("validation.parquet")), 3, 16)
     assert {name: values.shape for name, values in full.items()} == dict.fromkeys(TYPED, (3, 16))
     assert full["attention_mask"].all()
     assert set(full["token_type_ids"].ravel()) == {0, 1}
-    with Worker(onnx, read_inputs(task.folder / "validation.parquet"), threads=1) as worker:  # the texts travel as JSON
+    with Worker(
+        onnx, read_inputs(task.file.with_name("validation.parquet")), threads=1
+    ) as worker:  # the texts travel as JSON
         assert worker.time(2, "task", 0)

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from heads import kind_with, load_classifier, plan_of, task_record, train_plan, training_set
+from heads import kind_with, load_classifier, plan_of, task_in, task_record, train_plan, training_set
 from safetensors.torch import load_file, save_file
 
 from constrictor.data.examples import read_examples
@@ -25,7 +25,7 @@ from constrictor.tasks.registry import model_of
 from constrictor.training.data import training_data
 from constrictor.training.distil import distil
 from constrictor.training.finetune import finetune
-from constrictor.training.node import Node, TaskFolder
+from constrictor.training.node import Node
 from constrictor.training.objective import output_loss
 
 
@@ -41,7 +41,7 @@ def _distil(data_set, teacher, start, task, folder, **settings):
         **{"stage": "distil", "student": {"layers": [0, 2]}, "epochs": 2, "lr": 3e-3, "batch_size": 8, **settings}
     )
     node = Node(folder, folder.name, seed=3)
-    return distil(step, teacher, start, plan_of(data_set, soft_targets=step), TaskFolder(task), node)
+    return distil(step, teacher, start, plan_of(data_set, soft_targets=step), task_in(task), node)
 
 
 def test_two_finetunings_give_equal_manifests(tiny_model, tiny_task, tmp_path):
@@ -50,8 +50,8 @@ def test_two_finetunings_give_equal_manifests(tiny_model, tiny_task, tmp_path):
         finetune(
             settings,
             tiny_model,
-            train_plan(TaskFolder(tiny_task)),
-            TaskFolder(tiny_task),
+            train_plan(task_in(tiny_task)),
+            task_in(tiny_task),
             Node(tmp_path / name / "teacher", "teacher", seed=5),
         )
     texts = [(tmp_path / name / "teacher/model/manifest.json").read_bytes() for name in ("one", "two")]
@@ -74,8 +74,8 @@ def test_finetune_of_some_layers(tiny_model, tiny_task, tmp_path):
     manifest = finetune(
         settings,
         tiny_model,
-        train_plan(TaskFolder(tiny_task)),
-        TaskFolder(tiny_task),
+        train_plan(task_in(tiny_task)),
+        task_in(tiny_task),
         Node(tmp_path / "small", "small", seed=1),
     )
     assert manifest.layers == 2
@@ -191,7 +191,7 @@ def test_tokens_that_the_model_has_no_embedding_for_are_refused(tiny_checkpoint,
         finetune(
             settings,
             tmp_path / "model",
-            train_plan(TaskFolder(tiny_task)),
-            TaskFolder(tiny_task),
+            train_plan(task_in(tiny_task)),
+            task_in(tiny_task),
             Node(tmp_path / "teacher", "teacher", seed=1),
         )

@@ -2,7 +2,7 @@ import json
 import logging
 
 import pytest
-from heads import evaluate_on, plan_of, train_plan, training_set
+from heads import evaluate_on, plan_of, task_in, train_plan, training_set
 from pydantic import TypeAdapter
 
 from constrictor.compression.export.export import export
@@ -21,7 +21,7 @@ from constrictor.study.tasks import ClassificationTask
 from constrictor.tasks.prepare import prepare_task
 from constrictor.training.distil import distil
 from constrictor.training.finetune import finetune
-from constrictor.training.node import Node, TaskFolder
+from constrictor.training.node import Node
 
 
 @pytest.fixture
@@ -46,7 +46,7 @@ def test_every_stage_and_runtime_cuts_as_the_task_says(tiny_model, long_task, tm
 
     monkeypatch.setattr(Tokenizer, "tokenize", spy)
     caplog.set_level(logging.INFO, "constrictor")
-    task, train = TaskFolder(long_task), long_task / "train.parquet"
+    task, train = task_in(long_task), long_task / "train.parquet"
 
     def node(name):
         return Node(tmp_path / name, name, seed=1)

@@ -6,7 +6,7 @@ from pathlib import Path
 import bitsandbytes
 import pytest
 import torch
-from heads import kind_with, load_classifier, logits_of, plan_of, train_plan, training_set
+from heads import kind_with, load_classifier, logits_of, plan_of, task_in, train_plan, training_set
 from little import damage
 from pydantic import ValidationError
 from safetensors.torch import load_file
@@ -25,7 +25,7 @@ from constrictor.study.steps.finetune import Finetune
 from constrictor.training import callbacks, engine
 from constrictor.training.distil import distil
 from constrictor.training.finetune import finetune
-from constrictor.training.node import Node, TaskFolder
+from constrictor.training.node import Node
 from constrictor.training.targets import head_modules, target_modules
 from constrictor.training.tuning import Initialization, TrainableModel
 
@@ -37,7 +37,7 @@ def _finetune(start: Path, task: Path, folder: Path, **settings):
     step = Finetune.model_validate(
         {"stage": "finetune", "model": "tiny", "epochs": 2, "lr": 5e-3, "batch_size": 8, **settings}
     )
-    return finetune(step, start, train_plan(TaskFolder(task)), TaskFolder(task), Node(folder, folder.name, seed=3))
+    return finetune(step, start, train_plan(task_in(task)), task_in(task), Node(folder, folder.name, seed=3))
 
 
 def _model(folder: Path):
@@ -210,7 +210,7 @@ def test_adapter_and_distillation_together(tiny_teacher, tiny_task, tmp_path, as
         )
         node = Node(tmp_path / str(merge), "kd", seed=3)
         manifest = distil(
-            step, tiny_teacher, tiny_teacher, plan_of(data_set, soft_targets=step), TaskFolder(tiny_task), node
+            step, tiny_teacher, tiny_teacher, plan_of(data_set, soft_targets=step), task_in(tiny_task), node
         )
         assert manifest.layers == 2
         found[merge] = ask(load_classifier(node.model, LABELS, 32))

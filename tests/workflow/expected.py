@@ -45,7 +45,7 @@ DATA_JOBS: set[Job] = {
     ("download_model", "tiny"),
     ("select_subset", "corn_30"),
 }
-LABELLING: set[Job] = {("teacher_outputs", "teacher label train"), ("teacher_outputs", "teacher label corn_30")}
+LABELLING: set[Job] = {("teacher_outputs", "train with teacher"), ("teacher_outputs", "corn_30 with teacher")}
 
 
 def built(*lineages: str) -> set[Job]:

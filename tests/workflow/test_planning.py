@@ -17,28 +17,28 @@ from workbench import NODES, STUDY, Workbench
 
 FOLDS = Path(__file__).with_name("folds.yaml")
 
-ASKED = """
+REQUESTED = """
 import json, logging
 from workflow_scripts._dry_run import dry_run
 
-asked = {}
+requested = {}
 listener = logging.Handler()
-listener.emit = lambda record: asked.setdefault(str(getattr(record, "benchmark", "")), getattr(record, "resources", None))
+listener.emit = lambda record: requested.setdefault(str(getattr(record, "benchmark", "")), getattr(record, "resources", None))
 logging.getLogger("snakemake").addHandler(listener)
 run = dry_run(["--configfile", "study.yaml", "--cores", "2"])
-memory = {str(announced.job.benchmark): asked[str(announced.job.benchmark)].mem_mb for announced in run.jobs}
+memory = {str(announced.job.benchmark): requested[str(announced.job.benchmark)].mem_mb for announced in run.jobs}
 """
-PLANNED = f"""{ASKED}
+PLANNED = f"""{REQUESTED}
 from pathlib import Path
-from constrictor.scheduling.jobs import work_of
 from constrictor.study.plan import Plan
 from constrictor.study.read import load_study
-from constrictor.scheduling.resources import needs
+from constrictor.scheduling.resources import resources_of
+from constrictor.scheduling.wildcards import wildcards_of
 from constrictor.scheduling.workload import Workload
 
 workload = Workload(Plan(load_study("study.yaml")), Path("data/small_study"), run.has_gpus)
 print(json.dumps([
-    [rule, named, str(table), memory[str(table)], needs(work_of(workload, job)).mem_mb]
+    [rule, named, str(table), memory[str(table)], resources_of(workload.of(rule, wildcards_of(named))).mem_mb]
     for job in (announced.job for announced in run.jobs) for rule, named, table in [job]
 ]))
 """
@@ -64,13 +64,13 @@ def table(text: str, title: str) -> dict[str, list[str]]:
     return {rule: cells for rule, *cells in (re.split(r" {2,}", row.strip()) for row in rows)}
 
 
-def test_a_new_study_plans_every_job_once_and_asks_for_what_is_estimated(fresh: Workbench, finished: Workbench) -> None:
+def test_a_new_study_plans_every_job_once_and_requests_what_is_estimated(fresh: Workbench, finished: Workbench) -> None:
     code, screen = fresh.python("-c", PLANNED)
     assert code == 0, screen
     planned = json.loads(screen.splitlines()[-1])
     assert Counter(job[0] for job in planned) == Counter(rule for rule, _ in EVERYTHING)
-    for rule, named, _, asked, estimated in planned:
-        assert asked == estimated, (rule, named)
+    for rule, named, _, requested, estimated in planned:
+        assert requested == estimated, (rule, named)
     # The jobs that left a table are known by its path alone, and they are the same.
     code, screen = finished.python("-c", FINISHED)
     assert code == 0, screen
@@ -79,34 +79,34 @@ def test_a_new_study_plans_every_job_once_and_asks_for_what_is_estimated(fresh: 
 
 
 @pytest.mark.parametrize("study", [STUDY, FOLDS], ids=["one split", "folds"])
-def test_what_a_job_was_seen_to_need_goes_before_the_estimate(study: Path, tmp_path: Path) -> None:
+def test_a_measured_peak_replaces_the_estimate(study: Path, tmp_path: Path) -> None:
     bench = Workbench.with_workflow(tmp_path / "bench", study)
     write_inputs(bench.path("inputs"))
-    tables = _memory_asked(bench)
+    tables = _requested_memory(bench)
     peaks = {table: 20_000 + 10 * number for number, table in enumerate(tables)}
     for table, peak in peaks.items():
         bench.path(table).parent.mkdir(parents=True, exist_ok=True)
         bench.path(table).write_text(f"s\tmax_rss\n9\t{peak}\n", encoding="utf-8")
-    assert _memory_asked(bench) == {table: math.ceil(1.3 * peak + 300) for table, peak in peaks.items()}
+    assert _requested_memory(bench) == {table: math.ceil(1.3 * peak + 300) for table, peak in peaks.items()}
 
 
-def _memory_asked(bench: Workbench) -> dict[str, int]:
-    """Megabytes that each job asks for, by its benchmark table."""
-    code, screen = bench.python("-c", f"{ASKED}\nprint(json.dumps(memory))")
+def _requested_memory(bench: Workbench) -> dict[str, int]:
+    """Megabytes that each job requests, by its benchmark table."""
+    code, screen = bench.python("-c", f"{REQUESTED}\nprint(json.dumps(memory))")
     assert code == 0, screen
     return dict(json.loads(screen.splitlines()[-1]))
 
 
-def test_a_plan_is_held_against_what_the_run_took(fresh: Workbench, finished: Workbench, tmp_path: Path) -> None:
+def test_a_plan_is_compared_with_what_the_run_took(fresh: Workbench, finished: Workbench, tmp_path: Path) -> None:
     bench = fresh.copy_to(tmp_path / "bench")
     text = plan(bench)
     assert text.startswith("Study small_study: 40 jobs to run, 0 reused\n")
-    assert "40  what they make is not there" in text
+    assert "40  outputs are missing" in text
     to_run = table(text, "To run")
     assert {rule: int(cells[0]) for rule, cells in to_run.items() if rule != "all"} == Counter(r for r, _ in EVERYTHING)
     assert to_run["finetune"][3] == "model size"
-    said = json.loads(bench.path("reports/small_study/plan.json").read_text(encoding="utf-8"))
-    assert len(said) == 40
+    recorded = json.loads(bench.path("reports/small_study/plan.json").read_text(encoding="utf-8"))
+    assert len(recorded) == 40
     # The run, as far as the plan can see one: everything is there, and younger than the plan.
     for part in ("data", "results", "reports", ".snakemake"):
         subprocess.run(["cp", "-a", f"{finished.path(part)}/.", str(bench.path(part))], check=True)
@@ -116,7 +116,7 @@ def test_a_plan_is_held_against_what_the_run_took(fresh: Workbench, finished: Wo
     assert text.startswith("Study small_study: 0 jobs to run, 40 reused\n")
     rows = table(text, "Done and reused")
     assert rows["latency"][0] == "8"
-    assert rows["latency"][1] == to_run["latency"][1]  # planned, as it was said before
+    assert rows["latency"][1] == to_run["latency"][1]  # as it was estimated before
     assert rows["latency"][2] != "–"
 
 
@@ -126,11 +126,11 @@ def test_a_changed_setting_is_named_with_what_it_brings_about(bench: Workbench) 
     jobs = rebuilt("kd")
     assert text.startswith(f"Study small_study: {len(jobs)} jobs to run, {40 - len(jobs)} reused\n")
     assert "     1  settings of kd have changed: alpha 0.5 → 0.9\n" in text
-    assert f"{len(jobs) - 1:>6}  follow from what others make" in text
-    assert table(text, "To run")["distil"][3] == "their last run"
+    assert f"{len(jobs) - 1:>6}  an input is made by another job of this run" in text
+    assert table(text, "To run")["distil"][3] == "last run"
 
 
-def test_a_mistake_in_the_study_is_said_and_nothing_is_planned(fresh: Workbench, tmp_path: Path) -> None:
+def test_a_mistake_in_the_study_is_reported_and_nothing_is_planned(fresh: Workbench, tmp_path: Path) -> None:
     bench = fresh.copy_to(tmp_path / "bench")
     bench.change_study(lambda study: study["steps"]["kd"].update(epoch=3))
     code, screen = bench.python("-m", "workflow_scripts.plan", "--configfile", "study.yaml")

@@ -134,11 +134,15 @@ CHANGES: dict[str, tuple[Change, set[Job]]] = {
     ),
     "the size of a subset": (
         setting("subsets.corn_30.size", 31),
-        {("select_subset", "corn_30"), ("teacher_outputs", "teacher label corn_30"), *rebuilt("kd")},
+        {("select_subset", "corn_30"), ("teacher_outputs", "corn_30 with teacher"), *rebuilt("kd")},
     ),
     "an edited source": (
         lambda bench: bench.edit("inputs/animals.csv", "text,label\n", "text,label\na further calm cow,good\n"),
         EVERYTHING - {("download_model", "tiny"), ("download_corpus", "corn")},
+    ),
+    "an edited tokenizer of a local model": (
+        lambda bench: bench.edit("inputs/tiny_bert/tokenizer_config.json", "{", '{"edited": true,'),
+        EVERYTHING - {("download_dataset", "animals"), ("download_corpus", "corn"), ("select_subset", "corn_30")},
     ),
     # The report.
     "the margin": (setting("report.margin", 0.02), {COMPARE}),

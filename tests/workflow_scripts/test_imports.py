@@ -57,7 +57,9 @@ def test_an_onnx_model_is_evaluated_without_torch(tiny_onnx: Path, tiny_task: Pa
 from pathlib import Path
 from workflow_scripts.evaluate import main
 folder = Path({str(tmp_path)!r})
-main(Path({str(tiny_onnx)!r}, "manifest.json"), Path({str(tiny_task)!r}, "manifest.json"),
+task = Path({str(tiny_task)!r})
+main(Path({str(tiny_onnx)!r}, "manifest.json"), task / "manifest.json",
+     {{name: task / f"{{name}}.parquet" for name in ("validation", "test")}}, {{}},
      folder / "metrics.json", folder / "predictions.parquet", 1)
 """
     assert modules_after(program) == {"tokenizers", "onnxruntime"}
@@ -69,7 +71,8 @@ def test_a_subset_is_selected_without_pandas(tiny_task: Path, tmp_path: Path) ->
 from pathlib import Path
 from constrictor.study.corpora import Subset
 from workflow_scripts.select_subset import main
-main(Subset(of="pool", size=5), Path({str(tiny_task)!r}, "train.parquet"), [], Path({str(tmp_path)!r}, "few.parquet"))
+task = Path({str(tiny_task)!r})
+main(Subset(of="pool", size=5), task / "train.parquet", task / "manifest.json", [], Path({str(tmp_path)!r}, "few.parquet"))
 """
     assert modules_after(program) == set()
     assert (tmp_path / "few.parquet").is_file()
@@ -89,8 +92,12 @@ main()
 @pytest.mark.parametrize(
     ("stage", "settings", "further"),
     [
-        ("quantize", {"stage": "quantize", "method": "dynamic"}, "[], [], [], None, [], seed=1, code='', threads=1, "),
-        ("export", {"stage": "export", "format": "ort"}, ""),
+        (
+            "quantize",
+            {"stage": "quantize", "method": "dynamic"},
+            "[], None, task=task / 'manifest.json', validation=None, seed=1, code='', threads=1, ",
+        ),
+        ("export", {"stage": "export", "format": "ort"}, "task / 'validation.parquet', "),
     ],
 )
 def test_an_onnx_model_is_rewritten_without_torch(
@@ -103,8 +110,9 @@ from pathlib import Path
 from constrictor.study.steps.{stage} import {kind}
 from workflow_scripts._script import json_of
 from workflow_scripts.{stage} import main
+task = Path({str(tiny_task)!r})
 main(json_of({kind})({json.dumps(settings)!r}), Path({str(tiny_onnx)!r}, "manifest.json"), {further}
-     task=Path({str(tiny_task)!r}, "manifest.json"), output=Path({str(output)!r}))
+     output=Path({str(output)!r}))
 """
     assert not modules_after(program) & TRAINING
     assert output.is_file()

@@ -10,8 +10,9 @@ import pytest
 
 from constrictor.errors import ConstrictorError
 from constrictor.study.steps.prune import Magnitude
-from workflow_scripts._script import json_of, node_folder, run
-from workflow_scripts._training import lessons_of
+from constrictor.study.training_plan import TrainingPlan, TrainingSet
+from workflow_scripts._script import NamedFiles, json_of, node_folder, run
+from workflow_scripts._training import add_compression_arguments
 
 SCRIPTS = [
     file.stem for file in Path(__file__).parents[2].joinpath("workflow_scripts").glob("*.py") if file.stem[0] != "_"
@@ -74,17 +75,46 @@ def test_settings_that_do_not_fit_are_refused_with_the_key():
         json_of(Magnitude)('{"stage": "prune", "method": "magnitude", "sparsity": 3}')
 
 
-def test_lessons_pair_examples_with_outputs_and_passes():
-    one, two, three, four = map(Path, "abcd")
-    assert [tuple(lesson) for lesson in lessons_of([one, two], [three, four], {"imdb_60k": 3, "train": 1})] == [
-        (one, three, 3, ()),
-        (two, four, 1, ()),
+def test_a_training_without_a_plan_is_null():
+    assert json_of(TrainingPlan | None)("null") is None
+    plan = TrainingPlan(sets=[TrainingSet(examples=Path("a b.parquet"), outputs=[Path("t.parquet")], repeats=3)])
+    assert json_of(TrainingPlan | None)(plan.canonical()) == plan
+
+
+def test_training_arguments_are_those_of_a_rule_that_trains_and_of_one_that_does_not():
+    arguments = argparse.ArgumentParser()
+    add_compression_arguments(arguments)
+    common = [
+        "--parent",
+        "p/manifest.json",
+        "--task",
+        "t/manifest.json",
+        "--output",
+        "n/model/manifest.json",
+        "--seed",
+        "1",
     ]
-    both = lessons_of([one, two], [three, four, one, two], {"imdb_60k": 1, "train": 1})  # teacher by teacher
-    assert [lesson.answers for lesson in both] == [[three, one], [four, two]]
-    assert [lesson.passes for lesson in lessons_of([one], [], {"train": 1})] == [1]
-    with pytest.raises(ValueError, match=r"shorter|longer"):
-        lessons_of([one, two], [three], {"imdb_60k": 3, "train": 1})
+    plan = TrainingPlan(sets=[TrainingSet(examples=Path("train.parquet"))])
+    parsed = arguments.parse_args(
+        [*common, "--plan", plan.canonical(), "--validation", "v.parquet", "--calibration", "c"]
+    )
+    assert (parsed.plan, parsed.validation, parsed.calibration) == (plan, Path("v.parquet"), [Path("c")])
+    # Snakemake leaves nothing behind the name of an argument whose input is empty.
+    parsed = arguments.parse_args([*common, "--calibration", "--plan", "null", "--validation"])
+    assert (parsed.plan, parsed.validation, parsed.calibration) == (None, None, [])
+
+
+def test_files_are_given_names_on_the_command_line(capsys):
+    arguments = argparse.ArgumentParser()
+    arguments.add_argument("--splits", action=NamedFiles, nargs="+", required=True)
+    arguments.add_argument("--more", action=NamedFiles, nargs="*", default={})
+    parsed = arguments.parse_args(["--splits", "validation=a=b/v.parquet", "test=t.parquet", "--more"])
+    assert parsed.splits == {"validation": Path("a=b/v.parquet"), "test": Path("t.parquet")}
+    assert parsed.more == {}
+    assert arguments.parse_args(["--splits", "test=t"]).more == {}
+    with pytest.raises(SystemExit):
+        arguments.parse_args(["--splits", "test.parquet"])
+    assert "'test.parquet' is not NAME=FILE" in capsys.readouterr().err
 
 
 def test_node_of_a_manifest():

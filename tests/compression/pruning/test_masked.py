@@ -5,7 +5,7 @@ import json
 
 import pytest
 import torch
-from heads import logits_of, train_plan
+from heads import logits_of, task_in, train_plan
 from safetensors.torch import load_file
 
 from constrictor.compression.pruning import prune as stage
@@ -52,7 +52,7 @@ def run(method, tiny_teacher, tiny_task, tmp_path, monkeypatch):
 
         monkeypatch.setitem(stage.METHODS, method, watched)
         settings, node = SETTINGS[method].model_copy(update=changes), Node(tmp_path / folder, "gradual", seed=2)
-        task = TaskFolder(tiny_task)
+        task = task_in(tiny_task)
         return stage.prune(settings, tiny_teacher, [], train_plan(task), task, node)
 
     once.folder = tmp_path

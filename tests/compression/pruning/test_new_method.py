@@ -7,6 +7,7 @@ from typing import Annotated, ClassVar, Literal, get_args
 import pytest
 import small_study
 import torch
+from heads import task_in
 from pydantic import Field
 from safetensors.torch import load_file
 
@@ -23,7 +24,7 @@ from constrictor.study.steps import prune as settings_module
 from constrictor.study.steps.prune import AnyPrune, Prune, masks_only
 from constrictor.study.steps.recovery import Calibration
 from constrictor.study.study import AnyStep, Study
-from constrictor.training.node import Node, TaskFolder
+from constrictor.training.node import Node
 
 changed, sources_of_the_study = small_study.changed, small_study.sources_of_the_study
 
@@ -96,7 +97,7 @@ def test_the_new_method_is_built_and_its_zeros_are_known_to_bring_no_speed(tiny_
         "settings": Checkerboard.model_validate(STEP),
         "parent": tiny_teacher,
         "calibration": [tiny_task / "train.parquet"],
-        "task": TaskFolder(tiny_task),
+        "task": task_in(tiny_task),
         "node": Node(tmp_path, "board", seed=2),
     }
     nothing_to_train = dict.fromkeys(inspect.signature(module.prune).parameters.keys() - given.keys())

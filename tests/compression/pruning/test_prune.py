@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from heads import load_classifier, plan_of, training_set
+from heads import load_classifier, plan_of, task_in, training_set
 from safetensors.torch import load_file
 
 from constrictor.compression.pruning.masks import pattern_masks, sparsity_masks
@@ -14,7 +14,7 @@ from constrictor.models.architecture import encoder_linears
 from constrictor.models.manifest import read_manifest
 from constrictor.study.steps.distil import SoftTargets
 from constrictor.study.steps.prune import Magnitude, Wanda
-from constrictor.training.node import Node, TaskFolder
+from constrictor.training.node import Node
 
 
 def _weights(folder: Path) -> dict[str, torch.Tensor]:
@@ -33,7 +33,7 @@ def _prune(parent, task, folder, soft_targets=None, data_sets=None, method=Magni
     step = method(**{**named, **amount, **settings})
     plan = plan_of(*(data_sets or [training_set(task / "train.parquet")]), soft_targets=soft_targets)
     node = Node(folder, "mag", seed=2)
-    return prune(step, parent, [task / "train.parquet"], plan, TaskFolder(task), node)
+    return prune(step, parent, [task / "train.parquet"], plan, task_in(task), node)
 
 
 @pytest.mark.parametrize("scope", ["global", "layer"])

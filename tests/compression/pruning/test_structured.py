@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from heads import head_with, kind_with, load_classifier, logits, logits_of, sample_of, train_plan
+from heads import head_with, kind_with, load_classifier, logits, logits_of, sample_of, task_in, train_plan
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
@@ -44,7 +44,7 @@ from constrictor.runtimes.load import load
 from constrictor.runtimes.torch import forward
 from constrictor.study.steps.export import Export
 from constrictor.study.steps.prune import Structured
-from constrictor.training.node import Node, TaskFolder
+from constrictor.training.node import Node
 
 SMALL = {"vocab_size": 50, "num_labels": 2, "pad_token_id": 0}
 BERT_LIKE = {**SMALL, "hidden_size": 16, "num_hidden_layers": 3, "num_attention_heads": 4, "intermediate_size": 24}
@@ -350,7 +350,7 @@ def test_most_important_are_taken_in_their_order():
 def _prune(parent, task, folder, calibration=None, **settings):
     step = Structured(stage="prune", method="structured", calibration_size=32, **{"multiple_of": 8, **settings})
     return prune(
-        step, parent, [calibration or task / "train.parquet"], None, TaskFolder(task), Node(folder, "slim", seed=1)
+        step, parent, [calibration or task / "train.parquet"], None, task_in(task), Node(folder, "slim", seed=1)
     )
 
 
@@ -419,8 +419,8 @@ def test_a_cut_model_can_be_cut_again_recover_and_lose_layers(tiny_teacher, tiny
     settings = {"heads": 0.5, "ffn": 0.5, "finetune_epochs": 1, "lr": 1e-3}
     step = Structured(stage="prune", method="structured", calibration_size=32, multiple_of=8, **settings)
     again = prune(
-        step, tmp_path / "once" / "model", [tiny_task / "train.parquet"], train_plan(TaskFolder(tiny_task)),
-        TaskFolder(tiny_task), Node(tmp_path / "twice", "slim", seed=1),
+        step, tmp_path / "once" / "model", [tiny_task / "train.parquet"], train_plan(task_in(tiny_task)),
+        task_in(tiny_task), Node(tmp_path / "twice", "slim", seed=1),
     )  # fmt: skip
     before = read_manifest(tmp_path / "once" / "model")
     assert again.parameters < before.parameters < read_manifest(tiny_teacher).parameters

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tokenizers
 import torch
-from heads import load_classifier, logits_of, sample_of
+from heads import load_classifier, logits_of, sample_of, task_in
 from hypothesis import given
 from hypothesis import strategies as st
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
@@ -17,7 +17,7 @@ from constrictor.data.examples import read_examples, unlabelled, write_examples
 from constrictor.errors import ConstrictorError
 from constrictor.runtimes.load import load
 from constrictor.study.steps.prune import Vocabulary
-from constrictor.training.node import Node, TaskFolder
+from constrictor.training.node import Node
 
 CORPUS = [
     "the film was lovely and the ending was lovelier",
@@ -209,7 +209,7 @@ def test_an_unknown_kind_is_refused():
 
 def _prune(parent, task, folder, files=None, **settings):
     step = Vocabulary(stage="prune", method="vocabulary", **settings)
-    return prune(step, parent, files or [task / "train.parquet"], None, TaskFolder(task), Node(folder, "words", seed=1))
+    return prune(step, parent, files or [task / "train.parquet"], None, task_in(task), Node(folder, "words", seed=1))
 
 
 def test_logits_stay_on_texts_whose_tokens_stayed(tiny_teacher, tiny_task, tmp_path):

@@ -10,7 +10,7 @@ from constrictor.compression.quantization import onnx_calibration, onnx_static
 from constrictor.compression.quantization.context import QuantizationContext
 from constrictor.compression.quantization.onnx_graph import split_gemms
 from constrictor.compression.quantization.onnx_static import activation_scale, round_matrix, static
-from constrictor.data.calibration import draw_examples
+from constrictor.compression.sample import draw_examples
 from constrictor.data.tokenization import Tokenizer
 from constrictor.errors import ConstrictorError
 from constrictor.machine import has_int8_dot_product

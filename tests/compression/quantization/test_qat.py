@@ -5,7 +5,7 @@ import onnx
 import onnxruntime
 import pytest
 import torch
-from heads import load_classifier, logits_of, plan_of, training_set
+from heads import load_classifier, logits_of, plan_of, task_in, training_set
 from onnx import TensorProto, helper
 from safetensors.torch import load_file
 from torch import nn
@@ -21,7 +21,7 @@ from constrictor.runtimes.load import load
 from constrictor.study.steps.distil import SoftTargets
 from constrictor.study.steps.quantize import Dynamic, QuantizationAware
 from constrictor.training import callbacks, validation
-from constrictor.training.node import Node, TaskFolder
+from constrictor.training.node import Node
 
 
 def _fake(inputs=32, outputs=8, bias=True) -> FakeInt8Linear:
@@ -116,7 +116,7 @@ def data_set(tiny_teacher, tiny_task, tmp_path_factory):
 def _qat(parent, task, data_set, folder, **settings):
     step = QuantizationAware(stage="quantize", method="qat", lr=1e-3, batch_size=8, **settings)
     plan = plan_of(data_set, soft_targets=SoftTargets())
-    return quantize(step, parent, Node(folder, "qat", 3), task=TaskFolder(task), plan=plan)
+    return quantize(step, parent, Node(folder, "qat", 3), task=task_in(task), plan=plan)
 
 
 def test_weights_lie_on_the_grid_and_int8_changes_them_no_more(

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from constrictor.data.calibration import draw_examples
+from constrictor.compression.sample import draw_examples
 from constrictor.data.examples import read_examples, unlabelled, write_examples
 from constrictor.errors import ConstrictorError
 from constrictor.study.steps.recovery import Calibration
@@ -24,5 +24,5 @@ def test_all_examples_may_be_drawn_and_no_more(tmp_path):
     file = tmp_path / "few.parquet"
     write_examples(file, unlabelled([str(number) for number in range(33)], ["a text"] * 33))
     assert len(draw_examples(Calibration(calibration_size=33), file)) == 33
-    with pytest.raises(ConstrictorError, match=r"'few' has 33 examples and the step wants to look at 34\. Lower"):
+    with pytest.raises(ConstrictorError, match=r"'few' has 33 examples and the step calibrates on 34\. Lower"):
         draw_examples(Calibration(calibration="few", calibration_size=34), file)

@@ -1,0 +1,3 @@
+#!/bin/sh
+# Deletes jobs and their pods.
+exec kubectl delete job --wait=false -- "$@"
