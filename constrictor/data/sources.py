@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,25 +35,8 @@ def read_source(
         ConstrictorError: a missing file, package or column, a wrong encoding, a damaged file, no rows left, numbers
             instead of texts.
     """
-    place, table = read_hub(source) if isinstance(source, HubDataset) else _read_file(source)
-    for column in [*columns, *filter_]:
-        if column not in table.columns:
-            alone = "It has a single column: is it separated by something else?" if len(table.columns) == 1 else ""
-            raise ConstrictorError(
-                f"{place} has no column '{column}'. {nearest(column, map(str, table.columns))} {alone}".rstrip()
-            )
-    if table.empty:
-        raise ConstrictorError(f"{place} has no rows. Name another file or split.")
-    _refuse_lists(table, [*columns, *filter_], place)
-    table = table.reset_index(drop=True)  # its index is the row's id
-    for column, wanted in filter_.items():
-        values = [as_text(value) for value in (wanted if isinstance(wanted, list) else [wanted])]
-        present = table[column].map(as_text)
-        kept = table[present.isin(values)]
-        if kept.empty:
-            some = ", ".join(sorted(present.unique())[:10])
-            raise ConstrictorError(f"{place}: no row has {column} = {' or '.join(values)}. The column holds: {some}.")
-        table = kept
+    place, table = read_rows(source, filter_, columns)
+    _refuse_lists(table, columns, place)
     for column in texts:
         refuse_other_than_text(table, column, place)
     result = table[list(dict.fromkeys(columns))].copy()
@@ -63,7 +46,49 @@ def read_source(
     return result.reset_index(drop=True)
 
 
-def _refuse_lists(table: pd.DataFrame, columns: list[str], place: str) -> None:
+def read_rows(
+    source: PackageFile | LocalFile | HubDataset,
+    filter_: Mapping[str, Any],
+    columns: list[str],
+    read_file: Callable[[Path], pd.DataFrame] = read_table,
+) -> tuple[str, pd.DataFrame]:
+    """The rows of a source that pass the filter, with all columns and all cells as they are.
+
+    Args:
+        source: where the rows are.
+        filter_: column -> value or list of values to keep; compared as text.
+        columns: the columns that are needed.
+        read_file: reads a file on this machine.
+
+    Returns:
+        What to call the source in messages, and the rows; the index holds their numbers in the source.
+
+    Raises:
+        ConstrictorError: a missing file, package or column, a wrong encoding, a damaged file, no rows left.
+    """
+    place, table = read_hub(source) if isinstance(source, HubDataset) else _read_file(source, read_file)
+    for column in [*columns, *filter_]:
+        if column not in table.columns:
+            alone = "It has a single column: is it separated by something else?" if len(table.columns) == 1 else ""
+            raise ConstrictorError(
+                f"{place} has no column '{column}'. {nearest(column, map(str, table.columns))} {alone}".rstrip()
+            )
+    if table.empty:
+        raise ConstrictorError(f"{place} has no rows. Name another file or split.")
+    _refuse_lists(table, filter_, place)
+    table = table.reset_index(drop=True)
+    for column, wanted in filter_.items():
+        values = [as_text(value) for value in (wanted if isinstance(wanted, list) else [wanted])]
+        present = table[column].map(as_text)
+        kept = table[present.isin(values)]
+        if kept.empty:
+            some = ", ".join(sorted(present.unique())[:10])
+            raise ConstrictorError(f"{place}: no row has {column} = {' or '.join(values)}. The column holds: {some}.")
+        table = kept
+    return place, table
+
+
+def _refuse_lists(table: pd.DataFrame, columns: Iterable[str], place: str) -> None:
     for column in columns:
         first = table[column].iloc[0]
         if hasattr(first, "__len__") and not isinstance(first, str):
@@ -72,6 +97,6 @@ def _refuse_lists(table: pd.DataFrame, columns: list[str], place: str) -> None:
             )
 
 
-def _read_file(source: PackageFile | LocalFile) -> tuple[str, pd.DataFrame]:
+def _read_file(source: PackageFile | LocalFile, read_file: Callable[[Path], pd.DataFrame]) -> tuple[str, pd.DataFrame]:
     path = package_path(source.package, source.file) if isinstance(source, PackageFile) else Path(source.path)
-    return str(path), read_table(path)
+    return str(path), read_file(path)

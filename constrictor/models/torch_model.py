@@ -126,7 +126,8 @@ def _weights_of(folder: Path, manifest: Manifest, head: Head) -> dict[str, Tenso
         }
     # The adapter holds the head too, so that of the base may be any.
     labels = manifest.trained_for().labels
-    load_base = partial(load_model, head=head._replace(names=labels or head.names), max_length=1, new_head=True)
+    own = head._replace(names=labels, config={}) if labels else head
+    load_base = partial(load_model, head=own, max_length=1, new_head=True)
     return dict(open_adapter(folder, manifest.adapter, load_base).state_dict())
 
 

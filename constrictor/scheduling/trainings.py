@@ -87,8 +87,9 @@ class Trainings:
         return list(
             dict.fromkeys(
                 self._layout.examples(wildcards.task, replicate, subset)
-                for lineage in self._plan.lineages
-                for subset in self._plan.step(lineage).training_sets
+                for step in map(self._plan.step, self._plan.lineages)
+                if step.trains
+                for subset in step.training_sets
                 if subset != "train"
                 for replicate in self._plan.replicates
             )

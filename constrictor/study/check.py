@@ -168,6 +168,24 @@ def _steps_of_tasks(study: Study) -> Iterable[Problem]:
             problem = task.step_problem(study.steps[step])
             if problem:
                 yield ("steps", step, problem.key), f"for the task '{name}', {problem.message}"
+            if not task.learns_from_corpora:
+                yield from _corpora_of_step(study, step, name)
+
+
+def _corpora_of_step(study: Study, name: str, task: str) -> Iterable[Problem]:
+    """Subsets of corpora that a step trains or calibrates on; counting their tokens is possible for every task."""
+    step = study.steps[name]
+    read = {"train_on": list(step.training_sets)}
+    if step.reads_key and step.keeps_vocabulary:
+        read[step.reads_key] = step.reads
+    for key, subsets in read.items():
+        for subset in subsets:
+            if subset in study.subsets and study.subsets[subset].of in study.corpora:
+                yield (
+                    ("steps", name, key),
+                    f"for the task '{task}', whose kind is {study.tasks[task].kind}, single texts are no examples, and the "
+                    f"subset '{subset}' is of a corpus. Use 'train' or a subset of the task.",
+                )
 
 
 def _report(study: Study) -> Iterable[Problem]:

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol
 import numpy as np
 
 from constrictor.data.batching import Arrays, Encoded, RawOutputs, Text
-from constrictor.data.tokenization import Tokenizer
 from constrictor.models.head import Head
 from constrictor.models.manifest import TaskRecord
 from constrictor.tasks.measure import Measure
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from constrictor.data.examples import Examples
+    from constrictor.data.tokenization import Tokenizer
     from constrictor.tasks.rows import Rows
 
 
@@ -89,6 +89,8 @@ class Kind(ABC):
             folder: the model's folder.
             content: content to read instead of the folder's ``tokenizer.json``.
         """
+        from constrictor.data.tokenization import Tokenizer
+
         return Tokenizer(folder, self.record.max_length, content)
 
     @abstractmethod

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from constrictor.data.batching import Arrays, RawOutputs, Text
-from constrictor.data.tokenization import Tokenizer
 from constrictor.models.head import Head
 from constrictor.models.manifest import TaskRecord
 from constrictor.tasks.kind import Features, Kind
+
+if TYPE_CHECKING:
+    from constrictor.data.tokenization import Tokenizer
 
 LOGITS = "logits"
 
@@ -33,6 +35,8 @@ class TextKind(Kind):
 
     def tokenizer(self, folder: Path, content: str | None = None) -> Tokenizer:
         """A model's tokenizer, which truncates as the task has it."""
+        from constrictor.data.tokenization import Tokenizer
+
         return Tokenizer(folder, self.record.max_length, content, truncation=self.truncation)
 
     def encode(self, tokenizer: Tokenizer, inputs: Sequence[Text]) -> Features:

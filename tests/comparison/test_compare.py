@@ -126,7 +126,7 @@ def report(results, tmp_path_factory) -> Path:
         file.touch()
     task = folder.parent / "manifest.json"
     task.write_text(TASK.model_dump_json(), encoding="utf-8")
-    compare(SETTINGS, task, results, folder)
+    compare(SETTINGS, task, results, folder, [subsets / "fold1" / "kd_500.parquet", subsets / "other.parquet"])
     return folder
 
 
@@ -426,7 +426,8 @@ def test_pictures_are_whole_and_hold_something(report, name):
 
 
 def test_same_results_give_the_same_files(report, results, tmp_path):
-    compare(SETTINGS, report.parent / "manifest.json", results, tmp_path / "report")
+    subsets = sorted((report.parents[2] / "subsets").rglob("*.parquet"))
+    compare(SETTINGS, report.parent / "manifest.json", results, tmp_path / "report", subsets)
     for file in filter(Path.is_file, report.rglob("*")):
         assert (tmp_path / "report" / file.relative_to(report)).read_bytes() == file.read_bytes(), file.name
 
@@ -437,7 +438,7 @@ def test_one_replicate_has_no_spread_and_no_timing_is_no_error(results, tmp_path
     task.write_text(TASK.model_dump_json(), encoding="utf-8")
     rows = collect(alone, TASK, results)
     assert all(row.spread is None and row.latency is None and row.against_control is None for row in rows)
-    compare(alone, task, results, tmp_path / "out")
+    compare(alone, task, results, tmp_path / "out", [])
     assert "base" in (tmp_path / "out" / "table.md").read_text(encoding="utf-8")
 
 
@@ -446,7 +447,7 @@ def test_a_file_that_was_deleted_is_called_missing_and_not_damaged(report, resul
     root = Path(shutil.copytree(results, tmp_path / "reviews"))
     (root / "seed2/teacher/kd" / name).unlink()
     with pytest.raises(ConstrictorError, match=rf"seed2/teacher/kd/{name} is missing: .*Run snakemake again"):
-        compare(SETTINGS, report.parent / "manifest.json", root, tmp_path / "report")
+        compare(SETTINGS, report.parent / "manifest.json", root, tmp_path / "report", [])
 
 
 @pytest.mark.parametrize("name", ["metrics.json", "training.json", "model/manifest.json", "latency.json"])
@@ -455,7 +456,7 @@ def test_a_damaged_record_is_named_with_the_way_out(report, results, tmp_path, n
     file = root / "seed1/teacher" / name
     file.write_text(file.read_text(encoding="utf-8")[:-1], encoding="utf-8")
     with pytest.raises(ConstrictorError, match=rf"{file} is not what was written: .*rm {file}$"):
-        compare(SETTINGS, report.parent / "manifest.json", root, tmp_path / "report")
+        compare(SETTINGS, report.parent / "manifest.json", root, tmp_path / "report", [])
 
 
 def test_alone_and_on_fixed_lengths_less_is_said(results, tmp_path):

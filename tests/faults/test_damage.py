@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from heads import evaluate_on, plan_of, task_in, train_plan
+from heads import evaluate_on, task_in, train_plan
 from little import (
     CHECKPOINTS,
     GOALS,
@@ -54,13 +54,18 @@ DISTIL = Distil.model_validate({"stage": "distil", "student": {"layers": [0]}, "
 MAGNITUDE = Magnitude(stage="prune", method="magnitude", sparsity=0.4, finetune_epochs=0)
 TIMING = Latency(batch_sizes=[1], lengths=[8], rounds=3, seconds=0.01)
 
+
+def _distil(teacher: Path, student: Path, task: Path, node: Node) -> object:
+    return distil(DISTIL, teacher, student, train_plan(task_in(task)), task_in(task), node)
+
+
 # Every stage that opens a model, by what it is asked to do with a damaged model, a whole one, a task and a node.
 STAGES: dict[str, Callable[[Path, Path, Path, Node], object]] = {
     "finetune": lambda model, whole, task, node: finetune(
         Finetune(stage="finetune", model="tiny", epochs=1), model, train_plan(task_in(task)), task_in(task), node
     ),
-    "distil from it": lambda model, whole, task, node: distil(DISTIL, model, whole, plan_of(), task_in(task), node),
-    "distil into it": lambda model, whole, task, node: distil(DISTIL, whole, model, plan_of(), task_in(task), node),
+    "distil from it": lambda model, whole, task, node: _distil(model, whole, task, node),
+    "distil into it": lambda model, whole, task, node: _distil(whole, model, task, node),
     "prune": lambda model, whole, task, node: prune(MAGNITUDE, model, [], None, task_in(task), node),
     "quantize": lambda model, whole, task, node: quantize(Dynamic(stage="quantize", method="dynamic"), model, node),
     "export": lambda model, whole, task, node: export(

@@ -42,7 +42,9 @@ def source(name: str, **keys: Any) -> dict[str, Any]:
 def texts_of(fetched: Any) -> set[str]:
     """The first words of all texts of a task; its labels are the names of the classes."""
     assert fetched.code == 0, fetched.said
-    assert '"labels": [\n    "neg",\n    "pos"\n  ]' in (fetched.folder / "manifest.json").read_text(encoding="utf-8")
+    assert '"labels": [\n      "neg",\n      "pos"\n    ]' in (fetched.folder / "manifest.json").read_text(
+        encoding="utf-8"
+    )
     tables = [pd.read_parquet(fetched.folder / f"{split}.parquet") for split in ("train", "validation", "test")]
     return {text.rpartition(" text")[0] for table in tables for text in table["text"]}
 

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from constrictor.scheduling.paths import Layout
-from constrictor.scheduling.trainings import NO_PLAN, Trainings, epochs_of, repeats_of
+from constrictor.scheduling.trainings import NO_PLAN, Trainings
 from constrictor.scheduling.wildcards import wildcards_of
 from constrictor.study.training_plan import TrainingPlan
 
@@ -70,7 +70,7 @@ def test_an_online_teacher_is_named_and_is_an_input(trainings):
 
 
 def test_a_recovery_learns_from_the_teacher_of_the_last_distillation(trainings):
-    recovered = trainings({"steps.mag.finetune_epochs": 1, "steps.mag.on": ["some"], "steps.kd.alpha": 0.9})
+    recovered = trainings({"steps.mag.finetune_epochs": 1, "steps.mag.train_on": ["some"], "steps.kd.alpha": 0.9})
     plan = recovered.plan(at("teacher/kd/mag"))
     assert sets(plan) == [(SOME, [outputs("teacher", "some")], 1)]
     assert plan.soft_targets.alpha == 0.9
@@ -100,7 +100,7 @@ def test_the_json_of_a_plan_is_read_as_the_same_plan(trainings):
 
 
 def test_the_json_of_a_plan_does_not_depend_on_the_order_of_keys(trainings):
-    one, two = ({"steps.kd_wide.on": on} for on in ({"train": 2, "some": 1}, {"some": 1, "train": 2}))
+    one, two = ({"steps.kd_wide.train_on": on} for on in ({"train": 2, "some": 1}, {"some": 1, "train": 2}))
     assert trainings(one).plan_json(at("teacher/kd_wide")) == trainings(two).plan_json(at("teacher/kd_wide"))
 
 
@@ -125,19 +125,10 @@ def test_the_comparison_reads_the_record_of_every_training_and_the_subsets_that_
         f"results/small/reviews/seed{seed}/{lineage}/training.json" for seed in (1, 2) for lineage in trained
     )
     assert trainings().subsets(wildcards) == [SOME]
-    folds = trainings({"replicates": {"seeds": [1], "folds": 2}, "steps.kd_wide.on": ["few", "some"]})
+    folds = trainings({"replicates": {"seeds": [1], "folds": 2}, "steps.kd_wide.train_on": ["few", "some"]})
     assert folds.subsets(wildcards) == [*(f"data/small/subsets/fold{fold}/few.parquet" for fold in (0, 1)), SOME]
 
 
 def test_a_subset_of_a_recovery_without_epochs_is_not_selected(trainings):
-    none = trainings({"steps.kd_wide.on": ["train"], "steps.mag.on": ["some"]})
+    none = trainings({"steps.kd_wide.train_on": ["train"], "steps.mag.train_on": ["some"]})
     assert none.subsets(wildcards_of({"task": "reviews"})) == []
-
-
-def test_epochs_and_repeats_of_steps(larger):
-    steps = larger({"steps.mag.finetune_epochs": 2}).study.steps
-    assert {name: epochs_of(steps[name]) for name in ("teacher", "mag", "wanda", "qat", "int8")} == {
-        "teacher": 3, "mag": 2, "wanda": 0, "qat": 2, "int8": 0,
-    }  # fmt: skip
-    assert repeats_of(steps["kd_wide"]) == {"some": 1, "train": 2}
-    assert repeats_of(steps["wanda"]) == {}

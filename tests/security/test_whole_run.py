@@ -42,7 +42,7 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> tuple[Workbench, str]:
 def test_labels_stay_what_they_are(hostile: tuple[Workbench, str]) -> None:
     bench, _ = hostile
     manifest = json.loads(bench.path("results/little/animals/seed42/teacher/model/manifest.json").read_text("utf-8"))
-    assert manifest["labels"] == LABELS
+    assert manifest["task"]["labels"] == LABELS
 
 
 def test_nothing_of_a_name_is_run_by_a_shell(hostile: tuple[Workbench, str]) -> None:

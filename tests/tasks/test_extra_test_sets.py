@@ -69,5 +69,7 @@ def test_values_of_a_regression_are_read_as_they_are(prepared):
 
 
 def test_the_name_of_a_split_is_taken():
-    with pytest.raises(ValueError, match="cannot be called 'test': that is a split of every task"):
+    with pytest.raises(
+        ValueError, match="'extra_test_sets' cannot contain 'test': every task has a split of that name"
+    ):
         ClassificationTask.model_validate({"source": {"path": "x"}, "extra_test_sets": {"test": {"path": "y"}}})

@@ -189,7 +189,7 @@ def test_killed_with_projections_and_schedules_equals_undisturbed(
         return value
 
     def interrupted(setting, done):
-        if len(seen) == 12:
+        if isinstance(setting, AlphaSchedule) and len(seen) == 12:
             raise KeyboardInterrupt
         return recorded(setting, done)
 

@@ -26,6 +26,9 @@ class Task(Settings):
     weighs_classes: ClassVar[bool] = False
     """Whether the key `class_weights` of a step applies to this kind."""
 
+    learns_from_corpora: ClassVar[bool] = True
+    """Whether models of this kind can be trained on texts without labels."""
+
     kind: str
     metric: str
     source: TaskSource = Field(description="Source of the examples: one for all, or one per split.")

@@ -68,7 +68,9 @@ def test_a_pattern_that_does_not_fit_is_refused(tiny_teacher, tiny_task, tmp_pat
 
 
 def test_more_calibration_examples_than_there_are_is_refused(tiny_teacher, tiny_task, tmp_path):
-    with pytest.raises(ConstrictorError, match=r"'train' has 72 examples .* look at 100\. Lower 'calibration_size'"):
+    with pytest.raises(
+        ConstrictorError, match=r"'train' has 72 examples .* calibrates on 100\. Lower 'calibration_size'"
+    ):
         _prune(tiny_teacher, tiny_task, tmp_path, method=Wanda, calibration_size=100)
 
 

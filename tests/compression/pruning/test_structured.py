@@ -535,6 +535,6 @@ def test_costs_are_measured_for_every_family(name):
 def test_too_few_calibration_examples_are_refused(tiny_teacher, tiny_task, tmp_path):
     few = tmp_path / "few.parquet"
     write_examples(few, unlabelled(["a"], ["some text"]))
-    with pytest.raises(ConstrictorError, match="'train' has 1 examples and the step wants to look at 32"):
+    with pytest.raises(ConstrictorError, match="'train' has 1 examples and the step calibrates on 32"):
         _prune(tiny_teacher, tiny_task, tmp_path, few, heads=0.5)
     assert not (tmp_path / "model").exists()

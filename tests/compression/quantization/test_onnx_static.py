@@ -133,7 +133,7 @@ def test_size_on_disk_is_a_byte_a_weight(graph, monkeypatch, tmp_path):
 
 
 def test_too_few_calibration_examples_are_refused_and_nothing_is_written(tiny_onnx, tiny_task, quantized, tmp_path):
-    with pytest.raises(ConstrictorError, match=r"'train' has 72 examples and the step wants to look at 256"):
+    with pytest.raises(ConstrictorError, match=r"'train' has 72 examples and the step calibrates on 256"):
         quantized(tiny_onnx, calibration=tiny_task / "train.parquet", method="static")
     assert not list(tmp_path.rglob("*.onnx"))
 

@@ -90,7 +90,7 @@ def test_tokenizer_comes_along(tiny_teacher, tmp_path):
 
 def test_static_needs_as_many_examples_as_it_wants_to_look_at(tiny_teacher, tiny_task, tmp_path):
     step = Static(stage="quantize", method="static", calibration_size=1000)
-    with pytest.raises(ConstrictorError, match=r"has 72 examples and the step wants to look at 1000\. Lower"):
+    with pytest.raises(ConstrictorError, match=r"has 72 examples and the step calibrates on 1000\. Lower"):
         quantize(step, tiny_teacher, Node(tmp_path / "node", "small", 1), calibration=tiny_task / "train.parquet")
     assert not list((tmp_path / "node").iterdir())
 
