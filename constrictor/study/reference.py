@@ -112,7 +112,7 @@ def _sections_at(path: str, models: list[Model], seen: dict[Model, str], label: 
     found = _layers(path, models)
     if len(models) == 1:
         own = [base for base in found[0].models if seen.get(base) != path]
-        found = [Section(path, own, label if len(own) < len(found[0].models) else "")]
+        found = [Section(path, own, label if path in seen.values() else "")]
     seen.update({model: path for section in found for model in section.models})
     for section in found:
         yield section
