@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 KINDS = {
     "classification": "constrictor.tasks.classification",
     "multilabel": "constrictor.tasks.multilabel",
+    "question_answering": "constrictor.tasks.question_answering",
     "regression": "constrictor.tasks.regression",
 }
 """The package of each kind."""

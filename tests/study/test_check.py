@@ -170,9 +170,9 @@ def test_two_recipes_of_one_lineage(mistake):
     assert found == "recipes.again: 'teacher' is the recipe 'baseline' already. Keep one of the two names."
 
 
-@pytest.mark.parametrize("kind", ["regression", "multilabel"])
+@pytest.mark.parametrize("kind", ["regression", "multilabel", "question_answering"])
 def test_class_weights_are_refused_for_kinds_that_do_not_weigh_classes(changed, mistake, kind):
-    weights = {"steps.teacher.class_weights": "balanced"}
+    weights = {"steps.teacher.class_weights": "balanced", "steps.kd_wide.train_on": ["train"]}
     assert read_study(changed(weights))
     found = mistake({**weights, "tasks.reviews.kind": kind})
     assert found == (
@@ -207,3 +207,42 @@ def test_a_kind_may_refuse_a_key_of_a_step(mistake, monkeypatch):
     monkeypatch.setattr("constrictor.study.tasks.task.Task.step_problem", no_smoothing)
     found = mistake({"recipes": {"baseline": "teacher", "cpu": "teacher/kd"}})
     assert found == "steps.kd.alpha: for the task 'reviews', there is no teacher. Remove it."
+
+
+QUESTIONS = {"tasks.reviews.kind": "question_answering", "steps.kd_wide.train_on": ["train"]}
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (
+            {"steps.onnx.optimize": True},
+            "steps.onnx.optimize: for the task 'reviews', whose kind is question_answering, the head",
+        ),
+        (
+            {"steps.kd.train_on": ["train", "some"]},
+            "steps.kd.train_on: for the task 'reviews', whose kind is question_answering, single texts are no examples, and the "
+            "subset 'some' is of a corpus. Use 'train' or a subset of the task.",
+        ),
+        (
+            {
+                "steps.mag": {
+                    "stage": "prune",
+                    "method": "wanda",
+                    "sparsity": 0.5,
+                    "calibration": "some",
+                    "calibration_size": 64,
+                }
+            },
+            "steps.mag.calibration: for the task 'reviews', whose kind is question_answering, single texts are no examples",
+        ),
+    ],
+)
+def test_what_question_answering_has_no_use_for_is_refused(changed, mistake, changes, message):
+    assert read_study(changed(QUESTIONS))
+    assert mistake({**QUESTIONS, **changes}).startswith(message)
+
+
+def test_tokens_of_a_corpus_may_be_counted_for_question_answering(changed):
+    words = {"stage": "prune", "method": "vocabulary", "text": ["train", "some"]}
+    assert read_study(changed({**QUESTIONS, "steps.mag": words}))

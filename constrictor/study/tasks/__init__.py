@@ -8,6 +8,7 @@ from pydantic import Discriminator, Tag
 
 from constrictor.study.tasks.classification import ClassificationTask
 from constrictor.study.tasks.multilabel import MultilabelTask
+from constrictor.study.tasks.question_answering import QuestionAnsweringTask
 from constrictor.study.tasks.regression import RegressionTask
 
 
@@ -19,6 +20,7 @@ def kind(value: Any) -> str:
 AnyTask = Annotated[
     Annotated[ClassificationTask, Tag("classification")]
     | Annotated[MultilabelTask, Tag("multilabel")]
+    | Annotated[QuestionAnsweringTask, Tag("question_answering")]
     | Annotated[RegressionTask, Tag("regression")],
     Discriminator(kind),
 ]
