@@ -16,6 +16,17 @@ from hypothesis import settings as hypothesis_settings
 hypothesis_settings.register_profile("constrictor", deadline=None, max_examples=40, derandomize=True, database=None)
 hypothesis_settings.load_profile("constrictor")
 
+# Modules whose tests start from the same finished study: in one process, so that it is run once.
+ONE_PROCESS = {"test_killed_training", "test_planning", "test_reruns", "test_whole_study"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests of a module share a process, and with it the fixtures that train a model."""
+    for item in items:
+        whole = item.path.parent.name == "workflow" and item.path.stem in ONE_PROCESS
+        item.add_marker(pytest.mark.xdist_group("the finished study" if whole else str(item.path)))
+
+
 GOOD = ("great", "lovely", "superb", "charming", "brilliant")
 BAD = ("awful", "boring", "dreadful", "clumsy", "tedious")
 NOUNS = ("film", "story", "plot", "cast", "score", "ending")

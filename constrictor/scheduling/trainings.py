@@ -99,7 +99,9 @@ class Trainings:
         step = self._plan.step(lineage)
         if isinstance(step, Distil):
             keys = set(SoftTargets.model_fields)
-            return _Teachers(self._plan.teachers(lineage), SoftTargets.model_validate(step.model_dump(include=keys)))
+            return _Teachers(
+                self._plan.teachers(lineage), SoftTargets.model_validate(step.model_dump(include=keys, by_alias=True))
+            )
         assigned = self._plan.teacher_assignment(lineage)
         return _Teachers([assigned.teacher], assigned.distillation) if assigned else _Teachers([], None)
 

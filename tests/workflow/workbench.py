@@ -29,6 +29,9 @@ WORKFLOW = (
     "pyproject.toml",
 )
 
+# What tests are run with and users are not: without bytecode, every job compiles the library.
+_NOT_PASSED_ON = ("PYTEST", "SNAKEMAKE", "PYTHONDONTWRITEBYTECODE")
+
 REPORT = "reports/small_study/animals"
 NODES = "results/small_study/animals"
 EVERY_NODE = "results/every_method/animals/seed42"
@@ -70,7 +73,7 @@ class Workbench:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.environment = {
-            **{name: value for name, value in os.environ.items() if not name.startswith(("PYTEST", "SNAKEMAKE"))},
+            **{name: value for name, value in os.environ.items() if not name.startswith(_NOT_PASSED_ON)},
             # The copy's code is what runs and what is digested, and not the code that is installed.
             "PYTHONPATH": str(folder),
             "HF_HUB_OFFLINE": "1",
