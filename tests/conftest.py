@@ -20,6 +20,7 @@ hypothesis_settings.load_profile("constrictor")
 ONE_PROCESS = {"test_killed_training", "test_planning", "test_reruns", "test_whole_study"}
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Tests of a module share a process, and with it the fixtures that train a model."""
     for item in items:

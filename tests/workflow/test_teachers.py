@@ -26,7 +26,7 @@ def test_every_teacher_is_built_once_and_the_student_learns_from_all(fresh: Work
     jobs = bench.plan(MAG)  # which fails if a job stands there twice
     teachers = ("teacher", "small", "teacher/onnx/int8")
     assert {what for rule, what in jobs if rule == "teacher_outputs"} == {
-        f"{teacher} label {subset}" for teacher in teachers for subset in ("train", "corn_30")
+        f"{subset} with {teacher}" for teacher in teachers for subset in ("train", "corn_30")
     }
     assert {what for rule, what in jobs if rule == "finetune"} == {"teacher", "small"}
     bench.build("--", MAG)
