@@ -58,10 +58,10 @@ def processor() -> Processor:
 
 
 MACHINE_LINE = r"(?m)^\S+ this machine: (.+)$"
-"""How the line in a job's log is found again that :func:`spell_machine` is written in."""
+"""How the line in a job's log is found again that :func:`format_machine` is written in."""
 
 
-def spell_machine() -> str:
+def format_machine() -> str:
     """This machine, in a line of a log."""
     found, python = processor(), platform.python_version()
     return f"{found['name']}, {found['cores']} cores, {platform.system()} {platform.machine()}, Python {python}"

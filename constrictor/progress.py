@@ -27,10 +27,10 @@ class Stopwatch:
         return time.perf_counter() - self._start
 
 
-def spell_seconds(seconds: float) -> str:
+def format_seconds(seconds: float) -> str:
     """A duration for people.
 
-    >>> spell_seconds(75.4), spell_seconds(8.04), spell_seconds(3700)
+    >>> format_seconds(75.4), format_seconds(8.04), format_seconds(3700)
     ('1 min 15 s', '8.0 s', '1 h 1 min')
     """
     if seconds < 60:

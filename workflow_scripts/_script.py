@@ -12,7 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from constrictor.errors import ConstrictorError
 from constrictor.files.reading import read_object
-from constrictor.machine import GPU_FORMATS, spell_machine
+from constrictor.machine import GPU_FORMATS, format_machine
 from constrictor.progress import configure_logging, log
 from constrictor.scheduling.gpu_lease import lease_gpu
 
@@ -65,7 +65,7 @@ def run(main: Callable[..., None], arguments: argparse.Namespace, gpu: bool = Fa
         if gpu:
             lease_gpu()
         main(**vars(arguments))
-        log.info("this machine: %s", spell_machine())  # `make explain` reads it
+        log.info("this machine: %s", format_machine())  # `make explain` reads it
     except ConstrictorError as error:
         print(f"Error: {error}", file=sys.stderr)
         sys.exit(1)

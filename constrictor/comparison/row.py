@@ -114,9 +114,9 @@ class Row:
         return next((shape for shape in shapes if (shape["batch"], shape["length"]) == (batch, length)), None)
 
     def verdict(self, margin: float) -> str:
-        """Whether the model is within the margin of the baseline: `yes`, `no`, or `open` where the data do not decide."""
+        """Whether the model is non-inferior to the baseline: `yes`, `no` or `inconclusive` (the interval contains the margin)."""
         if self.against_baseline is None:
             return "baseline"
         if self.against_baseline.low > -margin:
             return "yes"
-        return "no" if self.against_baseline.high < -margin else "open"
+        return "no" if self.against_baseline.high < -margin else "inconclusive"

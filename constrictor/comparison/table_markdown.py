@@ -30,7 +30,7 @@ def table_markdown(rows: Sequence[Row], settings: Comparison, task: TaskManifest
 
 Column = tuple[str, Callable[[Row], str]]
 
-MEDIAN_FROM = 5  # replicates: below, the median says no more than the mean; published numbers are often medians of five
+MEDIAN_FROM = 5  # replicates: below, the median adds nothing to the mean; published numbers are often medians of five
 
 _WORDS = {"recipe", "steps"}  # columns of words stand left, numbers right
 
@@ -61,15 +61,15 @@ def _quality_columns(settings: Comparison, metric: str, rows: Sequence[Row]) -> 
         columns.append((f"median of {len(settings.replicates)}", lambda row: f"{100 * row.median:.2f}"))
     columns += [_extra_test_set_column(part, metric) for part in rows[0].extra_test_sets]
     if any(row.tuned is not None for row in rows):
-        columns.append(("threshold tuned", lambda row: "" if row.tuned is None else f"{100 * row.tuned:.2f}"))
+        columns.append(("tuned threshold", lambda row: "" if row.tuned is None else f"{100 * row.tuned:.2f}"))
     columns += [
-        (f"against {settings.baseline}", lambda row: _points(row.against_baseline)),
-        ("within the margin", lambda row: row.rejected or row.verdict(settings.margin)),
+        (f"vs. {settings.baseline}", lambda row: _points(row.against_baseline)),
+        ("non-inferior", lambda row: row.rejected or row.verdict(settings.margin)),
     ]
     if settings.control:
-        columns.append((f"against {settings.control}", lambda row: _points(row.against_control)))
+        columns.append((f"vs. {settings.control}", lambda row: _points(row.against_control)))
     columns.append(
-        ("parent's answers kept", lambda row: "" if row.agreement is None else f"{100 * row.agreement:.1f} %")
+        ("agreement with parent", lambda row: "" if row.agreement is None else f"{100 * row.agreement:.1f} %")
     )
     return columns
 
@@ -101,20 +101,23 @@ def _speed_columns(measured: dict[str, Any]) -> list[Column]:
     shapes = [shape for shape in measured["shapes"] if shape["threads"] == measured["shapes"][0]["threads"]]
     first, last = shapes[0], shapes[-1]
     return [
-        (f"p50 / p95 at {_spell(first)}", _at(first, lambda found: "{p50_ms:.2f} / {p95_ms:.2f} ms".format(**found))),
+        (
+            f"p50 / p95 at {_format_shape(first)}",
+            _at(first, lambda found: "{p50_ms:.2f} / {p95_ms:.2f} ms".format(**found)),
+        ),
         *_speedups(first),
-        (f"texts/s at {_spell(last)}", _at(last, lambda found: "{examples_per_second:.0f}".format(**found))),
+        (f"examples/s at {_format_shape(last)}", _at(last, lambda found: "{examples_per_second:.0f}".format(**found))),
         *(_speedups(last) if last is not first else []),
     ]
 
 
-def _spell(shape: dict[str, Any]) -> str:
+def _format_shape(shape: dict[str, Any]) -> str:
     return f"{shape['batch']}×{shape['length']}"
 
 
 def _speedups(shape: dict[str, Any]) -> list[Column]:
     def column(name: str) -> Column:
-        return f"× {name} at {_spell(shape)}", _at(shape, lambda found: f"×{found['speedup'][name]:.2f}")
+        return f"× {name} at {_format_shape(shape)}", _at(shape, lambda found: f"×{found['speedup'][name]:.2f}")
 
     return [column(name) for name in shape["speedup"]]
 
@@ -151,7 +154,7 @@ def _replication(row: Row, settings: Comparison) -> str:
     if not settings.folds:
         return f"the mean of {replicates} replicates" if replicates > 1 else "one replicate"
     shared = (
-        "each answered by the model that was not trained on it" if row.repetitions < replicates else "answered by all"
+        "each predicted by the model that was not trained on it" if row.repetitions < replicates else "predicted by all"
     )
     seeds = replicates // settings.folds
     return (
@@ -161,11 +164,12 @@ def _replication(row: Row, settings: Comparison) -> str:
 
 
 def _quality_legend(row: Row, settings: Comparison, task: TaskManifest) -> str:
+    margin = f"{100 * settings.margin:g}"
     return (
         f"Quality: {task.metric} in percent on {row.examples} test examples, {_replication(row, settings)}. "
         f"Differences are in points, paired example by example, with 95 % bootstrap intervals ({settings.resamples} "
-        f"resamples). The margin is −{100 * settings.margin:g} points: *yes*, the whole interval lies above it; *no*, it lies "
-        "below; *open*, these examples do not decide."
+        f"resamples). *non-inferior* with a margin of {margin} point{'' if margin == '1' else 's'}: *yes*, the whole interval "
+        f"lies above −{margin}; *no*, it lies below; *inconclusive*, it contains −{margin}."
     )
 
 
@@ -176,11 +180,11 @@ def _cost_legend(measured: dict[str, Any], replicates: Sequence[str]) -> str:
     threads = "1 thread" if count == 1 else f"{count} threads"
     own_lengths = any(shape["length"] == "task" for shape in measured["shapes"])
     of_which = f" of {replicates[0]}" if len(replicates) > 1 else ""
-    meaning = "; *task*: validation texts as they are" if own_lengths else ""
+    meaning = "; *task*: validation inputs at their own lengths" if own_lengths else ""
     return (
-        f"Cost: full batches (batch×tokens{meaning}) on the file that would be shipped{of_which}, each model in a process "
-        "of its own, in turn with its baselines; medians of "
-        f"{measured['rounds']} rounds, {threads} of {machine['name']} ({instructions}). Torch models compute as "
-        f"the baseline was found fastest: {measured['torch_variant']}. The baseline timed against itself shows the noise. "
-        "Peak memory and cold start (process start to first answer) are those of the whole process."
+        f"Cost: full batches (batch×tokens{meaning}) on the file that would be shipped{of_which}, each model in a "
+        "separate process, in alternation with its baselines; medians of "
+        f"{measured['rounds']} rounds, {threads} of {machine['name']} ({instructions}). Torch models run in the "
+        f"fastest mode of the baseline: {measured['torch_variant']}. The baseline timed against itself shows the noise. "
+        "Peak memory and cold start (process start to first output) are those of the whole process."
     )

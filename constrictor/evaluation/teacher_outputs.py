@@ -6,7 +6,7 @@ from pathlib import Path
 
 from constrictor.data.outputs import write_outputs
 from constrictor.evaluation.predict import outputs_for
-from constrictor.progress import Stopwatch, announce, spell_seconds
+from constrictor.progress import Stopwatch, announce, format_seconds
 from constrictor.runtimes.load import load
 
 
@@ -28,4 +28,4 @@ def teacher_outputs(teacher: Path, examples_file: Path, target: Path, threads: i
     stopwatch = Stopwatch()
     outputs = outputs_for(load(teacher, threads=threads, bf16=True), examples_file)
     write_outputs(target, outputs)
-    announce(f"{len(outputs.ids)} features labelled in {spell_seconds(stopwatch.seconds)}")
+    announce(f"{len(outputs.ids)} features labelled in {format_seconds(stopwatch.seconds)}")

@@ -14,7 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 from constrictor.errors import ConstrictorError
 from constrictor.machine import MACHINE_LINE
 from constrictor.models.manifest import MANIFEST, Manifest
-from constrictor.progress import spell_seconds
+from constrictor.progress import format_seconds
 from constrictor.scheduling.formatting import format_settings
 from constrictor.scheduling.output_paths import OutputPath, command_for, nearest_file, parse_output_path
 from constrictor.scheduling.snakemake_records import Record, record_of
@@ -65,7 +65,7 @@ def _made(record: Record | None) -> str:
     when, took = "", ""
     if record.started is not None and record.ended is not None:
         when = f" on {datetime.fromtimestamp(record.started):%Y-%m-%d %H:%M}"
-        took = f" in {spell_seconds(max(0.0, record.ended - record.started))}"
+        took = f" in {format_seconds(max(0.0, record.ended - record.started))}"
     return f"by {record.rule}{when}{took}" + (f", code {record.code}" if record.code else "")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from constrictor.progress import spell_seconds
+from constrictor.progress import format_seconds
 from constrictor.scheduling.causes import count_causes
 from constrictor.scheduling.estimate import Estimate
 from constrictor.scheduling.jobs import Job
@@ -53,7 +53,7 @@ def _costs(to_run: Sequence[Planned], chain: float) -> str:
         )
         rows.append((rule, str(len(estimates)), *_cost(estimates), basis_text))
     every = [estimate for _, _, estimate in to_run]
-    rows.append(("all", str(len(every)), *_cost(every), f"in sequence; critical path {spell_seconds(chain)}"))
+    rows.append(("all", str(len(every)), *_cost(every), f"in sequence; critical path {format_seconds(chain)}"))
     return "\n".join(["To run", *_aligned(rows, words=1)])
 
 
@@ -70,14 +70,14 @@ def _estimated(found: Sequence[tuple[float | None, Estimate]]) -> str:
     known = [(seconds, cost.seconds) for seconds, cost in found if seconds is not None]
     if not known:
         return "–"
-    estimated, took = (spell_seconds(sum(values)) for values in zip(*known, strict=True))
+    estimated, took = (format_seconds(sum(values)) for values in zip(*known, strict=True))
     return estimated if len(known) == len(found) else f"{estimated} for {len(known)} that took {took}"
 
 
 def _cost(estimates: Sequence[Estimate]) -> tuple[str, str]:
     """The sum of the times, and the largest memory."""
     return (
-        spell_seconds(sum(estimate.seconds for estimate in estimates)),
+        format_seconds(sum(estimate.seconds for estimate in estimates)),
         f"{max(estimate.memory_mb for estimate in estimates) / 1000:.1f} GB",
     )
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from transformers import TrainerCallback
 
-from constrictor.progress import log, spell_seconds
+from constrictor.progress import format_seconds, log
 from constrictor.training.batches import LengthBuckets
 from constrictor.training.checkpoints import checkpoint_at, mark_whole
 
@@ -90,6 +90,6 @@ class Progress(TrainerCallback):
             state.epoch,
             state.num_train_epochs,
             rate * self._examples_per_step,
-            spell_seconds(left),
+            format_seconds(left),
         )
         self._line, self._line_step = now, self._step

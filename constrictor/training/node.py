@@ -22,7 +22,7 @@ from constrictor.files.writing import write_json
 from constrictor.models.artifact import artifact_folder, seal
 from constrictor.models.manifest import Manifest, installed_versions
 from constrictor.models.tokenizer_files import copy_tokenizer, replace_tokenizer
-from constrictor.progress import announce, log, spell_seconds
+from constrictor.progress import announce, format_seconds, log
 from constrictor.study.settings import Settings
 from constrictor.tasks.kind import Kind
 from constrictor.tasks.manifest import TaskManifest, read_task
@@ -127,7 +127,7 @@ class Node:
         write_json(self.folder / "training.json", record)
         if trained:
             announce(
-                f"{self.step}: best epoch {trained.best_epoch:g}, {spell_seconds(trained.seconds)}, "
+                f"{self.step}: best epoch {trained.best_epoch:g}, {format_seconds(trained.seconds)}, "
                 f"{record['examples_per_second']:.0f} examples/s"
             )
 

@@ -304,10 +304,10 @@ def test_verdicts(table):
     ("low", "high", "verdict"),
     [
         (-0.04, 0.1, "yes"),
-        (-0.06, 0.1, "open"),
+        (-0.06, 0.1, "inconclusive"),
         (-0.09, -0.051, "no"),
-        (-0.05, 0.0, "open"),
-        (-0.2, -0.05, "open"),
+        (-0.05, 0.0, "inconclusive"),
+        (-0.2, -0.05, "inconclusive"),
     ],
 )
 def test_verdict_follows_from_interval_and_margin(low, high, verdict):
@@ -342,22 +342,22 @@ def test_markdown_shows_the_recipes_and_says_sparse_is_not_faster(report, table)
     shown = {name: dict(zip(tables[0]["recipe"], cells, strict=True)) for name, cells in tables[0].items()}
     for other, key in (("base", "difference_from_baseline"), ("control", "difference_from_control")):
         value, low, high = (100 * float(row[f"{key}{end}"]) for end in ("", "_low", "_high"))
-        assert shown["sparse"][f"against {other}"] == f"{value:+.2f} [{low:+.2f}, {high:+.2f}]"
-        assert shown[other][f"against {other}"] == "–"
-    assert shown["sparse"]["parent's answers kept"] == f"{100 * float(row['agreement_with_parent']):.1f} %"
-    assert shown["base"]["parent's answers kept"] == ""
-    assert shown["base"]["within the margin"] == "baseline"
+        assert shown["sparse"][f"vs. {other}"] == f"{value:+.2f} [{low:+.2f}, {high:+.2f}]"
+        assert shown[other][f"vs. {other}"] == "–"
+    assert shown["sparse"]["agreement with parent"] == f"{100 * float(row['agreement_with_parent']):.1f} %"
+    assert shown["base"]["agreement with parent"] == ""
+    assert shown["base"]["non-inferior"] == "baseline"
     assert {"300 MB", "1.50 s", "0.0 M"} <= set(cells)
     for fact in (
         "120 test examples, the mean of 2 replicates",
         "(1000 resamples)",
-        "The margin is −5 points",
-        "; *task*: validation texts as they are)",
+        "with a margin of 5 points: *yes*, the whole interval lies above −5",
+        "; *task*: validation inputs at their own lengths)",
         "medians of 7 rounds",
         "shipped of seed1, each",
         "2 threads of A processor",
         "avx2",
-        "found fastest: eager",
+        "in the fastest mode of the baseline: eager",
     ):
         assert fact in text
 
@@ -368,7 +368,7 @@ def test_markdown_shows_speed_on_the_first_number_of_threads_at_the_first_and_th
     expected = {
         "p50 / p95 at 1×32": "4.00 / 4.50 ms",
         "× torch fp32 at 1×32": "×24.00",
-        "texts/s at 8×task": "500",
+        "examples/s at 8×task": "500",
         "× torch fp32 at 8×task": "×30.50",
     }
     assert {title: shown["sparse"][title] for title in expected} == expected
@@ -376,7 +376,7 @@ def test_markdown_shows_speed_on_the_first_number_of_threads_at_the_first_and_th
     assert {title: shown["control"][title] for title in expected} == {
         "p50 / p95 at 1×32": "",
         "× torch fp32 at 1×32": "",
-        "texts/s at 8×task": "625",
+        "examples/s at 8×task": "625",
         "× torch fp32 at 8×task": "×31.00",
     }
 
@@ -402,7 +402,7 @@ def test_a_single_shape_has_its_columns_once(results, tmp_path):
     assert [title for title in titles if "1×32" in title] == [
         "p50 / p95 at 1×32",
         "× torch fp32 at 1×32",
-        "texts/s at 1×32",
+        "examples/s at 1×32",
     ]
 
 
@@ -471,7 +471,7 @@ def test_alone_and_on_fixed_lengths_less_is_said(results, tmp_path):
     assert "that would be shipped, each model" in text
     assert "rounds, 1 thread of A processor" in text
     assert "*task*" not in text
-    assert "against control" not in text
+    assert "vs. control" not in text
 
 
 def test_tuned_thresholds_have_a_column_where_there_are_any(results, tmp_path):
@@ -486,7 +486,7 @@ def test_tuned_thresholds_have_a_column_where_there_are_any(results, tmp_path):
     tuned = {name: record["test_macro_f1_at_tuned_thresholds"] for name, record in records.items() if name}
     assert tuned == {"base": "0.625", "control": "0.25", "sparse": ""}
     table = _markdown_tables(table_markdown(rows, SETTINGS, TASK, "reviews"))[0]
-    column = table["recipe"].index("threshold tuned")
+    column = table["recipe"].index("tuned threshold")
     assert {name: cells[column] for name, cells in table.items() if name != "recipe"} == {
         "base": "62.50", "control": "25.00", "sparse": "",
     }  # fmt: skip

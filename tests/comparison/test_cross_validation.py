@@ -81,7 +81,7 @@ def test_the_metric_is_that_of_all_out_of_fold_answers(tmp_path, seeds):
     assert abs(np.mean(scores) - pooled["small"]) > 1e-4  # the two are not the same number
     assert float(small["difference_from_baseline"]) == pytest.approx(pooled["small"] - pooled["teacher"])
     assert (
-        f"90 test examples, 3 folds{' of 2 seeds' if len(seeds) > 1 else ''}, each answered by the model that" in text
+        f"90 test examples, 3 folds{' of 2 seeds' if len(seeds) > 1 else ''}, each predicted by the model that" in text
     )
     assert "median of" not in text  # folds are no repetitions
     interval = f"[{100 * float(small['test_macro_f1_low']):.2f}, {100 * float(small['test_macro_f1_high']):.2f}]"
@@ -110,4 +110,4 @@ def test_folds_that_share_a_test_split_are_repetitions_on_it(tmp_path):
     table, text = _report(tmp_path, [1], shared=True)
     scores = [_f1([_fold("small", 1, fold, True)]) for fold in range(3)]
     assert float(table["small"]["test_macro_f1"]) == pytest.approx(np.mean(scores))
-    assert "30 test examples, 3 folds, answered by all" in text
+    assert "30 test examples, 3 folds, predicted by all" in text

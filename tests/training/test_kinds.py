@@ -111,7 +111,7 @@ def test_a_student_learns_from_labels_and_from_text_without_any(task, teacher, t
     compare(settings, task.file.with_name("manifest.json"), teacher.parents[1], tmp_path / "report", [])
     table = (tmp_path / "report" / "table.md").read_text(encoding="utf-8")
     assert f"test {task.manifest.metric}" in table
-    assert ("threshold tuned" in table) == (task.manifest.task.kind == "multilabel")
+    assert ("tuned threshold" in table) == (task.manifest.task.kind == "multilabel")
     kept = next(line for line in table.splitlines() if "teacher/kd" in line).split("|")[-2].strip()
     assert kept.endswith(" %") if task.manifest.task.kind == "multilabel" else not kept
 

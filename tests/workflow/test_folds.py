@@ -83,7 +83,7 @@ def test_the_report_is_over_all_examples_and_says_so(crossed: Workbench) -> None
         student = next(row for row in csv.DictReader(file) if row["recipe"] == "student")
     assert float(student["test_accuracy"]) == pytest.approx(expected)
     words = crossed.path("reports/folds/animals/table.md").read_text(encoding="utf-8")
-    assert "150 test examples, 2 folds, each answered by the model that was not trained on it" in words
+    assert "150 test examples, 2 folds, each predicted by the model that was not trained on it" in words
     assert f"{100 * expected:.2f} ± " in words
 
 
