@@ -52,12 +52,14 @@ class Kind(ABC):
         per_token: whether the output arrays hold a number a token.
         reads_first_token: whether the head reads the hidden state of the first token only.
         longer_inputs: what happens to inputs longer than the model reads, as a phrase.
+        without_a_class: how a class of which there are too few examples is left out, as a phrase.
     """
 
     measures: dict[str, Measure]
     per_token: ClassVar[bool] = False
     reads_first_token: ClassVar[bool] = True
     longer_inputs: str
+    without_a_class: ClassVar[str] = "leave that class out with 'filter' (and out of 'labels', where they are given)"
 
     def __init__(self, record: TaskRecord) -> None:
         self.record = record

@@ -84,8 +84,8 @@ def _refuse_rare(found: Rows, kind: Kind) -> None:
         if count < len(SPLITS):
             only = f"only {count} examples have" if count else "no example has"
             raise ConstrictorError(
-                f"{only} the class '{name}', and training, validation and test need one each. Add some, or leave that class "
-                f"out with 'filter' (and out of 'labels', where they are given).{_format_dropped(found.dropped)}"
+                f"{only} the class '{name}', and training, validation and test need one each. Add some, or "
+                f"{kind.without_a_class}.{_format_dropped(found.dropped)}"
             )
 
 
@@ -106,8 +106,9 @@ def refuse_missing_class(splits: dict[str, Examples], kind: Kind, dropped: Mappi
             of_class = f" of the class '{missing[0]}'" if missing else ""
             raise ConstrictorError(
                 f"the split '{name}' ({len(part)} examples) has no example{of_class}. "
-                "Give it a larger share in 'split', raise 'fraction' or 'max_samples' where they are set, leave that class out "
-                f"with 'filter', or leave a split whose labels are hidden out of 'source'.{_format_dropped(dropped or {})}"
+                "Give it a larger share in 'split', raise 'fraction' or 'max_samples' where they are set, "
+                f"{kind.without_a_class}, or leave a split whose labels are hidden out of 'source'."
+                f"{_format_dropped(dropped or {})}"
             )
 
 

@@ -14,8 +14,9 @@ from constrictor.data.examples import Examples
 from constrictor.data.normalise import normaliser
 from constrictor.data.sources import read_source
 from constrictor.models.manifest import TaskRecord
-from constrictor.study.sources import SplitSources
+from constrictor.study.sources import DataSource, SplitSources
 from constrictor.study.splits import SPLITS
+from constrictor.study.tasks.task import Task
 from constrictor.study.tasks.text import TextTask
 from constrictor.tasks.labels import Labels
 
@@ -74,19 +75,29 @@ def _read(task: TextTask) -> tuple[pd.DataFrame, np.ndarray]:
     import pandas as pd
 
     columns = [*task.columns.texts, *task.columns.of_labels]
-    if not isinstance(task.source, SplitSources):
-        frame = read_source(task.source, task.filter, columns, task.columns.texts)
-        return frame, np.full(len(frame), "", dtype=object)
     parts, origins = [], []
-    # Test first: of a text that two splits share, the held-out copy stays.
-    for name in reversed(SPLITS):
-        source = getattr(task.source, name)
-        if source is not None:
-            part = read_source(source, task.filter, columns, task.columns.texts)
-            part["id"] = f"{name}-" + part["id"]
-            parts.append(part)
-            origins.append(np.full(len(part), name, dtype=object))
+    for split, source in sources_by_split(task):
+        part = read_source(source, task.filter, columns, task.columns.texts)
+        part["id"] = [id_in_task(row, split) for row in part["id"]]
+        parts.append(part)
+        origins.append(np.full(len(part), split, dtype=object))
     return pd.concat(parts, ignore_index=True), np.concatenate(origins)
+
+
+def sources_by_split(task: Task) -> list[tuple[str, DataSource]]:
+    """A task's sources with the split that each is of, "" for one that is still to be split.
+
+    Test comes first: of an input that two splits share, the held-out copy stays.
+    """
+    if not isinstance(task.source, SplitSources):
+        return [("", task.source)]
+    parts = [(split, getattr(task.source, split)) for split in reversed(SPLITS)]
+    return [(split, source) for split, source in parts if source is not None]
+
+
+def id_in_task(identity: str, split: str) -> str:
+    """An id that is unique in its task: that of its source, behind the split where each split has its own source."""
+    return f"{split}-{identity}" if split else identity
 
 
 def _normalise(frame: pd.DataFrame, task: TextTask) -> int:

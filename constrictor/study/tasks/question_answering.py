@@ -84,7 +84,7 @@ class QuestionAnsweringTask(Task):
         if self.stride >= self.max_length:
             raise ValueError(
                 f"'stride' is {self.stride} and 'max_length' is {self.max_length}: windows that share {self.stride} tokens never "
-                f"advance. Set 'stride' to {self.max_length // 3} or lower 'stride' to the overlap that you want"
+                f"advance. Lower 'stride', for example to {self.max_length // 3}"
             )
         return self
 

@@ -41,6 +41,7 @@ class QuestionAnswering(Kind):
     per_token = True
     reads_first_token = False
     longer_inputs = "split into windows"
+    without_a_class = "leave the questions without an answer out with 'unanswerable: drop'"
 
     def __init__(self, record: TaskRecord) -> None:
         super().__init__(record)

@@ -17,11 +17,10 @@ from constrictor.data.sources import read_rows as read_table_rows
 from constrictor.data.tables import as_text, read_table
 from constrictor.errors import ConstrictorError
 from constrictor.models.manifest import TaskRecord
-from constrictor.study.sources import HubDataset, LocalFile, PackageFile, SplitSources
-from constrictor.study.splits import SPLITS
+from constrictor.study.sources import DataSource
 from constrictor.study.tasks.question_answering import QuestionAnsweringTask
 from constrictor.tasks.question_answering.windows import NO_ANSWER
-from constrictor.tasks.rows import Rows
+from constrictor.tasks.rows import Rows, id_in_task, sources_by_split
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -51,7 +50,7 @@ def read_rows(task: QuestionAnsweringTask) -> Rows:
     questions: list[_Question] = []
     origin: list[str] = []
     seen: set[Any] = set()
-    for split, source in _sources(task):
+    for split, source in sources_by_split(task):
         for question in _read(source, task, split):
             if not (question.question.strip() and question.context.strip()):
                 dropped["without text"] += 1
@@ -62,7 +61,6 @@ def read_rows(task: QuestionAnsweringTask) -> Rows:
             if not question.answers and task.unanswerable == "drop":
                 dropped["without an answer"] += 1
                 continue
-            # Test first: of a question that two splits share, the held-out copy stays.
             key = same_text_key((question.question, question.context))
             if key in seen:
                 dropped["repeated"] += 1
@@ -74,7 +72,7 @@ def read_rows(task: QuestionAnsweringTask) -> Rows:
         raise ConstrictorError(
             f"no question is left (dropped: {dropped}). Check 'columns', 'filter' and the answers' offsets."
         )
-    _refuse_other_version(questions, task)
+    _refuse_unanswerable(questions, task)
     examples = Examples(
         [question.id for question in questions],
         [(question.question, question.context) for question in questions],
@@ -98,14 +96,7 @@ def as_test_set(task: QuestionAnsweringTask, source: Any, record: TaskRecord) ->
     return task.model_copy(update={"source": source})
 
 
-def _sources(task: QuestionAnsweringTask) -> Iterable[tuple[str, Any]]:
-    if not isinstance(task.source, SplitSources):
-        return [("", task.source)]
-    parts = [(name, getattr(task.source, name)) for name in reversed(SPLITS)]
-    return [(name, source) for name, source in parts if source is not None]
-
-
-def _read(source: PackageFile | LocalFile | HubDataset, task: QuestionAnsweringTask, split: str) -> list[_Question]:
+def _read(source: DataSource, task: QuestionAnsweringTask, split: str) -> list[_Question]:
     """The questions of one source, with answers as they are written there."""
     columns = task.columns
     place, table = read_table_rows(source, task.filter, columns.needed, _read_file)
@@ -114,7 +105,6 @@ def _read(source: PackageFile | LocalFile | HubDataset, task: QuestionAnsweringT
         raise ConstrictorError(f"{place}: two questions have the id '{twice}'. Give each its own.")
     starts = table[columns.answer_start].map(as_text) if columns.answer_start else [""] * len(table)
     questions, contexts = (table[name].map(as_text) for name in (columns.question, columns.context))
-    prefix = f"{split}-" if split else ""
     found = []
     for identity, question, context, cell, start in zip(
         ids, questions, contexts, table[columns.answers], starts, strict=True
@@ -126,12 +116,12 @@ def _read(source: PackageFile | LocalFile | HubDataset, task: QuestionAnsweringT
                 "'drop_empty: true'."
             )
         try:
-            answers = parse_answers(cell, int(start) if start else None)
+            answers = parse_answers(cell, _position(start))
         except ValueError as error:
             raise ConstrictorError(
                 f"{place}: the answers of the question '{identity}' cannot be read: {error}"
             ) from None
-        found.append(_Question(prefix + identity, question, context, answers))
+        found.append(_Question(id_in_task(identity, split), question, context, answers))
     return found
 
 
@@ -186,8 +176,20 @@ def _answers(pairs: Iterable[tuple[Any, Any]]) -> list[Answer]:
         if not isinstance(text, str):
             raise ValueError(f"{text!r} is no text.")
         if text.strip():
-            found.append({"text": text, "start": -1 if start is None else int(start)})
+            position = _position(start)
+            found.append({"text": text, "start": -1 if position is None else position})
     return found
+
+
+def _position(written: Any) -> int | None:
+    """The number of characters before an answer; None if it is not given."""
+    text = as_text(written)
+    if not text:
+        return None
+    try:
+        return int(text)
+    except ValueError:
+        raise ValueError(f"the position {text!r} ('answer_start') is no whole number of characters.") from None
 
 
 def _located(question: _Question, task: QuestionAnsweringTask) -> _Question:
@@ -222,17 +224,13 @@ def _misplaced(question: _Question, answer: Answer) -> str:
     )
 
 
-def _refuse_other_version(questions: list[_Question], task: QuestionAnsweringTask) -> None:
-    """Refuse data of SQuAD 2.0 in a task of 1.1, and the other way round."""
+def _refuse_unanswerable(questions: list[_Question], task: QuestionAnsweringTask) -> None:
+    """Refuse data of SQuAD 2.0 in a task of 1.1."""
     without = [question.id for question in questions if not question.answers]
     if without and task.unanswerable == "refuse":
         raise ConstrictorError(
             f"{len(without)} of {len(questions)} questions have no answer, the first is '{without[0]}': the data is like SQuAD "
             "2.0. Set 'unanswerable: predict' in the task, or leave these questions out with 'unanswerable: drop'."
-        )
-    if task.unanswerable == "predict" and not without:
-        raise ConstrictorError(
-            f"'unanswerable' is 'predict', and all {len(questions)} questions have an answer. Remove the key."
         )
 
 

@@ -104,12 +104,12 @@ NONE = squad(ask("a", GOOD), ask("b", is_impossible=True), ask("c", ("", -1)))
         (squad(ask("a", GOOD, question="")), {}, "the question 'a' has an empty question."),
         (squad(ask("a", GOOD), ask("a", FILM)), {}, "two questions have the id 'a'. Give each its own."),
         (NONE, {}, "2 of 3 questions have no answer, the first is 'b': the data is like SQuAD 2.0. Set 'unanswerable: predict'"),
-        (squad(ask("a", GOOD)), {"unanswerable": "predict"}, "'unanswerable' is 'predict', and all 1 questions have an answer."),
         ({"data": [{"paragraphs": [{"context": "x"}]}]}, {}, "is not in SQuAD's layout: data > paragraphs > qas"),
         ({"data": 3}, {}, "it must hold objects like"),
         ([{"question": "q", "context": "c", "answer": "c"}], {}, "has no column 'answers'. Did you mean 'answer'?"),
         ([{"question": "q", "context": "c", "answers": 7}], {}, "the answers of the question '0' cannot be read: 7 is no text"),
         ([{"question": "q", "context": "c", "answers": {"text": ["c", "d"], "answer_start": [0]}}], {}, "2 texts have 1 pos"),
+        ([{"question": "q", "context": "c", "answers": {"text": "c", "answer_start": "x"}}], {}, "the position 'x' ('answer"),
         (squad(ask("a", ("no", 3))), {"drop_misplaced": True}, "no question is left"),
     ],
 )  # fmt: skip
@@ -189,3 +189,20 @@ def test_test_sets_of_a_hub_layout_have_the_same_answers(task, tmp_path: Path):
     counts = prepare_extra_test(prepared, "more", tmp_path / "task", tmp_path / "more.parquet")
     assert counts["rows"] == 1
     assert read_examples(tmp_path / "more.parquet").labels.tolist() == [[{"text": "good", "start": 13}]]
+
+
+def test_a_test_set_of_1_1_fits_a_task_of_2_0_and_data_of_1_1_does_not(task, tmp_path: Path):
+    from constrictor.tasks.extra_test_sets import prepare_extra_test
+
+    paragraphs = [
+        squad(ask(f"{n}a", ("number", 4)), ask(f"{n}b"), context=f"The number {n}")["data"][0] for n in range(20)
+    ]
+    (tmp_path / "more.json").write_text(json.dumps(squad(ask("x", GOOD))))
+    more = {"extra_test_sets": {"more": {"path": str(tmp_path / "more.json")}}, "unanswerable": "predict"}
+    prepared = task({"data": paragraphs}, **more)
+    prepare_task(prepared, tmp_path / "task")
+    assert prepare_extra_test(prepared, "more", tmp_path / "task", tmp_path / "more.parquet")["rows"] == 1
+    answerable = [squad(ask(str(n), ("number", 4)), context=f"The number {n}")["data"][0] for n in range(20)]
+    message = "no example has the class 'unanswerable', .* or leave the questions without an answer out with 'unanswerable: drop'"
+    with pytest.raises(ConstrictorError, match=message):
+        prepare_task(task({"data": answerable}, unanswerable="predict"), tmp_path / "other")
