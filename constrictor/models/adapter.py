@@ -23,7 +23,7 @@ WEIGHTS = "adapter_model.safetensors"
 _CONFIG = "adapter_config.json"
 
 
-def fold(model: PreTrainedModel, config: Any, weights: dict[str, Tensor]) -> PreTrainedModel:
+def merge_adapter(model: PreTrainedModel, config: Any, weights: dict[str, Tensor]) -> PreTrainedModel:
     """Add an adapter to the weights of the model that it was trained on, in place.
 
     Args:
@@ -102,7 +102,7 @@ def open_adapter(folder: Path, record: AdapterRecord, load_base: Callable[[Path]
     if record.layers is not None:
         keep_layers(model, record.layers)
     round_to_nf4(model, record.nf4)
-    return fold(model, LoraConfig.from_pretrained(str(folder)), load_file(folder / WEIGHTS))
+    return merge_adapter(model, LoraConfig.from_pretrained(str(folder)), load_file(folder / WEIGHTS))
 
 
 def base_digest(folder: Path) -> str:

@@ -12,7 +12,7 @@ from torch import Tensor
 from transformers import PreTrainedModel
 from transformers.pytorch_utils import Conv1D
 
-from constrictor.models.adapter import base_digest, fold
+from constrictor.models.adapter import base_digest, merge_adapter
 from constrictor.models.architecture import encoder_linears, keep_layers
 from constrictor.models.manifest import AdapterRecord, Manifest, read_manifest
 from constrictor.models.quantized.nf4 import round_to_nf4
@@ -122,7 +122,7 @@ class TrainableModel:
         weights = {name: tensor.detach().cpu().clone() for name, tensor in found.items()}
         base = self._start.open()
         round_to_nf4(base, self._nf4)
-        merged = fold(base, config, weights)
+        merged = merge_adapter(base, config, weights)
         return merged, None if self._adapter.merge else AdapterCheckpoint(config, weights, self._nf4, self._start)
 
     def save(self, before: Manifest, settings: Settings, trained: Trained, node: Node) -> Manifest:

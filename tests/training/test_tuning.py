@@ -15,7 +15,7 @@ from transformers import AutoModelForSequenceClassification
 from constrictor.data.tokenization import Tokenizer
 from constrictor.errors import ConstrictorError
 from constrictor.evaluation.teacher_outputs import teacher_outputs
-from constrictor.models.adapter import fold
+from constrictor.models.adapter import merge_adapter
 from constrictor.models.manifest import read_manifest
 from constrictor.models.quantized.bitsandbytes import quantize_base
 from constrictor.runtimes.load import load
@@ -147,7 +147,7 @@ def test_adapter_that_does_not_fit_is_refused(kept):
         {**weights, first: weights[first][:, :-1].contiguous()},
     ):
         with pytest.raises(ConstrictorError, match="does not fit"):
-            fold(_model(kept), config, wrong)
+            merge_adapter(_model(kept), config, wrong)
 
 
 def test_only_what_is_trained_is_written_while_training(tiny_model, tiny_task, tmp_path, monkeypatch):

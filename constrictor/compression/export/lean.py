@@ -1,7 +1,7 @@
 """The same classifier with less to compute: exact rewrites of an encoder whose head reads the first token only.
 
 In the last layer only the first token's query, attention output and feed-forward are computed: nothing reads the others.
-Query, key and value can be one matrix product. Three foldings cost nothing at run time: the scale 1/sqrt(d) goes into the
+Query, key and value can be one matrix product. Three rewrites cost nothing at run time: the scale 1/sqrt(d) goes into the
 query matrix (Vaswani et al., 2017, section 3.2.1), the row of the only token type of single texts into the position table,
 and positions beyond the task's longest input are dropped.
 """
@@ -72,7 +72,7 @@ class _Embeddings(nn.Module):
         self.norm = parts.embeddings.LayerNorm
         self.projection = parts.projection or nn.Identity()
         self.padding = parts.padding
-        self.register_buffer("positions", fold_positions(parts, max_length, typed=typed))
+        self.register_buffer("positions", position_table(parts, max_length, typed=typed))
 
     def forward(self, ids: Tensor, types: Tensor | None) -> Tensor:
         if self.padding is None:
@@ -85,7 +85,7 @@ class _Embeddings(nn.Module):
         return self.projection(self.norm(embedded if self.types is None else embedded + self.types(types)))
 
 
-def fold_positions(parts: EncoderParts, max_length: int, *, typed: bool = False) -> Tensor:
+def position_table(parts: EncoderParts, max_length: int, *, typed: bool = False) -> Tensor:
     """The rows of the position table that can be met, each with the row of token type 0 added unless types are read.
 
     Returns:
@@ -98,7 +98,7 @@ def fold_positions(parts: EncoderParts, max_length: int, *, typed: bool = False)
     return (positions if typed or types is None else positions + types.weight[0]).detach().clone()
 
 
-def fold_scale(query: nn.Linear, head_size: int) -> nn.Linear:
+def scale_query(query: nn.Linear, head_size: int) -> nn.Linear:
     """The query matrix and bias times 1/sqrt(head size), so that the scores need no scaling."""
     return _linear(query.weight * head_size**-0.5, query.bias * head_size**-0.5)
 
@@ -118,7 +118,7 @@ class _Layer(nn.Module):
     def __init__(self, parts: LayerParts, head_size: int, merged: bool, first_token: bool) -> None:
         super().__init__()
         self.head_size, self.first_token = head_size, first_token
-        query = fold_scale(parts.query, head_size)
+        query = scale_query(parts.query, head_size)
         # The first token's query reads another input than keys and values do, so it stays a matrix of its own.
         inner = [parts.key, parts.value] if first_token else [query, parts.key, parts.value]
         self.query = query if first_token else None

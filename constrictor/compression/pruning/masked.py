@@ -63,8 +63,8 @@ def mask_gradually(
         for name, kept in sparsity_masks(importance, cubic_sparsity(sparsity, share / RISE), scope).items():
             masks[name].kept.copy_(kept)
 
-    def fold() -> None:
+    def make_permanent() -> None:
         for module in linears.values():
             parametrize.remove_parametrizations(module, "weight", leave_parametrized=True)
 
-    return Pruned(lambda: sparsity_of(linears), after_step=after_step, settled=RISE, finish=fold)
+    return Pruned(lambda: sparsity_of(linears), after_step=after_step, settled=RISE, finish=make_permanent)

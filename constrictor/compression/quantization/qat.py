@@ -71,8 +71,8 @@ def simulate_int8(model: PreTrainedModel) -> list[str]:
 
 
 @torch.no_grad()
-def fold(model: PreTrainedModel) -> None:
-    """Put the weights that the simulation computed with in the place of those that were trained, and end it."""
+def remove_simulation(model: PreTrainedModel) -> None:
+    """Replace the trained weights by the rounded ones that the simulation computed with, and make the layers plain again."""
     for layer in named(model, FakeInt8Linear).values():
         values, scales = quantize_symmetric(layer.weight, per_channel=True)
         layer.weight.copy_(scales.view(-1, 1) * values)

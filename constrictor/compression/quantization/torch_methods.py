@@ -7,7 +7,7 @@ from transformers import PreTrainedModel
 
 from constrictor.compression.quantization.bnb import quantize_bnb
 from constrictor.compression.quantization.context import Changes, QuantizationContext
-from constrictor.compression.quantization.qat import fold, simulate_int8
+from constrictor.compression.quantization.qat import remove_simulation, simulate_int8
 from constrictor.compression.quantization.torch_int8 import quantize_dynamic, quantize_static
 from constrictor.models.manifest import installed_versions
 from constrictor.models.quantized.bitsandbytes import WEIGHTS as BNB_WEIGHTS
@@ -79,7 +79,7 @@ def quantization_aware(context: QuantizationContext) -> Changes:
         competes_from=0,
     )
     trained = training.run(context.task, context.node)
-    fold(model)
+    remove_simulation(model)
     save_model(model, context.parent, context.staging)
     context.node.write_training(trained)
     details = {"on_the_int8_grid": len(layers), "recovered": trained.best_epoch > 0, **precisions(model)}

@@ -22,9 +22,9 @@ class Export(Step):
     opset: int = Field(20, ge=18, le=23, description="`onnx`: version of the operator set.")
     optimize: bool = Field(
         False,
-        description="`onnx`: apply exact rewrites to the encoder (last layer for the first token only, fused projections, folded "
-        "scales and token types, truncated positions); a rewrite is kept only if it is measured to be faster. For BERT, "
-        "RoBERTa, XLM-R, ELECTRA and DistilBERT; other models are exported unchanged.",
+        description="`onnx`: apply exact rewrites to the encoder (last layer for the first token only, fused projections, "
+        "scales and token types merged into weights, truncated positions); a rewrite is kept only if it is measured to be "
+        "faster. For BERT, RoBERTa, XLM-R, ELECTRA and DistilBERT; other models are exported unchanged.",
     )
     optimize_for: Literal["fp32", "int8"] = Field(
         "fp32", description="`onnx`: precision in which rewrites are timed. Use the final precision of the recipe."

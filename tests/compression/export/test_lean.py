@@ -14,7 +14,7 @@ from transformers import (
 )
 
 from constrictor.compression.export.encoder_parts import take_apart
-from constrictor.compression.export.lean import LeanClassifier, fold_positions, fold_scale
+from constrictor.compression.export.lean import LeanClassifier, position_table, scale_query
 from constrictor.errors import ConstrictorError
 
 SIZES = {"vocab_size": 40, "hidden_size": 32, "num_hidden_layers": 3, "num_attention_heads": 4, "intermediate_size": 64,
@@ -118,11 +118,11 @@ def test_foldings_by_hand():
     model = _classifier(CONFIGS["roberta"])
     parts, embeddings = take_apart(model), model.roberta.embeddings
     expected = embeddings.position_embeddings.weight[1:22] + embeddings.token_type_embeddings.weight[0]
-    torch.testing.assert_close(fold_positions(parts, LENGTH), expected)
-    assert fold_positions(take_apart(_classifier(CONFIGS["distilbert"])), LENGTH).shape == (LENGTH, 32)
+    torch.testing.assert_close(position_table(parts, LENGTH), expected)
+    assert position_table(take_apart(_classifier(CONFIGS["distilbert"])), LENGTH).shape == (LENGTH, 32)
     query = nn.Linear(5, 16)
     inputs = torch.randn(3, 5)
-    torch.testing.assert_close(fold_scale(query, 4)(inputs), query(inputs) / 2)
+    torch.testing.assert_close(scale_query(query, 4)(inputs), query(inputs) / 2)
 
 
 def test_rewriting_leaves_the_model_as_it_was():

@@ -10,7 +10,7 @@ from onnx import TensorProto, helper
 from safetensors.torch import load_file
 from torch import nn
 
-from constrictor.compression.quantization.qat import FakeInt8Linear, fold, simulate_int8
+from constrictor.compression.quantization.qat import FakeInt8Linear, remove_simulation, simulate_int8
 from constrictor.compression.quantization.quantize import quantize
 from constrictor.evaluation.teacher_outputs import teacher_outputs
 from constrictor.machine import has_int8_dot_product
@@ -100,7 +100,7 @@ def test_simulation_leaves_nothing_but_rounded_weights(tiny_teacher):
     names = simulate_int8(model)
     assert names == list(encoder_linears(model))
     assert model.state_dict().keys() == before.keys()
-    fold(model)
+    remove_simulation(model)
     assert not any(isinstance(module, FakeInt8Linear) for module in model.modules())
     changed = {name for name, tensor in model.state_dict().items() if not torch.equal(tensor, before[name])}
     assert changed == {f"{name}.weight" for name in names}
