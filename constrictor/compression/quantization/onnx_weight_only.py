@@ -1,13 +1,18 @@
-"""Weights of an ONNX model in blocks of 4 or 8 bits, computed with ONNX Runtime's MatMulNBits and GatherBlockQuantized."""
+"""Weights of an ONNX model in blocks of 4 or 8 bits, computed with ONNX Runtime's MatMulNBits and GatherBlockQuantized.
+
+Neighbours share a scale and a zero point, so that 4 bits suffice (Dettmers and Zettlemoyer, 2023). ONNX Runtime's own
+quantizer rounds the blocks. The operators are written here, since that quantizer stores a matrix once for each product that
+reads it (ALBERT's layers share theirs) and knows embedding tables in 4 bits only.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from onnx import ModelProto, NodeProto, helper
+from onnxruntime.quantization.matmul_nbits_quantizer import DefaultWeightOnlyQuantConfig, DefaultWeightOnlyQuantizer
 
-from constrictor.compression.quantization.blocks import pack, round_blocks
 from constrictor.compression.quantization.onnx_graph import (
     Weight,
     add_constants,
@@ -54,18 +59,45 @@ def weight_only(model: ModelProto, context: QuantizationContext) -> Rewritten:
     return Rewritten(model, f"int{bits}" if context.settings.matrices else f"int{bits} embeddings", reasons)
 
 
+class Blocks(NamedTuple):
+    """Rounded rows: ``w ~ scale * (q - zero)``, with ``q`` and ``zero`` in ``[0, 2^bits - 1]``.
+
+    Attributes:
+        values: ``(rows, blocks, block * bits / 8)`` uint8; of 4-bit numbers, a byte holds two, the first in its low half.
+        scales: ``(rows, blocks)`` float32.
+        zeros: ``(rows, blocks * bits / 8)`` uint8, rounded up.
+    """
+
+    values: np.ndarray
+    scales: np.ndarray
+    zeros: np.ndarray
+
+
+def round_blocks(rows: np.ndarray, bits: int, block: int) -> Blocks:
+    """Round each block of each row; a last block that is not full is filled up.
+
+    The range of a block always holds zero, so that zero is exact.
+
+    Args:
+        rows: ``(rows, width)`` float32.
+        bits: 4 or 8.
+        block: neighbours in a row that share a scale.
+
+    >>> values, scales, zeros = round_blocks(np.array([[-1.0, 0.0, 0.5, 2.0] * 4], np.float32), bits=8, block=16)
+    >>> values[0, 0, :4].tolist(), round(float(scales[0, 0]), 4), zeros.tolist()
+    ([0, 85, 128, 255], 0.0118, [[85]])
+    """
+    quantizer = DefaultWeightOnlyQuantizer(
+        DefaultWeightOnlyQuantConfig(block_size=block, is_symmetric=False, bits=bits)
+    )
+    # The kernel reads (width, rows) as it lies in memory, whatever the strides say.
+    return Blocks(*quantizer.qbits_block_quant(np.ascontiguousarray(rows.T)))
+
+
 def matmul_blocks(model: ModelProto, matrix: Weight, bits: int, block: int) -> NodeProto:
     """A MatMul whose matrix is rounded along its inputs; the constants are added to the model."""
     inputs, outputs = matrix.values.shape
-    rounded = round_blocks(matrix.values.T, bits, block)
-    names = add_constants(
-        model,
-        {
-            f"{matrix.name}_int{bits}": pack(rounded.values, bits),
-            f"{matrix.name}_scales": rounded.scales,
-            f"{matrix.name}_zeros": pack(rounded.zeros, bits),
-        },
-    )
+    names = _add_blocks(model, matrix.name, round_blocks(matrix.values.T, bits, block), bits)
     return helper.make_node(
         "MatMulNBits",
         [matrix.node.input[0], *names],
@@ -84,15 +116,9 @@ def gather_blocks(model: ModelProto, table: Weight, bits: int, block: int) -> No
     """A Gather whose rows are rounded; the constants are added to the model."""
     rows, width = table.values.shape
     rounded = round_blocks(table.values, bits, block)
-    values, scales, zeros = add_constants(
-        model,
-        {
-            # The kernel wants rows of their own width: a last block that is not full is cut.
-            f"{table.name}_int{bits}": pack(rounded.values.reshape(rows, -1)[:, :width], bits),
-            f"{table.name}_scales": rounded.scales,
-            f"{table.name}_zeros": pack(rounded.zeros, bits),
-        },
-    )
+    # The kernel needs rows of their own width: a last block that is not full is truncated.
+    truncated = rounded.values.reshape(rows, -1)[:, : width * bits // 8]
+    values, scales, zeros = _add_blocks(model, table.name, rounded._replace(values=truncated), bits)
     return helper.make_node(
         "GatherBlockQuantized",
         [values, table.node.input[1], scales, zeros],
@@ -104,6 +130,12 @@ def gather_blocks(model: ModelProto, table: Weight, bits: int, block: int) -> No
         bits=bits,
         block_size=block,
     )
+
+
+def _add_blocks(model: ModelProto, name: str, rounded: Blocks, bits: int) -> list[str]:
+    """Add the parts of a rounded weight to a model; returns their names."""
+    parts = {f"{name}_int{bits}": rounded.values, f"{name}_scales": rounded.scales, f"{name}_zeros": rounded.zeros}
+    return add_constants(model, parts)
 
 
 def slice_rows(model: ModelProto, table: Weight) -> list[NodeProto]:

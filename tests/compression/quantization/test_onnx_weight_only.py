@@ -4,12 +4,14 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from heads import logits_of
+from hypothesis import given
+from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 from pydantic import ValidationError
 
 from constrictor.compression.quantization.onnx_graph import float_matrices, float_tables, split_gemms
 from constrictor.compression.quantization.onnx_method import HEAD
-from constrictor.compression.quantization.onnx_weight_only import weight_only
+from constrictor.compression.quantization.onnx_weight_only import round_blocks, weight_only
 from constrictor.data.batching import predict_outputs
 from constrictor.data.tokenization import Tokenizer
 from constrictor.models.onnx_file import load_onnx, save_onnx
@@ -53,6 +55,63 @@ def test_what_the_runtime_computes_with_are_the_weights_rounded_by_hand(graph, o
             tensor.raw_data = np.zeros(tensor.dims, np.float32).tobytes()
     (product,) = _run_from(after, "masked", eye[:, None], "product")
     np.testing.assert_allclose(product[:, 0], _restored(before["matrix"].T, bits, block).T, atol=2e-6)
+
+
+@given(
+    seed=st.integers(0, 10_000),
+    bits=st.sampled_from([4, 8]),
+    block=st.sampled_from([16, 32, 64, 128]),
+    width=st.integers(1, 300),
+    shift=st.sampled_from([-3.0, 0.0, 3.0]),
+)
+def test_blocks_are_those_of_plain_loops(seed, bits, block, width, shift):
+    rows = (np.random.default_rng(seed).normal(size=(5, width)) + shift).astype(np.float32)
+    rows[2] = 0
+    blocks = -(-width // block)
+    values, scales, zeros = round_blocks(rows, bits, block)
+    assert (values.shape, values.dtype) == ((5, blocks, block * bits // 8), np.uint8)
+    assert (scales.shape, scales.dtype) == ((5, blocks), np.float32)
+    assert (zeros.shape, zeros.dtype) == ((5, -(-blocks * bits // 8)), np.uint8)
+    restored = np.zeros_like(rows)
+    for row in range(5):
+        for column in range(width):
+            number, place = divmod(column, block)
+            value, zero = _number(values[row, number], place, bits), _number(zeros[row], number, bits)
+            restored[row, column] = scales[row, number] * (value - zero)
+    expected = _restored(rows, bits, block)
+    # The runtime multiplies by the inverse of the step: a number between two levels may fall to the other one.
+    equal = np.isclose(restored, expected, rtol=1e-5, atol=1e-6)
+    steps = np.repeat(scales, block, axis=1)[:, :width]
+    assert equal.mean() >= 0.99
+    assert (np.abs(restored - expected) <= 1.0001 * steps + 1e-6).all()
+
+
+def _number(packed: np.ndarray, place: int, bits: int) -> int:
+    """The number at a place of packed bytes."""
+    return int(packed[place] if bits == 8 else packed[place // 2] >> 4 * (place % 2) & 15)
+
+
+@pytest.mark.parametrize(("bits", "error"), [(4, 1.63e-5), (8, 5.64e-8)])
+def test_error_of_a_matrix_of_normal_weights(bits, error):
+    rows = (np.random.default_rng(0).normal(size=(384, 384)) * 0.05).astype(np.float32)
+    values, scales, zeros = round_blocks(rows, bits, 32)
+    if bits == 4:
+        values, zeros = (
+            np.stack([part & 15, part >> 4], axis=-1).reshape(*part.shape[:-1], -1) for part in (values, zeros)
+        )
+    restored = scales[:, :, None] * (values.astype(np.float32) - zeros[:, :, None])
+    # An even rounding error has a variance of a twelfth of the squared step.
+    assert np.square(restored.reshape(384, 384) - rows).mean() == pytest.approx((scales**2).mean() / 12, rel=0.02)
+    assert np.square(restored.reshape(384, 384) - rows).mean() == pytest.approx(error, rel=0.02)
+
+
+def test_products_that_share_a_matrix_share_its_blocks(graph):
+    model = graph()
+    model.graph.node.append(helper.make_node("MatMul", ["masked", "matrix"], ["again"], "again"))
+    model.graph.node.append(helper.make_node("MatMul", ["product", "head"], ["last"], "last"))
+    names = [tensor.name for tensor in weight_only(model, _work()).model.graph.initializer]
+    assert len(names) == len(set(names))
+    assert names.count("matrix_int4") == 1
 
 
 def _run_from(model, start: str, values: np.ndarray, end: str) -> list[np.ndarray]:
