@@ -21,7 +21,6 @@ from constrictor.study.steps.prune import AnyPrune, Vocabulary
 from constrictor.study.steps.recovery import Calibration
 from constrictor.study.training_plan import TrainingPlan
 from constrictor.training.node import Node, TaskFolder
-from constrictor.training.run import Training
 
 METHODS: dict[str, Method] = {
     "magnitude": prune_by_magnitude,
@@ -59,6 +58,9 @@ def prune(
     pruned = METHODS[settings.method](model, settings, _sample(settings, calibration, parent, task))
     trained = None
     if settings.finetune_epochs:
+        # Here, for the Trainer of transformers takes seconds to import, more than most prunings take.
+        from constrictor.training.run import Training
+
         assert plan is not None, "the rule hands a plan to every step that trains"
         training = Training(
             model,
