@@ -24,6 +24,7 @@ from constrictor.compression.quantization.onnx_graph import (
 )
 from constrictor.compression.quantization.onnx_method import HEAD, Rewritten, refused_tables
 from constrictor.machine import has_int8_dot_product
+from constrictor.models.quantized.rounding import affine_parameters, round_symmetric
 
 if TYPE_CHECKING:
     from constrictor.compression.quantization.context import QuantizationContext
@@ -56,41 +57,17 @@ def static(model: ModelProto, context: QuantizationContext) -> Rewritten:
     return Rewritten(model, "int8", reasons, details)
 
 
-def activation_scale(low: float, high: float) -> tuple[np.ndarray, np.ndarray]:
-    """Scale and zero point that map a range, which holds zero, to 0 to 255.
-
-    >>> scale, zero = activation_scale(-1.0, 4.1)
-    >>> round(float(scale), 6), int(zero)
-    (0.02, 50)
-    """
-    scale = np.float32(max(high - low, 1e-8) / 255)
-    return np.array(scale), np.array(np.clip(np.round(-low / scale), 0, 255), np.uint8)
-
-
-def round_matrix(matrix: np.ndarray, per_channel: bool, largest: int) -> tuple[np.ndarray, np.ndarray]:
-    """Round a matrix symmetrically to int8.
-
-    Args:
-        matrix: ``(inputs, outputs)``.
-        per_channel: one scale an output instead of one for all.
-        largest: largest absolute value of a rounded weight.
-
-    Returns:
-        ``(inputs, outputs)`` int8, and ``(outputs,)`` or ``()`` float32 scales.
-    """
-    scales = np.abs(matrix).max(axis=0 if per_channel else None) / np.float32(largest)
-    scales = np.where(scales == 0, 1, scales).astype(np.float32)
-    return np.round(matrix / scales).astype(np.int8), scales
-
-
 def product(
     model: ModelProto, matrix: Weight, span: tuple[float, float], per_channel: bool, largest: int
 ) -> list[NodeProto]:
     """A MatMul between int8 numbers; the constants are added to the model."""
     activation, (output,) = matrix.node.input[0], matrix.node.output
-    values, scales = round_matrix(matrix.values, per_channel, largest)
-    scale, zero = activation_scale(*span)
-    activation_parts = add_constants(model, {f"{activation}_scale": scale, f"{activation}_zero": zero})
+    values, scales = round_symmetric(np, matrix.values, 0 if per_channel else None, largest)
+    scales = scales.reshape(-1 if per_channel else ())
+    scale, zero = affine_parameters(np, *span, levels=255)
+    activation_parts = add_constants(
+        model, {f"{activation}_scale": np.array(scale, np.float32), f"{activation}_zero": np.array(zero, np.uint8)}
+    )
     weight_parts = add_constants(
         model,
         {
@@ -110,8 +87,8 @@ def product(
 
 def lookup(model: ModelProto, table: Weight) -> list[NodeProto]:
     """A Gather from an int8 table with one scale; the constants are added to the model."""
-    values, scale = round_matrix(table.values, per_channel=False, largest=127)
-    rounded, scale_name = add_constants(model, {f"{table.name}_int8": values, f"{table.name}_scale": scale})
+    values, scale = round_symmetric(np, table.values, axis=None, largest=127)
+    rounded, scale_name = add_constants(model, {f"{table.name}_int8": values, f"{table.name}_scale": scale.reshape(())})
     rows = f"{table.node.output[0]}_int8"
     return [
         helper.make_node("Gather", [rounded, table.node.input[1]], [rows], table.node.name),

@@ -24,6 +24,7 @@ from constrictor.compression.quantization.onnx_graph import (
     use_contrib_operators,
 )
 from constrictor.compression.quantization.onnx_method import HEAD, Rewritten, refused_tables
+from constrictor.models.quantized.rounding import round_symmetric
 
 if TYPE_CHECKING:
     from constrictor.compression.quantization.context import QuantizationContext
@@ -144,10 +145,8 @@ def slice_rows(model: ModelProto, table: Weight) -> list[NodeProto]:
     The runtime restores the whole table when it loads the file, so that this costs no time afterwards. Four bits would
     save some tens of kilobytes more, and every token reads this table.
     """
-    scales = np.abs(table.values).max(axis=1) / 127
-    scales[scales == 0] = 1
-    values = np.round(table.values / scales[:, None]).astype(np.int8)
-    constants = add_constants(model, {f"{table.name}_int8": values, f"{table.name}_scales": scales})
+    values, scales = round_symmetric(np, table.values, axis=1, largest=127)
+    constants = add_constants(model, {f"{table.name}_int8": values, f"{table.name}_scales": scales.ravel()})
     restored = f"{table.name}_restored"
     sliced = NodeProto()
     sliced.CopyFrom(table.node)

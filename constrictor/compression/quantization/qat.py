@@ -12,8 +12,8 @@ from transformers import PreTrainedModel
 
 from constrictor.errors import ConstrictorError
 from constrictor.models.architecture import encoder_linears
-from constrictor.models.quantized.int8_linear import quantize_symmetric
 from constrictor.models.quantized.modules import named
+from constrictor.models.quantized.rounding import affine_parameters, round_symmetric
 
 
 class FakeInt8Linear(nn.Linear):
@@ -37,8 +37,8 @@ def _straight_through(exact: Tensor, rounded: Tensor) -> Tensor:
 
 def _rounded_weight(weight: Tensor) -> tuple[Tensor, Tensor]:
     """Whole numbers from -127 to 127 in the shape of a weight ``(outputs, inputs)``, and their scales ``(outputs,)``."""
-    values, scales = quantize_symmetric(weight.detach(), per_channel=True)
-    return _straight_through(weight / scales.view(-1, 1), values.to(weight.dtype)), scales
+    values, scales = round_symmetric(torch, weight.detach(), axis=1, largest=127)
+    return _straight_through(weight / scales, values.to(weight.dtype)), scales.ravel()
 
 
 def _rounded_activation(x: Tensor) -> tuple[Tensor, Tensor]:
@@ -47,9 +47,7 @@ def _rounded_activation(x: Tensor) -> tuple[Tensor, Tensor]:
     As ONNX's DynamicQuantizeLinear: 256 levels over the range of the tensor, widened to hold 0.
     """
     with torch.no_grad():
-        low, high = x.amin().clamp(max=0), x.amax().clamp(min=0)
-        scale = ((high - low) / 255).clamp(min=torch.finfo(torch.float32).tiny)
-        zero_point = torch.round(-low / scale).clamp(0, 255)
+        scale, zero_point = affine_parameters(torch, x.amin(), x.amax(), levels=255)
         values = (torch.round(x / scale) + zero_point).clamp(0, 255) - zero_point
     return _straight_through(x / scale, values), scale
 
@@ -74,6 +72,6 @@ def simulate_int8(model: PreTrainedModel) -> list[str]:
 def remove_simulation(model: PreTrainedModel) -> None:
     """Replace the trained weights by the rounded ones that the simulation computed with, and make the layers plain again."""
     for layer in named(model, FakeInt8Linear).values():
-        values, scales = quantize_symmetric(layer.weight, per_channel=True)
-        layer.weight.copy_(scales.view(-1, 1) * values)
+        values, scales = round_symmetric(torch, layer.weight, axis=1, largest=127)
+        layer.weight.copy_(scales * values)
         layer.__class__ = nn.Linear  # type: ignore[assignment]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from constrictor.models.quantized.int8_linear import quantize_symmetric
+from constrictor.models.quantized.rounding import round_symmetric
 
 
 class Int8Embedding(nn.Module):
@@ -24,8 +24,8 @@ class Int8Embedding(nn.Module):
     @classmethod
     def from_embedding(cls, embedding: nn.Embedding) -> Int8Embedding:
         """Quantize an embedding table; a row of zeros, such as that of padding, stays zero."""
-        weight, scale = quantize_symmetric(embedding.weight.detach().float(), per_channel=True)
-        return cls(weight, scale, embedding.padding_idx)
+        weight, scale = round_symmetric(torch, embedding.weight.detach().float(), axis=1, largest=127)
+        return cls(weight, scale.ravel(), embedding.padding_idx)
 
     def forward(self, ids: Tensor) -> Tensor:
         """Map ids ``(...)`` to float32 vectors ``(..., width)``."""

@@ -11,31 +11,14 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-
-def quantize_symmetric(weight: Tensor, per_channel: bool) -> tuple[Tensor, Tensor]:
-    """Round a matrix to int8.
-
-    Args:
-        weight: ``(outputs, inputs)``.
-        per_channel: one scale an output row instead of one for all.
-
-    Returns:
-        ``(outputs, inputs)`` int8 values and ``(outputs,)`` or ``(1,)`` float32 scales.
-
-    >>> values, scales = quantize_symmetric(torch.tensor([[1.27, -0.5]]), per_channel=True)
-    >>> values.tolist(), round(scales.item(), 4)
-    ([[127, -50]], 0.01)
-    """
-    largest = weight.abs().amax(dim=1) if per_channel else weight.abs().amax().view(1)
-    scales = (largest / 127).clamp(min=torch.finfo(torch.float32).tiny)
-    values = torch.round(weight / scales.view(-1, 1)).clamp(-127, 127).to(torch.int8)
-    return values, scales.float()
+from constrictor.models.quantized.rounding import round_symmetric
 
 
 def int8_parts(linear: nn.Linear, per_channel: bool) -> tuple[Tensor, Tensor, Tensor | None]:
     """The weights of a linear layer in int8, their scales, and its bias in float32."""
-    weight, scale = quantize_symmetric(linear.weight.detach().float(), per_channel)
-    return weight, scale, None if linear.bias is None else linear.bias.detach().float()
+    axis = 1 if per_channel else None
+    weight, scale = round_symmetric(torch, linear.weight.detach().float(), axis, largest=127)
+    return weight, scale.ravel(), None if linear.bias is None else linear.bias.detach().float()
 
 
 class Int8Linear(nn.Module):

@@ -13,19 +13,7 @@ from torch import Tensor, nn
 
 from constrictor.errors import ConstrictorError
 from constrictor.models.quantized.int8_linear import Int8Linear, int8_parts
-
-
-def affine_parameters(low: float, high: float, levels: int) -> tuple[float, int]:
-    """Scale and zero point that map a range to the integers from 0 to ``levels``.
-
-    The range is widened to hold 0, which must be exact: it is what padding and ReLU give.
-
-    >>> affine_parameters(-2.0, 253.0, 255)
-    (1.0, 2)
-    """
-    low, high = min(low, 0.0), max(high, 0.0)
-    scale = (high - low) / levels or 1.0
-    return scale, round(-low / scale)
+from constrictor.models.quantized.rounding import affine_parameters
 
 
 class StaticInt8Linear(Int8Linear):
@@ -51,8 +39,9 @@ class StaticInt8Linear(Int8Linear):
         return cls(*int8_parts(linear, per_channel), limits)
 
     def _pack(self) -> tuple[float, int, Any]:
-        low, high = self.limits.tolist()
-        return *affine_parameters(low, high, 127 if self._reduce_range else 255), super()._pack()
+        low, high = self.limits.double()
+        scale, zero_point = affine_parameters(torch, low, high, 127 if self._reduce_range else 255)
+        return float(scale), int(zero_point), super()._pack()
 
     def forward(self, x: Tensor) -> Tensor:
         """Map ``(..., inputs)`` float32 to ``(..., outputs)`` float32."""

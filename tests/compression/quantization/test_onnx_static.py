@@ -2,20 +2,17 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-import torch
 from heads import logits_of, task_record
-from onnx import numpy_helper
 
 from constrictor.compression.quantization import onnx_calibration, onnx_static
 from constrictor.compression.quantization.context import QuantizationContext
 from constrictor.compression.quantization.onnx_graph import split_gemms
-from constrictor.compression.quantization.onnx_static import activation_scale, round_matrix, static
+from constrictor.compression.quantization.onnx_static import static
 from constrictor.compression.sample import draw_examples
 from constrictor.data.tokenization import Tokenizer
 from constrictor.errors import ConstrictorError
 from constrictor.machine import has_int8_dot_product
 from constrictor.models.onnx_file import load_onnx, save_onnx
-from constrictor.models.quantized.int8_linear import quantize_symmetric
 from constrictor.runtimes.load import load
 from constrictor.study.steps.quantize import Static
 
@@ -31,15 +28,6 @@ def context(tiny_onnx, tiny_task, tmp_path):
     return lambda **changes: QuantizationContext(
         _settings(**changes), tiny_onnx, before, tmp_path, None, calibration=tiny_task / "train.parquet"
     )
-
-
-@pytest.mark.parametrize("per_channel", [True, False])
-def test_matrix_is_rounded_as_torch_linears_are(per_channel):
-    matrix = np.random.default_rng(0).normal(size=(30, 20)).astype(np.float32)
-    values, scales = round_matrix(matrix, per_channel, 127)
-    expected, expected_scales = quantize_symmetric(torch.from_numpy(matrix.T.copy()), per_channel)
-    np.testing.assert_array_equal(values.T, expected.numpy())
-    np.testing.assert_allclose(scales.ravel(), expected_scales.numpy(), rtol=1e-6)
 
 
 def test_ranges_are_the_extremes_of_what_the_runtime_computes(tiny_onnx, tiny_task, context, outputs):
@@ -144,14 +132,17 @@ def test_equal_input_gives_equal_files(tiny_onnx, tiny_task, quantized):
     assert found[0].files == found[1].files
 
 
-def test_a_tensor_that_is_always_zero_has_a_scale():
-    scale, zero = activation_scale(0.0, 0.0)
-    assert scale > 0
-    assert (zero, zero.dtype) == (0, np.uint8)
-
-
-def test_numbers_stay_whole_where_a_column_is_zero():
-    values, scales = round_matrix(np.zeros((3, 2), np.float32), True, 127)
-    assert not values.any()
-    assert (scales > 0).all()
-    assert numpy_helper.from_array(values).data_type == 3
+def test_what_is_always_zero_is_computed_as_zero(graph, outputs, arrays, monkeypatch):
+    monkeypatch.setattr(onnx_static, "calibrate", lambda model, tensors, context: dict.fromkeys(tensors, (0.0, 0.0)))
+    model = graph()
+    for tensor in model.graph.initializer:
+        if tensor.name in ("table", "matrix"):
+            tensor.raw_data = bytes(len(tensor.raw_data))
+    done = static(model, SimpleNamespace(settings=_settings()))
+    stored = arrays(done.model)
+    assert stored["masked_scale"] == stored["table_scale"] == 1
+    assert (stored["masked_zero"], stored["masked_zero"].dtype) == (0, np.uint8)
+    assert (stored["matrix_scale"] == 1).all()
+    ids = np.zeros((1, 3), np.int64)
+    (product,) = outputs(done.model, ["product"], input_ids=ids, attention_mask=np.ones_like(ids))
+    assert not product.any()
