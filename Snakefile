@@ -1,4 +1,4 @@
-# Constrictor: makes transformer models small and fast, and proves it. README.md says how to use it.
+# Constrictor: makes transformer models small and fast, and proves it. See README.md.
 from snakemake.utils import min_version
 
 from constrictor.errors import exit_on_user_error

@@ -1,4 +1,4 @@
-"""The one exception for what a user can put right, and the wording that its messages share."""
+"""The one exception for what a user can put right, and the phrases that its messages share."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 
 class ConstrictorError(Exception):
-    """Something that the user can mend: the message says what is wrong, where, and what to do.
+    """Something that the user can mend: the message states what is wrong, where, and what to do.
 
     Scripts and the workflow print its message without a traceback. Everything else that is raised is our own
     mistake and keeps its traceback.
@@ -39,7 +39,7 @@ def exit_on_user_error() -> Iterator[None]:
 
 
 def nearest(name: object, known: Iterable[str]) -> str:
-    """Say which known names come closest to ``name``, as a sentence for the end of a message.
+    """List the known names that come closest to ``name``, as a sentence for the end of a message.
 
     >>> nearest("magnitud", ["magnitude", "wanda"])
     "Did you mean 'magnitude'? Known: magnitude, wanda."

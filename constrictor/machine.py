@@ -10,7 +10,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple, TypedDict
 
-# What low-precision kernels use, in the kernel's spelling.
+# What low-precision kernels use, by the kernel's names.
 _TELLING = (
     "avx2",
     "avx512f",
@@ -33,7 +33,7 @@ SETTLE_SECONDS = 0.03
 
 
 class Processor(TypedDict):
-    """A processor: its name, the number of usable cores, and those of its instruction sets that tell how fast it is."""
+    """A processor: its name, the number of usable cores, and those of its instruction sets that determine how fast it is."""
 
     name: str
     cores: int | None
@@ -70,7 +70,7 @@ def format_machine() -> str:
 def peak_memory_bytes() -> int:
     """Most memory that this process ever held, in bytes.
 
-    Not `ru_maxrss` where Linux tells better: a process inherits that number from the one that started it.
+    Not `ru_maxrss` where Linux has a better number: a process inherits that number from the one that started it.
     """
     try:
         status = Path("/proc/self/status").read_text(encoding="utf-8")
@@ -91,7 +91,7 @@ def has_bf16_products() -> bool:
 
 
 def has_gpu() -> bool:
-    """Whether an NVIDIA driver is loaded; asks no library, since it is also asked while planning."""
+    """Whether an NVIDIA driver is loaded; loads no library, since it is also called while planning."""
     return Path("/dev/nvidiactl").exists()
 
 

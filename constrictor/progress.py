@@ -10,7 +10,7 @@ log = logging.getLogger("constrictor")
 
 
 def announce(message: str) -> None:
-    """Say something in the log and on the screen (scripts send standard error to the log)."""
+    """Write a line to the log and the screen (scripts send standard error to the log)."""
     log.info(message)
     print(f"    {message}", flush=True)
 

@@ -48,7 +48,7 @@ jobs = JobResources(Workload(plan, Path(DATA), has_gpus=workflow.global_resource
 
 
 def before_first_job():
-    """Check the folders, and print what the user should know before hours of computing."""
+    """Check the folders, and print warnings before hours of computing."""
     try:
         layout.refuse_unwritable()
     except ConstrictorError as error:

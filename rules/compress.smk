@@ -87,7 +87,7 @@ use rule quantize as quantize_aware with:
     resources:
         **jobs.of("quantize_aware", f"{NODE}/logs/quantize_aware.tsv"),
     message:
-        "Train {wildcards.lineage} for its quantization ({wildcards.task}, {wildcards.replicate})"
+        "Quantization-aware training of {wildcards.lineage} ({wildcards.task}, {wildcards.replicate})"
 
 
 rule export:

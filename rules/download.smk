@@ -64,7 +64,7 @@ rule download_extra_test_set:
         settings=settings.extra_test_set,
         code=code.of_named_task("download_extra_test_set", "examples"),
     message:
-        "Read the further test set {wildcards.part} of the task {wildcards.name}"
+        "Read the extra test set {wildcards.part} of the task {wildcards.name}"
     shell:
         "python -m workflow_scripts.download_extra_test_set --settings {params.settings:q} --name {wildcards.part:q}"
         " --task {input.task:q} --output {output.examples:q} 2> {log:q}"

@@ -3,7 +3,7 @@
 
 if study.replicates.folds:
 
-    rule cut_folds:
+    rule make_folds:
         input:
             task=f"{DATA}/tasks/{{name}}/manifest.json",
             splits=layout.splits("{name}"),
@@ -15,16 +15,16 @@ if study.replicates.folds:
             f"{DATA}/logs/folds_{{name}}.tsv"
         conda:
             "../envs/constrictor.yaml"
-        threads: jobs.threads("cut_folds")
+        threads: jobs.threads("make_folds")
         resources:
-            **jobs.of("cut_folds", f"{DATA}/logs/folds_{{name}}.tsv"),
+            **jobs.of("make_folds", f"{DATA}/logs/folds_{{name}}.tsv"),
         params:
             settings=settings.folding,
-            code=code.of_named_task("cut_folds"),
+            code=code.of_named_task("make_folds"),
         message:
             "Split the task {wildcards.name} into folds"
         shell:
-            "python -m workflow_scripts.cut_folds --settings {params.settings:q} --task {input.task:q} 2> {log:q}"
+            "python -m workflow_scripts.make_folds --settings {params.settings:q} --task {input.task:q} 2> {log:q}"
 
 
 rule select_subset:

@@ -13,7 +13,10 @@ from workflow_scripts._script import json_of, node_folder
 def add_training_arguments(arguments: argparse.ArgumentParser) -> None:
     """Add the arguments that all these scripts have."""
     arguments.add_argument(
-        "--plan", type=json_of(TrainingPlan | None), required=True, help="what is trained on as JSON; null for nothing"
+        "--plan",
+        type=json_of(TrainingPlan | None),
+        required=True,
+        help="the training plan as JSON; null for no training",
     )
     arguments.add_argument("--task", type=Path, required=True, help="the prepared task's manifest")
     arguments.add_argument("--validation", type=Path, nargs="?", help="validation examples, where something is trained")

@@ -14,7 +14,9 @@ def main(settings: Comparison, task: Path, results: Path, subsets: list[Path], o
 
 if __name__ == "__main__":
     arguments = parser(main)
-    arguments.add_argument("--settings", type=json_of(Comparison), required=True, help="what is compared, as JSON")
+    arguments.add_argument(
+        "--settings", type=json_of(Comparison), required=True, help="the comparison's settings as JSON"
+    )
     arguments.add_argument("--task", type=Path, required=True, help="the prepared task's manifest")
     arguments.add_argument("--results", type=Path, required=True, help="the folder results/<study>/<task>")
     arguments.add_argument("--subsets", type=Path, nargs="*", default=[], help="subsets that models were trained on")

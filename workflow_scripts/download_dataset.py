@@ -14,12 +14,12 @@ def main(settings: AnyTask | Corpus, output: Path) -> None:
     """Write a task's three splits, or a corpus's texts, and then their manifest."""
     if isinstance(settings, Corpus):
         corpus = prepare_corpus(settings, output.parent)
-        announce(f"{corpus.rows} texts ({corpus.dropped['repeated']} repeated ones dropped)")
+        announce(f"{corpus.rows} examples ({corpus.dropped['repeated']} repeated ones dropped)")
     else:
         task = prepare_task(settings, output.parent)
         rows = ", ".join(f"{count} {split}" for split, count in task.rows.items())
         dropped = ", ".join(f"{count} {reason}" for reason, count in task.dropped.items())
-        normalised = f"; {task.normalised} texts normalised" if task.normalised else ""
+        normalised = f"; {task.normalised} examples normalised" if task.normalised else ""
         announce(f"{rows} (rows dropped: {dropped}{normalised})")
 
 

@@ -19,7 +19,7 @@ def main(settings: AnyTask, name: str, task: Path, output: Path) -> None:
 if __name__ == "__main__":
     arguments = parser(main)
     arguments.add_argument("--settings", type=json_of(AnyTask), required=True, help="the task's settings as JSON")
-    arguments.add_argument("--name", required=True, help="name of the further test set")
+    arguments.add_argument("--name", required=True, help="name of the extra test set")
     arguments.add_argument("--task", type=Path, required=True, help="the prepared task's manifest")
     arguments.add_argument("--output", type=Path, required=True, help="the Parquet file to write")
     run(main, arguments.parse_args())

@@ -9,7 +9,7 @@ from constrictor.scheduling.explain import explain
 
 
 def main(file: Path) -> None:
-    """Print what is known of a file."""
+    """Print how a file was made."""
     print(explain(Path(os.path.relpath(file))))
 
 

@@ -1,4 +1,4 @@
-"""Rule `teacher_outputs`: a model's outputs on a subset, for its students to learn from."""
+"""Rule `teacher_outputs`: a model's outputs on a subset, for the training of its students."""
 
 from pathlib import Path
 

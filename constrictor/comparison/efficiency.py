@@ -21,7 +21,7 @@ class Training(NamedTuple):
         trainable_parameters: weights that the training changed.
         seconds: its own duration.
         peak_memory_bytes: of the process that trained.
-        energy_joules: of the machine's processors and first GPU meanwhile; None where the machine does not tell.
+        energy_joules: of the machine's processors and first GPU meanwhile; None where the machine does not measure it.
     """
 
     step: str
@@ -65,7 +65,7 @@ def training_seconds(lineage: str, replicates: Sequence[Path]) -> float:
 
 
 def _record(node: Path) -> dict[str, Any]:
-    """What a node's ``training.json`` says; nothing where the step has none."""
+    """The content of a node's ``training.json``; nothing where the step has none."""
     file = node / "training.json"
     return read_parsed(file, json.loads) if file.is_file() else {}
 

@@ -78,7 +78,7 @@ def plot_quality_latency(rows: Sequence[Row], metric: str, margin: float, file: 
         axes.set_xlim(min(latencies) / 1.3, max(latencies) * 1.8)
         _label_points(axes, latencies, qualities, [row.recipe or "" for row in timed])
         shape = found[timed[0].lineage]
-        length = "the task's texts" if shape["length"] == "task" else f"{shape['length']} tokens"
+        length = "the task's inputs" if shape["length"] == "task" else f"{shape['length']} tokens"
         axes.set_xlabel(f"median latency in ms at batch {shape['batch']}, {length} (log scale; left is faster)")
         axes.set_ylabel(f"{metric} on test in %, with 95 % interval")
         axes.set_title("Quality against latency; area is the size of the file", loc="left", fontsize=11)
@@ -171,12 +171,12 @@ def _indented(lineage: str) -> str:
     return f"{'  ' * (len(names) - 1) + names[-1]:<22}"
 
 
-def _bar(axes: Axes, positions: np.ndarray, values: Sequence[float], spelling: str) -> None:
+def _bar(axes: Axes, positions: np.ndarray, values: Sequence[float], label: str) -> None:
     axes.barh(positions, values, height=0.55, color="#9dbad5")
     for position, value in zip(positions, values, strict=True):
         if value:
             axes.annotate(
-                spelling.format(value), (value, position), (3, 0), textcoords="offset points", va="center", fontsize=9
+                label.format(value), (value, position), (3, 0), textcoords="offset points", va="center", fontsize=9
             )
     axes.margins(x=0.18)
     axes.grid(axis="y", visible=False)

@@ -65,7 +65,7 @@ def _record(row: Row, recipe: str, metric: str, replicates: Sequence[Path], subs
 
 
 def _origin(node: Path) -> dict[str, Any]:
-    """A step with the settings that say what it started from."""
+    """A step with its settings and its start."""
     manifest = read_parsed(node / "model" / "manifest.json", Manifest.model_validate_json)
     last = manifest.lineage[-1]
     return {"step": last.step, "settings": last.settings}
@@ -78,7 +78,7 @@ def _subsets(manifest: Manifest, files: Sequence[Path]) -> list[str]:
 
 
 def _results(node: Path) -> dict[str, dict[str, float]]:
-    """All numbers of an evaluation, by split and further test set."""
+    """All numbers of an evaluation, by split and extra test set."""
     found = read_parsed(node / "metrics.json", json.loads)
     parts = {**{split: found[split] for split in HELD_OUT}, **found.get("extra_test_sets", {})}
     return {

@@ -1,4 +1,4 @@
-"""What the comparison reads of a study, and what it knows of each model."""
+"""What the comparison reads of a study, and its record of each model."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Row:
         recipe: the recipe that it ends, if any.
         test: the metric on test with its interval; over all folds together where each has a test of its own.
         examples: test examples that the metric is over.
-        repetitions: how often each of them was answered; fewer than replicates where folds share the examples out.
+        repetitions: how often each of them was predicted; fewer than replicates where folds share the examples out.
         validation: the metric on validation.
         spread: standard deviation of the test metric over replicates; None for a single one.
         median: of the test metric over replicates.
@@ -52,11 +52,11 @@ class Row:
         against_baseline: paired difference from the baseline on test; None for itself.
         against_control: paired difference from the control on test; None where there is none and for itself.
         against_parent: paired difference from its parent on test; None at a root.
-        agreement: share of test examples on which it answers as its parent does; None at a root, and where answers are values.
+        agreement: share of test examples with the parent's prediction; None at a root, and where predictions are values.
         output_difference: mean absolute difference of an output from its parent's; None at a root.
         gate: largest accepted loss against its parent, if its step has a gate.
         metrics: all test metrics, the mean over replicates.
-        extra_test_sets: by name of each further test set its metrics, the mean over replicates.
+        extra_test_sets: by name of each extra test set its metrics, the mean over replicates.
         bytes: size of its files.
         manifest: of the first replicate.
         latency: of the first replicate, the only one that is timed; None if it was not.

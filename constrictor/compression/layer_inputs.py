@@ -1,4 +1,4 @@
-"""Look at what goes into the layers of a model, batch by batch, so that no activations are kept."""
+"""Observe the inputs of a model's layers, batch by batch, so that no activations are kept."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Refuse columns with gaps, and tell one of texts from one of numbers, before a model is trained on the wrong column."""
+"""Refuse columns with gaps, and distinguish text from numbers, before a model is trained on the wrong column."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ _FEWEST_WORDS = 2.0
 
 
 def refuse_other_than_text(table: pd.DataFrame, column: str, place: str) -> None:
-    """Refuse a column that is meant to hold texts and holds numbers or next to nothing.
+    """Refuse a column that is meant to hold text and holds numbers or next to nothing.
 
     Args:
-        table: the whole table; its other columns are looked at for a better one.
+        table: the whole table; its other columns are searched for a better one.
         column: the column.
         place: the table's name for the message.
 
@@ -31,13 +31,13 @@ def refuse_other_than_text(table: pd.DataFrame, column: str, place: str) -> None
     empty = 1 - len(filled) / len(cells)
     if empty > MOST_EMPTY:
         raise ConstrictorError(
-            f"{place}: {_percent(empty)} of the column '{column}' is empty, and it is to hold the texts. "
+            f"{place}: {_percent(empty)} of the column '{column}' is empty, and it is to hold the text. "
             f"{_better_columns(table, column)}"
         )
     numbers = filled.map(is_number).mean()
     if numbers > MOST_NUMBERS:
         raise ConstrictorError(
-            f"{place}: {_percent(numbers)} of the column '{column}' are numbers, and it is to hold the texts. "
+            f"{place}: {_percent(numbers)} of the column '{column}' are numbers, and it is to hold the text. "
             f"{_better_columns(table, column)}"
         )
 

@@ -1,4 +1,4 @@
-"""Prepare a corpus: read documents, cut them into sentences if wished, drop duplicates, write them."""
+"""Prepare a corpus: read documents, split them into sentences if requested, drop duplicates, write them."""
 
 from __future__ import annotations
 

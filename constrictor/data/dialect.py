@@ -20,7 +20,7 @@ from constrictor.errors import ConstrictorError
 
 SEPARATORS = (",", ";", "\t", "|")
 SAMPLE = 65_536
-"""Characters that are looked at; no field of them can be longer than the csv module allows."""
+"""Characters that are examined; no field of them can be longer than the csv module allows."""
 
 _MARKS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 _EXCEL_LINE = re.compile(r'"?sep=(.)"?\r?\n', re.IGNORECASE)
@@ -49,7 +49,7 @@ class Dialect(NamedTuple):
 
 @contextmanager
 def open_text(path: Path) -> Iterator[IO[str]]:
-    """A file's text, unpacked where its name ends in ``.gz``; UTF-8, or UTF-16 where the file's mark says so.
+    """A file's text, unpacked where its name ends in ``.gz``; UTF-8, or UTF-16 where the file has a byte order mark.
 
     Raises:
         ConstrictorError: if the file holds zero bytes, as no text does.
@@ -60,7 +60,7 @@ def open_text(path: Path) -> Iterator[IO[str]]:
         encoding = next((name for mark, name in _MARKS.items() if start.startswith(mark)), "utf-8")
         if b"\0" in start and encoding != "utf-16":
             raise ConstrictorError(
-                f"{path} holds zero bytes, so it is no text file (or UTF-16 that does not say so). Save it as UTF-8."
+                f"{path} holds zero bytes, so it is no text file (or UTF-16 without a byte order mark). Save it as UTF-8."
             )
         yield io.TextIOWrapper(stream, encoding=encoding, newline="")
 
@@ -68,8 +68,8 @@ def open_text(path: Path) -> Iterator[IO[str]]:
 def find_dialect(path: Path) -> Dialect:
     """How a CSV or TSV file is written.
 
-    A file whose name says ``.tsv`` is separated by tabs. In others an Excel line ``sep=;`` decides; else the separator
-    that cuts the header in two or more fields and most rows into as many; else it is a comma.
+    A file whose name ends in ``.tsv`` is separated by tabs. In others an Excel line ``sep=;`` decides; else the separator
+    that splits the header into two or more fields and most rows into as many; else it is a comma.
     """
     with open_text(path) as stream:
         sample = stream.read(SAMPLE)
@@ -86,7 +86,7 @@ def find_dialect(path: Path) -> Dialect:
 
 
 def find_separator(sample: str, *, whole: bool = True) -> str:
-    """The separator that cuts the header in two or more fields and most rows into as many as the header.
+    """The separator that splits the header into two or more fields and most rows into as many as the header.
 
     Args:
         sample: the beginning of a file.
@@ -117,7 +117,7 @@ def _has_quoted_fields(path: Path) -> bool:
 
     Two habits exist: pandas and Excel put a text with a quote, tab or line end in quotes and double those within; in the
     files of GLUE, quotes are part of the text. Where every line has as many tabs, only doubled quotes or a quoted header
-    tell the first habit; where lines differ, texts with line ends or tabs must have been quoted, or the file is damaged.
+    show the first convention; where lines differ, texts with line ends or tabs must have been quoted, or the file is damaged.
     """
     with open_text(path) as stream:
         text = stream.read()

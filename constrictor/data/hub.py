@@ -16,7 +16,8 @@ from constrictor.study.sources import HubDataset
 if TYPE_CHECKING:
     import pandas as pd
 
-# What says how the data files are to be read. Every repository of a hub has the last one, so that a closed door is met here.
+# What describes how the data files are to be read. Every repository of a hub has the last one, so that missing access is
+# found here.
 _CARD = ("README.md", ".huggingface.yaml", ".gitattributes")
 
 
@@ -91,7 +92,7 @@ def _open(source: HubDataset, card: Snapshot) -> Any:
             f"{source.hub} has no configuration '{source.config}'. {nearest(source.config, names)}"
         ) from None
     if builder.hash != card.commit:  # where the hub fails, the library takes any commit from the cache
-        raise ConnectionError("the hub answered one question and not the next. Run the same command again.")
+        raise ConnectionError("the hub served one request and failed the next. Run the same command again.")
     return builder
 
 

@@ -1,4 +1,4 @@
-"""Give texts one spelling for what means the same, as a task or corpus wishes."""
+"""Normalize text as a task's or corpus's settings require."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Read a table from a package, a local file or a hub, and say plainly what is wrong with it."""
+"""Read a table from a package, a local file or a hub, and report what is wrong with it."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def read_source(
 
     Raises:
         ConstrictorError: a missing file, package or column, a wrong encoding, a damaged file, no rows left, numbers
-            instead of texts.
+            instead of text.
     """
     place, table = read_rows(source, filter_, columns)
     _refuse_lists(table, columns, place)

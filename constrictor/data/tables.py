@@ -37,10 +37,10 @@ def read_table(path: Path) -> pd.DataFrame:
             f"first, for example: iconv -f WINDOWS-1252 -t UTF-8 {path.name} > utf8{suffix}"
         ) from None
     except Exception as error:  # each parser has exceptions of its own
-        raise ConstrictorError(f"{path} cannot be read: {_spell(error, path)}") from None
+        raise ConstrictorError(f"{path} cannot be read: {_format_parser_error(error, path)}") from None
 
 
-# What parsers say, and how to say it.
+# Messages of the parsers, and ours for them.
 _SAYINGS = {
     r"Expected (\d+) fields in line (\d+), saw (\d+)": (
         "line {1} has {2} fields and the header names {0} columns. Put texts that hold the separator in quotes."
@@ -51,7 +51,7 @@ _SAYINGS = {
 }
 
 
-def _spell(error: Exception, path: Path) -> str:
+def _format_parser_error(error: Exception, path: Path) -> str:
     if path.stat().st_size == 0:
         return "it is empty."
     for pattern, saying in _SAYINGS.items():
@@ -110,12 +110,12 @@ def _read_delimited(path: Path) -> pd.DataFrame:
     if not isinstance(table.index, pd.RangeIndex):  # what pandas makes of rows that are longer than the header
         raise ConstrictorError(
             f"{path}: the rows have more fields than the header names columns. Put texts that hold a "
-            f"{_SPELLED.get(dialect.separator, repr(dialect.separator))} in quotes."
+            f"{_SEPARATOR_NAMES.get(dialect.separator, repr(dialect.separator))} in quotes."
         )
     return table.rename(columns=str.strip)
 
 
-_SPELLED = {",": "comma", ";": "semicolon", "\t": "tab"}
+_SEPARATOR_NAMES = {",": "comma", ";": "semicolon", "\t": "tab"}
 
 
 def _read_json_lines(path: Path) -> pd.DataFrame:

@@ -1,4 +1,4 @@
-"""Cut documents into sentences, and find texts that share a run of words."""
+"""Split documents into sentences, and find texts that share a run of words."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ _SENTENCE_END = re.compile(r"(?<=[.!?\u0964])[\"')\]]*\s+")
 
 
 def sentences_of(document: str, fewest: int, most: int) -> Iterator[str]:
-    """The sentences of a document that have a wanted number of words.
+    """The sentences of a document that have an allowed number of words.
 
-    ASSUME: a sentence ends at a mark that is followed by white space; abbreviations may cut one in two.
+    ASSUME: a sentence ends at a mark that is followed by white space; abbreviations may split one in two.
 
     >>> list(sentences_of("A fine film.<br />See it now! Yes.", 2, 5))
     ['A fine film.', 'See it now!']
@@ -38,7 +38,7 @@ def word_ngrams(text: str, length: int) -> Iterator[tuple[str, ...]]:
 
 
 class Overlap:
-    """Tells whether a text shares a run of words with any of the texts that it was made from."""
+    """Detects whether a text shares a run of words with any of the texts that it was made from."""
 
     def __init__(self, texts: Iterable[Text], length: int) -> None:
         self.length = length

@@ -1,4 +1,4 @@
-"""Turn texts into token ids, with the tokenizer that lies in an artifact's folder.
+"""Turn inputs into token ids, with the tokenizer that lies in an artifact's folder.
 
 The same code feeds training, evaluation and every runtime, so that all of them read a text alike; it needs neither
 torch nor transformers.
@@ -40,7 +40,7 @@ class Tokenizer:
 
         Args:
             folder: an artifact's folder.
-            max_length: longest input in tokens, special tokens included; longer texts are cut.
+            max_length: longest input in tokens, special tokens included; longer inputs are truncated.
             text: content to read instead of the folder's file.
             truncation: what stays of a longer text.
         """
@@ -52,7 +52,7 @@ class Tokenizer:
             raise ConstrictorError(f"{folder} has no usable tokenizer.json: {error}") from None
         self.pad_id = _pad_id(self._tokenizer, folder)
         self._tokenizer.no_padding()
-        # The library keeps what it cuts off, of a pair in every combination of the pieces: two texts of 1,200 words, cut to
+        # The library keeps what it truncates, of a pair in every combination of the pieces: two texts of 1,200 words, cut to
         # nine tokens, took 650 MB.
         self._tokenizer.no_truncation()
         self.max_length = max_length
@@ -91,11 +91,11 @@ class Tokenizer:
 
     @property
     def size(self) -> int:
-        """Number of tokens that it knows."""
+        """Number of tokens in the vocabulary."""
         return int(self._tokenizer.get_vocab_size())
 
     def agrees_with(self, other: Tokenizer) -> bool:
-        """Whether both turn every text into the same tokens; how they pad and where they cut does not count."""
+        """Whether both turn every text into the same tokens; padding and truncation do not count."""
         ours, theirs = (json.loads(each._tokenizer.to_str()) for each in (self, other))
         return all(ours[key] == theirs[key] for key in ours.keys() - {"padding", "truncation"})
 
@@ -103,7 +103,7 @@ class Tokenizer:
 def places_kept(owners: Sequence[int | None], longest: int, truncation: Truncation) -> np.ndarray:
     """Which tokens of an input that is too long stay: all special ones, and a part of its text or texts.
 
-    Of a pair, the longer text is cut first, until both are as long (`longest_first` in the library).
+    Of a pair, the longer text is truncated first, until both are as long (`longest_first` in the library).
 
     Args:
         owners: the text that each token belongs to, 0 or 1; None for special tokens.

@@ -36,7 +36,7 @@ def evaluate(
         metrics_file: where the metrics go.
         predictions_file: where the predictions go: a row an example, with split, id, label and outputs.
         threads: threads to compute with; 0 takes all cores.
-        extra_test_sets: Parquet files of the task's further test sets, by name.
+        extra_test_sets: Parquet files of the task's extra test sets, by name.
 
     Raises:
         ConstrictorError: if the artifact is damaged, or the disk is full.

@@ -54,7 +54,7 @@ def _median(rounds: list[list[float]]) -> float:
 def _left_out(settings: Latency) -> dict[str, str]:
     """Variants that are not tried, and why."""
     if not settings.compiled:
-        return {"compiled": "the study does not ask for it (report.latency.compiled)"}
+        return {"compiled": "not requested (report.latency.compiled)"}
     if shutil.which("c++") is None and shutil.which("g++") is None:
         return {"compiled": "there is no C++ compiler on this machine"}
     return {}

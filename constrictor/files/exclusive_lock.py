@@ -45,7 +45,7 @@ def exclusive_lock(folder: Path) -> Iterator[None]:
 
 
 def _holder(descriptor: int) -> int | None:
-    """Id of the process that holds the lock, where the kernel tells (`man 5 proc_locks`)."""
+    """Id of the process that holds the lock, where the kernel reports it (`man 5 proc_locks`)."""
     place = f":{os.fstat(descriptor).st_ino}"
     try:
         lines = Path("/proc/locks").read_text(encoding="ascii").splitlines()

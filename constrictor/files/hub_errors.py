@@ -1,4 +1,4 @@
-"""Say what a user can do when a hub, or the way to it, refuses a repository; a token is never repeated."""
+"""What a user can do when a hub, or the way to it, refuses a repository; a token is never repeated."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def _refusal(error: HfHubHTTPError, repository: Repository) -> str:
         )
     if status == 403:
         return f"{_hub()} does not let you read {page}: the token in HF_TOKEN needs the right to ({tokens})."
-    return f"{_hub()} answered {status}: {_quote(error)} Try again later."
+    return f"{_hub()} returned {status}: {_quote(error)} Try again later."
 
 
 def _known_revisions(repository: Repository) -> str:

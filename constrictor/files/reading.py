@@ -1,4 +1,4 @@
-"""Read files that an earlier step wrote, and say plainly when one is missing or is not what was written."""
+"""Read files that an earlier step wrote, and report when one is missing or is not what was written."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def refuse_missing(file: Path) -> None:
 
 
 def read_parsed(file: Path, parse: Callable[[str], T]) -> T:
-    """What a text file says.
+    """The content of a text file.
 
     Args:
         file: the file.

@@ -19,7 +19,7 @@ _FULL_SIGNS = ("No space left", "File too large", "inline_container.cc", "Pytorc
 
 @contextmanager
 def named_disk_errors(target: Path) -> Iterator[None]:
-    """Turn a full or read-only disk into a message that says what was being written and what to do."""
+    """Turn a full or read-only disk into a message with what was being written and what to do."""
     try:
         yield
     except Exception as error:

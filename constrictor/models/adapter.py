@@ -79,7 +79,7 @@ def open_adapter(folder: Path, record: AdapterRecord, load_base: Callable[[Path]
 
     Args:
         folder: the folder.
-        record: what its manifest says about the base.
+        record: its manifest's record of the base.
         load_base: opens the base as a classifier of the same classes.
 
     Raises:

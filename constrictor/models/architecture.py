@@ -1,4 +1,4 @@
-"""Where the parts of each known architecture are, and what its layers are."""
+"""Where the parts and the layers of each known architecture are."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Family:
     ffn_out: str
     ffn_width: str = "intermediate_size"  # the configuration's name for it
     layer_count: str = "num_hidden_layers"
-    heads_stay: str = ""  # why heads cannot be cut, where they cannot
+    heads_stay: str = ""  # why heads cannot be pruned, where they cannot
     layers_stay: str = ""  # why layers cannot be dropped, where they cannot
 
 
@@ -59,7 +59,7 @@ FAMILIES: dict[str, Family] = {
         attention_output="attention.attn.o",
         ffn_in="intermediate.dense",
         ffn_out="output.dense",
-        heads_stay="all its layers share one table of relative positions with a column a head",
+        heads_stay="all its layers share one table of relative positions with one column per head",
     ),
     "albert": Family(
         layers="encoder.albert_layer_groups.0.albert_layers",
@@ -81,7 +81,7 @@ FAMILIES: dict[str, Family] = {
         ffn_out="mlp.c_proj",
         ffn_width="n_inner",
         layer_count="n_layer",
-        heads_stay="it keeps query, key and value in one matrix; its feed-forward part can be cut",
+        heads_stay="it keeps query, key and value in one matrix; its feed-forward part can be pruned",
     ),
 }
 
@@ -110,7 +110,7 @@ def encoder_layers(model: PreTrainedModel) -> nn.ModuleList:
 
 
 def keep_layers(model: PreTrainedModel, layers: list[int]) -> None:
-    """Cut a model down to some of its layers, in place; the rest of the model stays.
+    """Reduce a model to some of its layers, in place; the rest of the model stays.
 
     Args:
         model: the model.

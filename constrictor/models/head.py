@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 
 class Head(NamedTuple):
-    """A model's head, as transformers knows it.
+    """A model's head, as transformers defines it.
 
     Attributes:
         auto_class: transformers' class that opens a model with such a head, as `AutoModelForSequenceClassification`.

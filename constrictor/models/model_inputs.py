@@ -21,7 +21,7 @@ def inputs_of(model: PreTrainedModel, batch: Mapping[str, Tensor]) -> dict[str, 
 
 
 def has_token_types(model: PreTrainedModel) -> bool:
-    """Whether a model tells the two texts of a pair apart by token types: BERT does, RoBERTa and DistilBERT do not."""
+    """Whether a model distinguishes the two texts of a pair by token types: BERT does, RoBERTa and DistilBERT do not."""
     # A configuration may hold the number though the architecture has no use for it.
     return (getattr(model.config, "type_vocab_size", None) or 0) > 1 and _takes_types(type(model).forward)
 

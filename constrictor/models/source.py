@@ -127,9 +127,9 @@ def _refuse_unknown_kind(config: dict[str, Any], origin: _Origin) -> None:
 
     if config.get("model_type") not in CONFIG_MAPPING:
         raise ConstrictorError(
-            f"{origin} is a model of a kind of its own ('{config.get('model_type')}'), which only Python code from "
+            f"{origin} has a custom architecture ('{config.get('model_type')}'), which only Python code from "
             "its repository can run, and code from outside is never run; no setting allows it. Choose a model that "
-            "transformers itself knows."
+            "transformers itself supports."
         )
 
 

@@ -19,7 +19,7 @@ def copy_tokenizer(source: Path, folder: Path) -> None:
 
 
 def replace_tokenizer(folder: Path, text: str) -> None:
-    """Put other content into a folder's ``tokenizer.json``, and remove what tells of the old numbers of tokens."""
+    """Put other content into a folder's ``tokenizer.json``, and remove what refers to the old numbers of tokens."""
     (folder / TOKENIZER).write_text(text, encoding="utf-8")
     (folder / "vocab.txt").unlink(missing_ok=True)
     config = folder / "tokenizer_config.json"

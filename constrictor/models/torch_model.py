@@ -35,7 +35,7 @@ def load_model(
     new_head: bool = False,
     dtype: torch.dtype = torch.float32,
 ) -> PreTrainedModel:
-    """Open a model folder, also one whose layers have other widths than its configuration says.
+    """Open a model folder, also one whose layers have other widths than in its configuration.
 
     An adapter that was saved by itself is merged into the weights of the model that it was trained on.
 
@@ -163,7 +163,7 @@ def _filled(
     if wrong:
         found = tuple(weights[wrong[0]].shape) if wrong[0] in weights else "missing"
         raise ConstrictorError(
-            f"{folder} does not hold what its manifest says: {wrong[0]} should be {tuple(expected[wrong[0]].shape)} and is "
+            f"{folder} does not match its manifest: {wrong[0]} should be {tuple(expected[wrong[0]].shape)} and is "
             f"{found}. Delete the folder and run snakemake again."
         )
     model.load_state_dict(weights, strict=False)

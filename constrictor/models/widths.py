@@ -1,7 +1,7 @@
 """The widths of a model's layers: its heads and feed-forward neurons, and how matrices are made smaller by them.
 
 Attention in transformers reads the number of heads from the width of its matrices, so a layer whose query, key, value
-and output matrices are cut by whole heads works as it is; the feed-forward part has only two widths to agree.
+and output matrices are pruned by whole heads works as it is; the feed-forward part has only two widths to agree.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Block:
     """One layer's matrices by their part in it.
 
     Attributes:
-        into_heads: query, key and value: their outputs belong to heads. Empty where heads cannot be cut.
+        into_heads: query, key and value: their outputs belong to heads. Empty where heads cannot be pruned.
         attention_output: its inputs belong to heads.
         ffn_in: its outputs are the feed-forward neurons.
         ffn_out: its inputs are the feed-forward neurons.
@@ -100,7 +100,7 @@ def _note_widths(matrix: Matrix) -> None:
 
 
 def keep_heads(block: Block, heads: Tensor) -> None:
-    """Cut a layer down to some of its heads, in place; they are numbered from 0 and keep their order."""
+    """Reduce a layer to some of its heads, in place; they are numbered from 0 and keep their order."""
     width = torch.arange(block.heads * block.head_size).view(block.heads, block.head_size)[heads].flatten()
     for matrix in block.into_heads:
         select_outputs(matrix, width)
@@ -108,13 +108,13 @@ def keep_heads(block: Block, heads: Tensor) -> None:
 
 
 def keep_neurons(block: Block, neurons: Tensor) -> None:
-    """Cut a layer's feed-forward part down to some of its neurons, in place."""
+    """Reduce a layer's feed-forward part to some of its neurons, in place."""
     select_outputs(block.ffn_in, neurons)
     select_inputs(block.ffn_out, neurons)
 
 
 def note_shape(model: PreTrainedModel) -> EncoderShape | None:
-    """The widths of a model's layers where its configuration cannot say them; None where it can.
+    """The widths of a model's layers where its configuration cannot express them; None where it can.
 
     A feed-forward width that all layers share goes into the configuration, so that transformers opens the model by
     itself.
@@ -135,7 +135,7 @@ def _configured_shape(model: PreTrainedModel) -> EncoderShape:
 
 
 def take_shape(model: PreTrainedModel, shape: EncoderShape) -> None:
-    """Cut a freshly made model to these widths, in place; its weights are then to be loaded.
+    """Reduce a freshly made model to these widths, in place; its weights are then to be loaded.
 
     Raises:
         ConstrictorError: if the shape is not one of this model's.
@@ -143,12 +143,12 @@ def take_shape(model: PreTrainedModel, shape: EncoderShape) -> None:
     blocks = blocks_of(model)
     if len(shape.heads) != len(blocks) or len(shape.ffn) != len(blocks):
         raise ConstrictorError(
-            f"the manifest tells of {len(shape.ffn)} layers and the model has {len(blocks)}. {_REBUILD}"
+            f"the manifest lists {len(shape.ffn)} layers and the model has {len(blocks)}. {_REBUILD}"
         )
     for block, heads, neurons in zip(blocks, shape.heads, shape.ffn, strict=True):
         if not (0 < heads <= block.heads and 0 < neurons <= block.neurons):
             raise ConstrictorError(
-                f"the manifest tells of a layer with {heads} heads and {neurons} neurons, and the configuration has at "
+                f"the manifest lists a layer with {heads} heads and {neurons} neurons, and the configuration has at "
                 f"most {block.heads} and {block.neurons}. {_REBUILD}"
             )
         if heads < block.heads:

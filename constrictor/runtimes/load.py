@@ -43,7 +43,7 @@ class Runtime:
         """Outputs for features, in the order given.
 
         Raises:
-            ConstrictorError: if they have not the shapes that the manifest's task asks for.
+            ConstrictorError: if they have not the shapes that the manifest's task requires.
         """
         pad_id, per_token = self.tokenizer.pad_id, self.kind.per_token
         raw = predict_outputs(self.predict, features.encoded, pad_id, per_token=per_token, batch_size=batch_size)
@@ -64,7 +64,7 @@ Variant = Literal["sdpa", "eager", "compiled"]
 
 
 class Options(NamedTuple):
-    """What :func:`load` was asked for."""
+    """The arguments of :func:`load`."""
 
     threads: int
     bf16: bool
@@ -108,8 +108,8 @@ def _open_torch(folder: Path, manifest: Manifest, head: Head, options: Options) 
     dtype = dtypes.get(manifest.precision)
     if dtype is None:
         raise ConstrictorError(
-            f"the manifest in {folder} says {manifest.precision!r}, and a torch model is one of {', '.join(dtypes)}: it was "
-            f"changed. Delete it and run snakemake again: rm -r {folder}"
+            f"the manifest in {folder} has the precision {manifest.precision!r}, and a torch model has one of "
+            f"{', '.join(dtypes)}: it was changed. Delete it and run snakemake again: rm -r {folder}"
         )
     model = load_model(folder, head, manifest.trained_for().max_length, dtype=dtype).eval()
     model.to("cuda" if torch.cuda.is_available() else "cpu")
@@ -147,7 +147,7 @@ def _open_openvino(folder: Path, manifest: Manifest, head: Head, options: Option
 
     compiled = open_openvino(folder / "model.xml", manifest.precision, options.threads)
     if (precision := real_precision(compiled)) != manifest.precision:
-        # Not on standard output, where the process that times artifacts answers.
+        # Not on standard output, where the process that times artifacts replies.
         log.warning("%s was exported for %s; this processor runs it in %s", folder, manifest.precision, precision)
     return partial(run_openvino, compiled)
 

@@ -1,4 +1,4 @@
-"""Open OpenVINO models and run them, in the precision that was asked for and not in the one that it likes best."""
+"""Open OpenVINO models and run them, in the precision that was requested and not in its default."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def open_openvino(file: Path, precision: str, threads: int = 0) -> Any:
 
 
 def real_precision(compiled: Any) -> str:
-    """Arithmetic that most of a compiled model's matrix products run in (`fp32`, `bf16`, ...), whatever was asked for."""
+    """Arithmetic that most of a compiled model's matrix products run in (`fp32`, `bf16`, ...), whatever was requested."""
     found = Counter[str]()
     for node in compiled.get_runtime_model().get_ordered_ops():
         facts = node.get_rt_info()

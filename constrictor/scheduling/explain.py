@@ -25,7 +25,7 @@ MOST_INPUTS = 8
 
 
 def explain(file: Path) -> str:
-    """What is known of how an output of a study was made, as text.
+    """How an output of a study was made, as far as it is recorded, as text.
 
     Args:
         file: the output, relative to the folder that the workflow runs in.

@@ -34,7 +34,7 @@ class Inputs:
         return local_files((self._study.tasks.get(wildcards.name) or self._study.corpora[wildcards.name]).source)
 
     def extra_test_source(self, wildcards: Wildcards) -> list[str]:
-        """The file on this machine that a further test set is read from."""
+        """The file on this machine that an extra test set is read from."""
         return local_files(self._study.tasks[wildcards.name].extra_test_sets[wildcards.part])
 
     def checkpoint_source(self, wildcards: Wildcards) -> list[str]:
@@ -115,7 +115,7 @@ class Inputs:
         return self._layout.task_file(wildcards.task, wildcards.replicate, "test.parquet")
 
     def extra_test_sets(self, wildcards: Wildcards) -> list[str]:
-        """The further test sets of a task."""
+        """The extra test sets of a task."""
         return list(self._extra_test_sets(wildcards.task).values())
 
     def named_extra_test_sets(self, wildcards: Wildcards) -> list[str]:

@@ -19,11 +19,11 @@ class JobSettings:
         self._study = plan.study
 
     def task(self, wildcards: Wildcards) -> str:
-        """The task `name` without its further test sets: adding one trains nothing again."""
+        """The task `name` without its extra test sets: adding one trains nothing again."""
         return self._task(wildcards.name)
 
     def extra_test_set(self, wildcards: Wildcards) -> str:
-        """The task `name` with the further test set `part` alone."""
+        """The task `name` with the extra test set `part` alone."""
         return self._task(wildcards.name, wildcards.part)
 
     def corpus(self, wildcards: Wildcards) -> str:

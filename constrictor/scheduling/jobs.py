@@ -23,7 +23,7 @@ _IN_DATA = {
     "download_dataset": r"task_(?P<name>.+)",
     "download_corpus": r"corpus_(?P<name>.+)",
     "download_model": r"model_(?P<name>.+)",
-    "cut_folds": r"folds_(?P<name>.+)",
+    "make_folds": r"folds_(?P<name>.+)",
     "select_subset": r"(?P<fold>(fold\d+/)?)subset_(?P<name>.+)",
 }
 _IN_NODE = {"teacher_outputs": r"outputs_(?P<subset>.+)"}

@@ -74,7 +74,7 @@ class Layout:
         ]
 
     def extra_test_set(self, task: str, part: str) -> str:
-        """The examples of a further test set."""
+        """The examples of an extra test set."""
         return f"{self.data}/tasks/{task}/extra_test_sets/{part}.parquet"
 
     def corpus(self, name: str) -> str:

@@ -34,7 +34,7 @@ class Workload:
     Args:
         plan: the study's plan.
         data: folder of the study's prepared data, ``data/<study>``.
-        has_gpus: whether jobs may have a GPU: this machine has one, or the profile says so.
+        has_gpus: whether jobs may have a GPU: this machine has one, or the profile sets so.
     """
 
     def __init__(self, plan: Plan, data: Path, has_gpus: bool) -> None:
@@ -111,7 +111,7 @@ class Workload:
 
     def _held_out(self, task: str) -> int:
         splits = self._splits(task)
-        # ASSUME: a further test set is about as large as the test split.
+        # ASSUME: an extra test set is about as large as the test split.
         tests = 1 + len(self._plan.study.tasks[task].extra_test_sets)
         return int(splits.get("validation", _ROWS)) + tests * int(splits.get("test", _ROWS))
 

@@ -1,4 +1,4 @@
-"""What is known about sources while planning: whether they exist, and the number of layers of a local model."""
+"""Checks of sources while planning: whether they exist, and the number of layers of a local model."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is known of a model before it is built. Each step computes it from its parent's (``Step.after``)."""
+"""The properties of a model before it is built. Each step computes it from its parent's (``Step.after``)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ LayerCount = Callable[[str], int | None]
 
 
 class ModelState(NamedTuple):
-    """What is known of a model before it is built.
+    """The properties of a model before it is built.
 
     Attributes:
         format: the format of its files, as in the manifest: `torch`, `torch-int8`, `bitsandbytes`, `onnx`, `ort`, `openvino`.

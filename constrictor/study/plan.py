@@ -35,7 +35,7 @@ _PLAIN_EXPORT = {"optimize": False, "shape": None}
 
 
 class Plan:
-    """Everything that rules need to know about a checked study."""
+    """Everything that rules need from a checked study."""
 
     def __init__(self, study: Study) -> None:
         self.study = study
@@ -135,7 +135,7 @@ class Plan:
         """The lineages that every model is timed against, by their names in the report.
 
         They are the baseline itself and, if the study has an export step, the baseline as a float32 ONNX model, so that a
-        speed-up can be told apart from that of the runtime.
+        speed-up can be distinguished from that of the runtime.
         """
         baseline = self.study.recipes[self.study.report.baseline]
         found = {"torch fp32": baseline}

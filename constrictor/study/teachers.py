@@ -14,7 +14,7 @@ from constrictor.study.study import Study
 def recovery_teacher(study: Study, lineage: str) -> str | None:
     """The teacher of the recovery fine-tuning at the end of a lineage; None if it uses labels only, or if there is none.
 
-    It is the nearest ancestor that ends with the step's `teacher`; by default, what the step's class says.
+    It is the nearest ancestor that ends with the step's `teacher`; by default, the one that the step's class defines.
     """
     step, above = study.steps[last_step(lineage)], ancestry(lineage)[:-1]
     if not isinstance(step, Recovery) or not step.trains:

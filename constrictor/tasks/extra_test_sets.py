@@ -1,4 +1,4 @@
-"""Prepare a further test set of a task: read it as the task's own rows are read, and keep it apart from them."""
+"""Prepare an extra test set of a task: read it as the task's own rows are read, and keep it apart from them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from constrictor.tasks.registry import reader_of
 
 
 def prepare_extra_test(task: Task, name: str, folder: Path, target: Path) -> dict[str, int]:
-    """Write a further test set.
+    """Write an extra test set.
 
     What the task's own splits hold already is left out: a model was trained on it, or is examined on it there.
 
@@ -37,12 +37,12 @@ def prepare_extra_test(task: Task, name: str, folder: Path, target: Path) -> dic
     try:
         found = reader.read_rows(reader.as_test_set(task, task.extra_test_sets[name], record))
     except ConstrictorError as error:
-        raise ConstrictorError(f"the extra test '{name}': {error}") from None
+        raise ConstrictorError(f"the extra test set '{name}': {error}") from None
     taken = {same_text_key(text) for split in SPLITS for text in read_examples(folder / f"{split}.parquet").texts}
     new = np.array([same_text_key(text) not in taken for text in found.examples.texts])
     if not new.any():
         raise ConstrictorError(
-            f"the extra test '{name}' holds no text that the task's own splits have not. Leave it out."
+            f"the extra test set '{name}' holds no text that the task's own splits have not. Leave it out."
         )
     write_examples(target, found.examples.take(np.flatnonzero(new)))
     return {**found.dropped, "in the task's own splits": int((~new).sum()), "rows": int(new.sum())}

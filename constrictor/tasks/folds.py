@@ -1,4 +1,4 @@
-"""Cut a prepared task into folds for cross-validation: a folder a fold, each a prepared task of its own."""
+"""Split a prepared task into folds for cross-validation: a folder a fold, each a prepared task of its own."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from constrictor.tasks.prepare import refuse_missing_class
 from constrictor.tasks.registry import kind_of
 
 
-def cut_folds(settings: Folding, task: Path) -> list[dict[str, int]]:
+def make_folds(settings: Folding, task: Path) -> list[dict[str, int]]:
     """Write ``fold0/``, ``fold1/`` ... into a task's folder, each with three splits and, last, its manifest.
 
     In fold i, part i of the examples is the test split; where the data brought a test split, that one stays, and part i
     is the validation split. Otherwise validation is drawn from the rest.
 
     Args:
-        settings: how to cut.
+        settings: how to split.
         task: folder of the prepared task.
 
     Returns:
@@ -73,7 +73,7 @@ def _pooled(parts: Sequence[Examples]) -> Examples:
 
 
 def _splits(pool: Examples, held_out: np.ndarray, settings: Folding, kind: Kind) -> dict[str, Examples]:
-    """The splits of a fold that are cut from the pool."""
+    """The splits of a fold that are drawn from the pool."""
     rest = np.setdiff1d(np.arange(len(pool)), held_out)
     if settings.keep_test:
         return {"train": pool.take(rest), "validation": pool.take(held_out)}
@@ -98,7 +98,7 @@ def _validation(rest: Examples, settings: Folding, kind: Kind) -> np.ndarray:
 
 
 def _refuse_rare(labels: np.ndarray, parts: np.ndarray, kind: Kind, folds: int) -> None:
-    """Refuse classes that some fold could not be examined on, and labels that some fold could not learn."""
+    """Refuse classes that some fold could not be tested on, and labels that some fold could not be trained on."""
     strata = kind.strata(labels)
     if strata.ndim == 2:
         for name, column in zip(kind.count(labels), strata.T, strict=True):

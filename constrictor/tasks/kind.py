@@ -1,4 +1,4 @@
-"""What every kind of task answers: how inputs become features, and how outputs become predictions and scores.
+"""The interface of every kind of task: how inputs become features, and how outputs become predictions and scores.
 
 A kind is one folder with three modules beside the class of its package (:data:`~constrictor.tasks.registry.KINDS`):
 ``examples`` reads and checks a task's source (:class:`ExampleReader`), ``metrics`` has the metrics, ``model`` the losses

@@ -53,7 +53,7 @@ def prepare_task(task: AnyTask, folder: Path) -> TaskManifest:
 
 
 def _split(found: Rows, task: Task, kind: Kind) -> dict[str, np.ndarray]:
-    """The rows of each split: as they came, with what is missing cut from the training rows."""
+    """The rows of each split: as they came, with what is missing drawn from the training rows."""
     strata, origin = kind.strata(found.examples.labels), found.origin
     groups = kind.groups(found.examples)
     free = np.flatnonzero((origin == "") | (origin == "train"))

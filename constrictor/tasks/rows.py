@@ -101,7 +101,7 @@ def id_in_task(identity: str, split: str) -> str:
 
 
 def _normalise(frame: pd.DataFrame, task: TextTask) -> int:
-    """Normalise the texts in place, and count the rows that changed."""
+    """Normalise the text in place, and count the rows that changed."""
     normalise = normaliser(task.normalise)
     before = frame[task.columns.texts].copy()
     for column in task.columns.texts:
@@ -110,7 +110,7 @@ def _normalise(frame: pd.DataFrame, task: TextTask) -> int:
 
 
 def _filled(frame: pd.DataFrame, columns: Sequence[str]) -> np.ndarray:
-    """Which rows have all their texts."""
+    """Which rows have all their text columns."""
     return (frame[columns].apply(lambda column: column.str.strip()) != "").all(axis=1).to_numpy()
 
 
@@ -122,6 +122,6 @@ def _texts(frame: pd.DataFrame, columns: Sequence[str]) -> list[Text]:
 
 
 def text_record(task: TextTask, names: list[str]) -> TaskRecord:
-    """What models are to know of a task about texts."""
+    """The record of a text task in the models trained on it."""
     options = {"truncation": task.truncation}
     return TaskRecord(kind=task.kind, labels=names, max_length=task.max_length, options=options)

@@ -8,9 +8,9 @@ import numpy as np
 
 
 def best_threshold(scores: np.ndarray, truth: np.ndarray, metric: Callable[[np.ndarray], np.ndarray]) -> float:
-    """The threshold at and above which a yes is answered that makes a metric largest.
+    """The decision threshold (positive at and above it) that maximizes a metric.
 
-    All thresholds between two neighbouring scores give the same answers, so only their middles are tried, and 0.5; of
+    All thresholds between two neighbouring scores give the same predictions, so only their middles are tried, and 0.5; of
     equally good ones the one nearest to 0.5 is taken.
 
     Args:
@@ -19,7 +19,7 @@ def best_threshold(scores: np.ndarray, truth: np.ndarray, metric: Callable[[np.n
         metric: maps ``(..., 2, 2)`` counts, true class first, to ``(...)`` values.
 
     Returns:
-        A probability; 0 answers yes always, and more than 1 never.
+        A probability; 0 always predicts positive, and more than 1 never.
 
     >>> best_threshold(np.array([0.1, 0.2, 0.4]), np.array([False, True, True]), lambda c: c[..., 0, 0] + c[..., 1, 1])
     0.15000000000000002

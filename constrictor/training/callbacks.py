@@ -40,14 +40,14 @@ class AfterStep(TrainerCallback):
 
 
 class Checkpoints(TrainerCallback):
-    """Asks for a checkpoint every minute, and marks each one that is whole."""
+    """Requests a checkpoint every minute, and marks each one that is whole."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._last = time.monotonic()
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        """Ask for a checkpoint when the last one is old."""
+        """Request a checkpoint when the last one is old."""
         if time.monotonic() - self._last > SECONDS_BETWEEN_CHECKPOINTS and state.global_step < state.max_steps:
             control.should_save = True
 

@@ -61,7 +61,7 @@ def _flaw_of(checkpoint: Path) -> str | None:
 
 @contextmanager
 def code_refused(checkpoint: Path | None) -> Iterator[None]:
-    """Say plainly that a checkpoint to resume from would run code; the trainer opens tensors and numbers only.
+    """Refuse a checkpoint to resume from that would run code; the trainer opens tensors and numbers only.
 
     Raises:
         ConstrictorError: if it holds anything else.

@@ -1,4 +1,4 @@
-"""What a training costs: time, peak memory, and energy where the machine tells."""
+"""What a training costs: time, peak memory, and energy where the machine measures it."""
 
 from __future__ import annotations
 

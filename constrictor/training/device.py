@@ -38,7 +38,7 @@ def this_device() -> Device:
 
 
 def arithmetic(precision: Precision, device: Device) -> Arithmetic:
-    """How to compute what a step asks for.
+    """How to compute with a step's precision.
 
     Raises:
         ConstrictorError: if the device cannot.

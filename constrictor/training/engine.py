@@ -28,7 +28,7 @@ from constrictor.training.checkpoints import code_refused, newest_checkpoint
 from constrictor.training.cost import Meter
 from constrictor.training.data import TrainingData
 from constrictor.training.device import prepare_for_training
-from constrictor.training.memory import cut_finer, free, is_out_of_memory
+from constrictor.training.memory import free, is_out_of_memory, split_finer
 from constrictor.training.state import count_weights, load_state, save_state
 from constrictor.training.trainer import EngineTrainer, Loss, arguments
 from constrictor.training.validation import Validation
@@ -79,9 +79,9 @@ class _Training:
     after_step: Callable[[float], None] | None
 
     def run(self, parts: int) -> tuple[Validation, Progress]:
-        """Train from the newest checkpoint or the start, with each batch cut into equal parts."""
+        """Train from the newest checkpoint or the start, with each batch split into equal parts."""
         settings, checkpoints = self.settings, self.checkpoints
-        # The order is that of whole batches, so that their parts hold the same examples however fine they are cut.
+        # The order is that of whole batches, so that their parts hold the same examples however finely they are split.
         order = LengthBuckets([len(ids) for ids in self.data.encoded], settings.batch_size, self.seed)
         average = WeightAverage(settings.weight_average, self.model, checkpoints) if settings.weight_average else None
         validation = Validation(self.validate, self.metric, settings.patience, checkpoints, self.competes_from, average)
@@ -100,9 +100,9 @@ class _Training:
             loss=self.loss,
             head=self.head,
         )
-        trainer.remove_callback(PrinterCallback)  # ours say it in words
+        trainer.remove_callback(PrinterCallback)  # ours print sentences
         if trainer.args.report_to:
-            validation.tell = trainer.log
+            validation.report = trainer.log
         resume_from = newest_checkpoint(checkpoints)
         if resume_from is not None:
             log.info("resuming from %s", resume_from.name)
@@ -123,7 +123,7 @@ class _Training:
             except Exception as error:
                 if not is_out_of_memory(error):
                     raise
-                parts = cut_finer(self.settings.batch_size, parts)
+                parts = split_finer(self.settings.batch_size, parts)
             # Outside the block above, whose error still holds all that the failed pass had in memory.
             self.model.zero_grad(set_to_none=True)
             free()
@@ -153,7 +153,7 @@ def train(
         model: the model; it stays on the device that the trainer chooses.
         data: the training data.
         loss: maps outputs and the batch to one loss a feature.
-        validate: computes the validation metrics of the live model.
+        validate: computes the validation metrics of the model.
         settings: learning rate and the like.
         head: the model's head.
         epochs: passes over the data.

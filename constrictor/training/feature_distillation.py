@@ -1,4 +1,4 @@
-"""Let a student copy its teacher's insides: both compute the same batch, and hooks keep what their layers put out.
+"""Feature distillation: student and online teacher compute the same batch, and hooks keep the outputs of their layers.
 
 The teacher computes without gradients, in the student's precision and with its padding mask. Where widths differ, a linear
 projection of the student's states is learned with the student (Romero et al., 2015; Jiao et al., 2020). It hangs on the
@@ -17,7 +17,7 @@ from transformers import PreTrainedModel
 
 from constrictor.models.model_inputs import inputs_of
 from constrictor.study.steps.feature_distillation import FeatureDistillation
-from constrictor.training.features import AttentionMaps, HiddenStates, Insides
+from constrictor.training.features import AttentionMaps, Features, HiddenStates
 
 MatchingLoss = Callable[[Mapping[str, Tensor]], Tensor]
 """Maps a batch, after the student has computed it, to ``(batch,)`` losses."""
@@ -29,7 +29,7 @@ _PROJECTIONS = "matching_projections"
 def matching(
     settings: FeatureDistillation, student: PreTrainedModel, teacher: PreTrainedModel, *, bf16: bool, seed: int
 ) -> Iterator[MatchingLoss]:
-    """A loss between the insides of two models; while the block lasts, the student holds the projections.
+    """A loss between intermediate representations of two models; while the block lasts, the student holds the projections.
 
     Args:
         settings: what is copied.
@@ -73,7 +73,7 @@ class _Recorder:
     """Keeps what some modules of a model put out: always, or in training mode only, so not what a validation computes."""
 
     def __init__(self, model: PreTrainedModel, parts: list[HiddenStates | AttentionMaps], *, always: bool) -> None:
-        self.kept: Insides = {}
+        self.kept: Features = {}
         modules = {name: module for part in parts for name, module in part.modules_of(model).items()}
         self._hooks = [
             module.register_forward_hook(self._hook(name, model, always)) for name, module in modules.items()

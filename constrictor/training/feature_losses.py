@@ -1,4 +1,4 @@
-"""Losses between a student's and a teacher's insides: hidden states, attention and relations of vectors.
+"""Losses between a student's and a teacher's intermediate representations: hidden states, attention and relations of vectors.
 
 Each counts real tokens only, and maps a batch to one loss an example.
 """

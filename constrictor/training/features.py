@@ -1,4 +1,4 @@
-"""What a student may copy of its teacher's insides: which modules to listen to, and the loss between what they say."""
+"""Feature distillation: which modules of student and teacher to observe, and the loss between their outputs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from constrictor.study.layers import layer_pairs
 from constrictor.study.steps.feature_distillation import Attention, Hidden
 from constrictor.training.feature_losses import hidden_loss, relation_loss, relation_scores
 
-Insides = dict[str, Tensor]
+Features = dict[str, Tensor]
 """What the modules of one model put out, by the names that a feature gives them."""
 
 
@@ -37,7 +37,7 @@ class HiddenStates:
         for model in (student, teacher):
             if family_of(model).layers_stay:
                 raise ConstrictorError(
-                    f"hidden states of '{model.config.model_type}' cannot be told apart by layer. Leave 'hidden' out."
+                    f"hidden states of '{model.config.model_type}' cannot be assigned to layers. Leave 'hidden' out."
                 )
         self._pairs = layer_pairs(settings.layers, len(encoder_layers(student)), len(encoder_layers(teacher)))
         narrow, wide = student.config.hidden_size, teacher.config.hidden_size
@@ -49,7 +49,7 @@ class HiddenStates:
         layers = encoder_layers(model)
         return {f"hidden {pair[side]}": layers[pair[side]] for pair in self._pairs}
 
-    def loss(self, student: Insides, teacher: Insides, mask: Tensor) -> Tensor:
+    def loss(self, student: Features, teacher: Features, mask: Tensor) -> Tensor:
         """Mean over the pairs of layers, weighted: ``(batch,)``."""
         found = []
         for number, (ours, theirs) in enumerate(self._pairs):
@@ -89,7 +89,7 @@ class AttentionMaps:
             if student.heads != teacher.heads:
                 raise ConstrictorError(
                     f"attention: the student's layer {ours} has {student.heads} heads and the teacher's layer {theirs} has "
-                    f"{teacher.heads}, so no head has its like. Set 'relation_heads', or leave 'attention' out."
+                    f"{teacher.heads}, so heads do not correspond. Set 'relation_heads', or leave 'attention' out."
                 )
             return student.heads
         for owner, block in (("student", student), ("teacher", teacher)):
@@ -110,7 +110,7 @@ class AttentionMaps:
             for name, matrix in zip(used, self._blocks[side][pair[side]].into_heads, strict=False)
         }
 
-    def loss(self, student: Insides, teacher: Insides, mask: Tensor) -> Tensor:
+    def loss(self, student: Features, teacher: Features, mask: Tensor) -> Tensor:
         """Mean over the pairs of layers, weighted: ``(batch,)``."""
         found = []
         for (ours, theirs), heads in zip(self._pairs, self._heads, strict=True):
@@ -127,7 +127,7 @@ def _attention_blocks(model: PreTrainedModel) -> list[Block]:
     blocks = blocks_of(model)
     if family_of(model).layers_stay or not blocks[0].into_heads:
         raise ConstrictorError(
-            f"attention maps of '{model.config.model_type}' cannot be copied. Leave 'attention' out."
+            f"attention maps of '{model.config.model_type}' cannot be distilled. Leave 'attention' out."
         )
     return blocks
 

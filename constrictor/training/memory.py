@@ -12,7 +12,7 @@ import torch
 from constrictor.errors import ConstrictorError
 from constrictor.progress import announce
 
-# What allocators without an error class of their own say; oneDNN, the files that are mapped, C++.
+# Messages of allocators without an error class of their own; oneDNN, the files that are mapped, C++.
 _SIGNS = (
     *("DefaultCPUAllocator: can't allocate memory", "DefaultCPUAllocator: not enough memory", "CUDA out of memory"),
     *("could not create a primitive", os.strerror(errno.ENOMEM), "std::bad_alloc"),
@@ -26,8 +26,8 @@ def is_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, RuntimeError) and any(sign in str(error) for sign in _SIGNS)
 
 
-def cut_finer(batch_size: int, parts: int) -> int:
-    """Into how many parts a batch is cut after it did not fit in ``parts``: in twice as many, if it is even.
+def split_finer(batch_size: int, parts: int) -> int:
+    """Into how many parts a batch is split after it did not fit in ``parts``: in twice as many, if it is even.
 
     The parts are equal, so that their gradients' mean is that of the whole batch.
 
@@ -42,8 +42,8 @@ def cut_finer(batch_size: int, parts: int) -> int:
         )
     factor = next(number for number in range(2, size + 1) if size % number == 0)
     announce(
-        f"out of memory with {size} examples at a time: going on with {size // factor}, and {parts * factor} times as many "
-        f"passes a step as the step says (the {batch_size} examples of a batch stay the same)"
+        f"out of memory with {size} examples per pass: continuing with {size // factor}, in {parts * factor} passes per batch "
+        f"(of {batch_size} examples, as before)"
     )
     return parts * factor
 

@@ -122,7 +122,7 @@ class Node:
         shutil.rmtree(self.checkpoints, ignore_errors=True)
 
     def write_training(self, trained: Trained | None) -> None:
-        """Write ``training.json`` and say what came out; None where nothing was trained."""
+        """Write ``training.json`` and log the result; None where nothing was trained."""
         record = trained.summary() if trained else {"history": []}
         write_json(self.folder / "training.json", record)
         if trained:

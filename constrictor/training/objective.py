@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 def output_loss(losses: KindModel, soft_targets: SoftTargets | None, weights: Tensor | None = None) -> Loss:
-    """The loss of a model's outputs: that of the labels, or its mixture with that of a teacher's outputs.
+    """The loss of a model's outputs: that of the labels, or its weighted sum with that of a teacher's outputs.
 
     ``alpha * teacher + (1 - alpha) * labels``: the convention is that ``alpha`` weighs the *teacher*. An example without a
     label keeps the first term alone, unchanged in weight, so that unlabelled examples count no more than labelled ones.

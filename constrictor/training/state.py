@@ -15,20 +15,20 @@ def live_state(model: nn.Module) -> dict[str, Tensor]:
     named = dict(model.named_parameters())
     if all(parameter.requires_grad for parameter in named.values()):
         return dict(model.state_dict())
-    # Not from the state: that of a 4-bit layer is packed anew for the asking.
+    # Not from the state: that of a 4-bit layer is packed anew at each request.
     trained = {name: parameter.detach() for name, parameter in named.items() if parameter.requires_grad}
     return {**trained, **dict(model.named_buffers())}
 
 
 def save_state(model: nn.Module, file: Path) -> None:
-    """Write the live state, whole or not at all."""
+    """Write the state of the training, whole or not at all."""
     with atomic_file(file) as staging:
-        # Some weights share memory (tied embeddings); safetensors wants each on its own.
+        # Some weights share memory (tied embeddings); safetensors needs each on its own.
         save_file({name: tensor.detach().clone() for name, tensor in live_state(model).items()}, staging)
 
 
 def load_state(model: nn.Module, file: Path) -> None:
-    """Put a live state back, in place."""
+    """Restore a saved state, in place."""
     model.load_state_dict(load_file(file), strict=False)
 
 

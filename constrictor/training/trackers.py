@@ -13,7 +13,7 @@ VARIABLE = "CONSTRICTOR_TRACKERS"
 
 
 def wanted_trackers(logs: Path) -> list[str]:
-    """The trackers that the study names, told where to write.
+    """The trackers that the study names, with the folder that they write to.
 
     Args:
         logs: the folder for what they write. Their own variables of the environment go first.

@@ -29,14 +29,14 @@ optimiser steps that are done.
 
 
 def arguments(settings: Optimisation, epochs: int, seed: int, checkpoints: Path, parts: int = 1) -> TrainingArguments:
-    """What a step says, in the trainer's words.
+    """A step's settings as the trainer's arguments.
 
     Args:
         settings: the step.
         epochs: passes over the rows.
         seed: seed of dropout.
         checkpoints: folder for checkpoints; trackers write beside it.
-        parts: into how many passes a batch is cut.
+        parts: into how many passes a batch is split.
 
     Raises:
         ConstrictorError: if the device cannot compute in the step's precision, or a tracker is not installed.

@@ -75,7 +75,7 @@ class AdapterCheckpoint:
     start: Initialization
 
     def record(self, folder: Path) -> AdapterRecord:
-        """What the manifest in a folder says about the base."""
+        """The manifest's record of the base, for a folder."""
         return AdapterRecord(
             base=os.path.relpath(self.start.folder, folder),
             base_digest=base_digest(self.start.folder),
@@ -111,7 +111,7 @@ class TrainableModel:
         """The plain model that the training made, in float32, and its adapter if that is to be saved by itself.
 
         An adapter is added to weights that are read anew, which is what happens when one that was kept is opened: both
-        give the same logits, also where the live weights were quantized.
+        give the same logits, also where the weights in training were quantized.
         """
         if self._adapter is None:
             return self.model, None
@@ -160,7 +160,7 @@ def _put_in(settings: Adapter, model: PreTrainedModel, start: Initialization) ->
         fan_in_fan_out=isinstance(model.get_submodule(targets[0]), Conv1D),
     )
     torch.manual_seed(start.seed)
-    model.is_loaded_in_4bit = bool(nf4)  # type: ignore[assignment]  # peft asks for it; the trainer would refuse it
+    model.is_loaded_in_4bit = bool(nf4)  # type: ignore[assignment]  # peft requires it; the trainer would refuse it
     wrapped = get_peft_model(model, config)
     del model.is_loaded_in_4bit
     return nf4, wrapped

@@ -39,12 +39,12 @@ class Validation(TrainerCallback):
         """Have nothing seen yet.
 
         Args:
-            validate: computes the validation metrics of the live model.
+            validate: computes the validation metrics of the model.
             metric: the one that decides; higher is better.
             patience: epochs without a better one after which the training stops; None for never.
             folder: where the best weights and the checkpoints lie.
             competes_from: epoch from which on weights may be the best ones.
-            average: what is validated and kept in the place of the live weights.
+            average: what is validated and kept in the place of the trained weights.
         """
         self._validate = validate
         self._metric = metric
@@ -54,7 +54,7 @@ class Validation(TrainerCallback):
         self._average = average
         self.best_weights = folder / self._BEST
         self.history: list[dict[str, float]] = []
-        self.tell: Callable[[dict[str, float]], None] = lambda entry: None  # trackers listen here
+        self.report: Callable[[dict[str, float]], None] = lambda entry: None
 
     @property
     def best(self) -> dict[str, float]:
@@ -93,14 +93,14 @@ class Validation(TrainerCallback):
         return self.history[-1]["epoch"] - self.best["epoch"] >= self._patience
 
     def on_epoch_end(self, args: Any, state: Any, control: Any, model: Any = None, **kwargs: Any) -> None:
-        """Validate; ask for a checkpoint; stop if nothing got better for too long, or the training has diverged."""
+        """Validate; request a checkpoint; stop if nothing got better for too long, or the training has diverged."""
         if not any(entry["step"] == state.global_step for entry in self.history):
             self._enter(state, model)
         control.should_save = True
         if not _is_finite(self.history[-1]):
             if not self._candidates:
                 raise ConstrictorError(
-                    "the training has diverged: what the model says is not finite any more. Lower 'lr', or set 'precision' "
+                    "the training has diverged: the model's outputs are not finite any more. Lower 'lr', or set 'precision' "
                     "to fp32; if it was so from the start, the weights that it starts from are damaged."
                 )
             log.info("the training has diverged: stopping with the best epoch before")
@@ -117,7 +117,7 @@ class Validation(TrainerCallback):
         found = self._validate(model)
         entry = {"epoch": round(state.epoch or 0, 4), "step": state.global_step, **found}
         self.history.append(entry)
-        self.tell({f"validation_{name}": value for name, value in found.items()})
+        self.report({f"validation_{name}": value for name, value in found.items()})
         metrics = ", ".join(f"{name} {value:.4f}" for name, value in found.items())
         best = bool(self._candidates) and self.best is entry
         announce(f"epoch {entry['epoch']:g}: validation {metrics}{' (best so far)' if best else ''}")

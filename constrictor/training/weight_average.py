@@ -51,12 +51,12 @@ class WeightAverage(TrainerCallback):
     @contextmanager
     def in_place(self) -> Iterator[None]:
         """The model has the averaged weights while the block lasts."""
-        live = {name: weight.detach().clone() for name, weight in self._weights.items()}
+        current = {name: weight.detach().clone() for name, weight in self._weights.items()}
         self._put(self._average)
         try:
             yield
         finally:
-            self._put(live)
+            self._put(current)
 
     @torch.no_grad()
     def _put(self, values: dict[str, Tensor]) -> None:

@@ -23,7 +23,7 @@ def test_numbers_instead_of_texts_are_refused_and_columns_with_words_named():
         notes=["now and then a word", "", ""] * 10,
     )
     assert found == (
-        "a.csv: 100 % of the column 'text' are numbers, and it is to hold the texts. Name the right column in 'columns'; "
+        "a.csv: 100 % of the column 'text' are numbers, and it is to hold the text. Name the right column in 'columns'; "
         "these look like text: review, title."
     )
 
@@ -32,12 +32,12 @@ def test_numbers_instead_of_texts_are_refused_and_columns_with_words_named():
     "cells", [[1, 2.5, None, 3], ["1,5", "", "-2"], ["১২", "২৪"], pd.array([1, 2, None], dtype="Int64")]
 )
 def test_numbers_in_every_spelling_are_numbers(cells):
-    assert _refused(text=cells).endswith("are numbers, and it is to hold the texts. No other column looks like text.")
+    assert _refused(text=cells).endswith("are numbers, and it is to hold the text. No other column looks like text.")
 
 
 def test_a_column_of_gaps_is_refused():
     found = _refused(text=["a text", *[""] * 10, *[" "] * 9], comment=["so it is"] * 20)
-    assert found.startswith("a.csv: 95 % of the column 'text' is empty, and it is to hold the texts.")
+    assert found.startswith("a.csv: 95 % of the column 'text' is empty, and it is to hold the text.")
     assert found.endswith("these look like text: comment.")
 
 

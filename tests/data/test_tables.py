@@ -153,7 +153,7 @@ def test_json_keeps_dates_large_numbers_and_gaps(folder):
         ("a.txt", b"x", r"'\.txt' cannot be read\. Known: \.csv, \.tsv, \.jsonl, \.json, \.parquet"),
         ("a.parquet.gz", b"x", r"a\.parquet\.gz: Parquet is compressed in itself"),
         ("a.csv", b"PK\x03\x04\x00\x00", r"a\.csv holds zero bytes, so it is no text file"),
-        ("a.csv", "text,label\na,b\n".encode("utf-16-le"), r"a\.csv holds zero bytes.*UTF-16 that does not say so"),
+        ("a.csv", "text,label\na,b\n".encode("utf-16-le"), r"a\.csv holds zero bytes.*UTF-16 without a byte order mark"),
         ("a.csv", b"text;label\na;b;c\n", r"more fields than the header.*a semicolon in quotes"),
         ("a.csv", b"text;label\na;b\nc;d;e\n", r"line 3 has 3 fields and the header names 2 columns\. Put texts that hold the"),
         ("a.csv", b'text,label\na,b\n"c,d\ne,f\n', r"a\.csv cannot be read: a quote that is opened in row 2 is never closed\."),

@@ -87,7 +87,7 @@ def test_the_shapes_decide(search):
 
 @pytest.mark.parametrize(
     ("asked", "compilers", "reason"),
-    [(False, ["c++"], "the study does not ask for it"), (True, [], "no C++ compiler"), (True, ["c++"], None)],
+    [(False, ["c++"], "not requested"), (True, [], "no C++ compiler"), (True, ["c++"], None)],
 )
 def test_compilation_competes_where_it_is_asked_for_and_can_work(search, compiler, asked, compilers, reason):
     compiler(*compilers)

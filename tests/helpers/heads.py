@@ -82,7 +82,7 @@ def sample_of(encoded: list[np.ndarray], labels: np.ndarray, pad_id: int, tokeni
 
 
 def evaluate_on(artifact: Path, task: Path, metrics: Path, predictions: Path, **further: Path) -> None:
-    """Evaluate an artifact on the held-out splits of a prepared task, and on further test sets."""
+    """Evaluate an artifact on the held-out splits of a prepared task, and on extra test sets."""
     splits = {name: task / f"{name}.parquet" for name in ("validation", "test")}
     evaluate(artifact, task / "manifest.json", splits, metrics, predictions, extra_test_sets=further)
 

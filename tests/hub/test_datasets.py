@@ -140,4 +140,4 @@ def test_hub_that_fails_is_not_replaced_by_another_commit_of_the_cache(hub: Hub,
     assert user.task(small).code == 0
     repository.commit({**repository.commits[repository.refs["main"]], "small/train-0.parquet": parquet(rows("new"))})
     repository.closed.add("small")
-    assert "the hub answered one question and not the next" in user.task(small).refusal()
+    assert "the hub served one request and failed the next" in user.task(small).refusal()

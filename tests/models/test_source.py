@@ -85,7 +85,7 @@ def test_model_that_brings_code_is_refused_unless_its_kind_is_known_without_it(o
     if allowed:
         assert _fetch(origin).details["model_type"] == kind
     else:
-        _refused(origin, r"of a kind of its own \('homemade'\).*code from outside is never run")
+        _refused(origin, r"has a custom architecture \('homemade'\).*code from outside is never run")
 
 
 def test_missing_configuration(origin):

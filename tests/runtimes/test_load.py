@@ -87,7 +87,11 @@ def test_checkpoint_without_a_task_is_refused(tiny_model):
 @pytest.mark.parametrize(
     ("kind", "change", "message"),
     [
-        ("torch", {"precision": "int3"}, "says 'int3', and a torch model is one of fp32, fp16, bf16: it was changed"),
+        (
+            "torch",
+            {"precision": "int3"},
+            "has the precision 'int3', and a torch model has one of fp32, fp16, bf16",
+        ),
         (
             "torch",
             {"task": task_record(["a", "b", "c"]).model_dump()},

@@ -21,7 +21,7 @@ def test_finished_jobs_are_known_by_their_tables(plan, table):
             "download_extra_test_set",
             {"name": "reviews", "part": "more_of_it"},
         ),
-        f"{DATA}/folds_reviews.tsv": ("cut_folds", {"name": "reviews"}),
+        f"{DATA}/folds_reviews.tsv": ("make_folds", {"name": "reviews"}),
         f"{DATA}/subset_some.tsv": ("select_subset", {"fold": "", "name": "some"}),
         f"{DATA}/fold0/subset_some.tsv": ("select_subset", {"fold": "fold0/", "name": "some"}),
         **{

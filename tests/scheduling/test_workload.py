@@ -37,7 +37,7 @@ def test_what_lies_there_is_used_as_soon_as_it_does(workload):
     write(DATA / "tasks/reviews/manifest.json", rows={"train": 800, "validation": 90, "test": 110})
     assert workload.building("teacher", "reviews") == Work("train", 22_713_728, 6, 32, 128, 3 * 800, True)
     assert workload.building("teacher/kd_wide", "reviews").rows == 3 * (2 * 800 + 100)
-    assert workload.predicting("evaluate", "teacher", "reviews").rows == 90 + 2 * 110  # and a further test set
+    assert workload.predicting("evaluate", "teacher", "reviews").rows == 90 + 2 * 110  # and an extra test set
     assert workload.predicting("label", "teacher", "reviews", "some").rows == 100
     assert workload.predicting("label", "teacher", "reviews", "train").rows == 800
 

@@ -17,7 +17,7 @@ def _write(file, rows) -> dict[str, str]:
 
 @pytest.fixture
 def prepared(tmp_path):
-    """Prepares a task with one further test set, and that; what was counted and the examples."""
+    """Prepares a task with one extra test set, and that; what was counted and the examples."""
 
     def run(rows, model=ClassificationTask, own=ROWS, **settings):
         source = {"source": _write(tmp_path / "own.tsv", own)}
@@ -48,7 +48,7 @@ def test_what_the_tasks_own_splits_hold_is_left_out(prepared):
     assert counts == {"repeated": 1, "contradicting": 0, "in the task's own splits": 40, "rows": 10}
     assert examples.texts == [text for text, _ in OTHERS]
     with pytest.raises(
-        ConstrictorError, match="the extra test 'other' holds no text that the task's own splits have not"
+        ConstrictorError, match="the extra test set 'other' holds no text that the task's own splits have not"
     ):
         prepared(ROWS)
 
@@ -56,7 +56,7 @@ def test_what_the_tasks_own_splits_hold_is_left_out(prepared):
 def test_it_is_normalised_filtered_and_checked_as_the_task_is(prepared):
     _, examples = prepared([("a  wide   gap", "a"), ("", "b")], normalise={"whitespace": True}, drop_empty=True)
     assert examples.texts == ["a wide gap"]
-    with pytest.raises(ConstrictorError, match=r"the extra test 'other': 1 rows have a label .* the first is 'c'"):
+    with pytest.raises(ConstrictorError, match=r"the extra test set 'other': 1 rows have a label .* the first is 'c'"):
         prepared([*OTHERS, ("text", "c")])
     with pytest.raises(ConstrictorError, match="1 rows have no text"):
         prepared([*OTHERS, ("", "a")])

@@ -10,7 +10,7 @@ from constrictor.errors import ConstrictorError
 from constrictor.study.replicate import Folding
 from constrictor.study.splits import SPLITS
 from constrictor.study.tasks import ClassificationTask
-from constrictor.tasks.folds import cut_folds
+from constrictor.tasks.folds import make_folds
 from constrictor.tasks.manifest import read_task
 from constrictor.tasks.prepare import prepare_task
 
@@ -40,7 +40,7 @@ def task(tmp_path) -> Path:
 
 
 def test_every_example_is_held_out_once_and_all_classes_keep_their_shares(task):
-    rows = cut_folds(_folding(), task)
+    rows = make_folds(_folding(), task)
     assert rows == [{"train": 72, "validation": 8, "test": 20}] * 5
     held_out = [name for fold in range(5) for name in _ids(task / f"fold{fold}", "test")]
     assert sorted(held_out, key=int) == [str(number) for number in range(100)]
@@ -52,7 +52,7 @@ def test_every_example_is_held_out_once_and_all_classes_keep_their_shares(task):
 
 
 def test_examples_keep_their_texts_and_labels(task):
-    cut_folds(_folding(), task)
+    make_folds(_folding(), task)
     whole = {row for split in SPLITS for row in _rows(task / f"{split}.parquet")}
     assert {row for split in SPLITS for row in _rows(task / "fold3" / f"{split}.parquet")} == whole
 
@@ -63,7 +63,7 @@ def _rows(file: Path) -> list[tuple[str, str, int]]:
 
 
 def test_a_folds_manifest_says_what_the_fold_holds(task):
-    cut_folds(_folding(), task)
+    make_folds(_folding(), task)
     whole, fold = read_task(task / "manifest.json"), read_task(task / "fold1" / "manifest.json")
     assert (fold.task, fold.metric, fold.dropped) == (whole.task, whole.metric, whole.dropped)
     assert fold.fingerprint == {name: fingerprint(read_examples(task / "fold1" / f"{name}.parquet")) for name in SPLITS}
@@ -72,7 +72,7 @@ def test_a_folds_manifest_says_what_the_fold_holds(task):
 
 def test_a_given_test_split_stays_and_the_parts_are_for_validation(task):
     given, pool = _ids(task, "test"), sorted(_ids(task, "train") + _ids(task, "validation"))
-    cut_folds(_folding(keep_test=True), task)
+    make_folds(_folding(keep_test=True), task)
     assert sorted(name for fold in range(5) for name in _ids(task / f"fold{fold}", "validation")) == pool
     for fold in range(5):
         assert _ids(task / f"fold{fold}", "test") == given
@@ -83,15 +83,15 @@ def test_folds_do_not_depend_on_how_the_task_was_split_before(tmp_path):
     folders = []
     for number, share in enumerate((0.1, 0.3)):
         folders.append(_task(tmp_path / str(number), {"a": 40, "b": 60}, split={"validation": share, "test": share}))
-        cut_folds(_folding(), folders[-1])
+        make_folds(_folding(), folders[-1])
     for fold in range(5):
         assert _ids(folders[0] / f"fold{fold}", "test") == _ids(folders[1] / f"fold{fold}", "test")
 
 
 def test_another_seed_cuts_otherwise(task):
-    cut_folds(_folding(), task)
+    make_folds(_folding(), task)
     first = _ids(task / "fold0", "test")
-    cut_folds(_folding(seed=1), task)
+    make_folds(_folding(seed=1), task)
     assert _ids(task / "fold0", "test") != first
 
 
@@ -102,9 +102,9 @@ def test_classes_with_fewer_examples_than_folds_are_named_with_their_counts(tmp_
         match=r"5 folds need 5 examples of every class, and 'odd' has 3, 'rare' has 4\. "
         r"Lower 'replicates\.folds' to 3, or leave such classes out with 'filter'\.",
     ):
-        cut_folds(_folding(), task)
+        make_folds(_folding(), task)
     assert not list(task.glob("fold*"))
-    assert len(cut_folds(_folding(3), task)) == 3
+    assert len(make_folds(_folding(3), task)) == 3
 
 
 def test_a_class_of_one_example_suits_no_number_of_folds(monkeypatch, tmp_path):
@@ -113,7 +113,7 @@ def test_a_class_of_one_example_suits_no_number_of_folds(monkeypatch, tmp_path):
     parts = {"train": labels[:30], "validation": labels[30:35], "test": labels[35:]}
     monkeypatch.setattr("constrictor.tasks.folds.read_examples", lambda file: _labelled(parts[file.stem], file.stem))
     with pytest.raises(ConstrictorError, match=r"every class, and 'b' has 1\. Leave such classes out with 'filter'\."):
-        cut_folds(_folding(), task)
+        make_folds(_folding(), task)
 
 
 def test_a_label_that_occurs_in_one_fold_only_is_named(tmp_path, monkeypatch):
@@ -128,10 +128,10 @@ def test_a_label_that_occurs_in_one_fold_only_is_named(tmp_path, monkeypatch):
         "constrictor.tasks.folds.read_examples", lambda file: _labelled(labels[rows[file.stem]], file.stem)
     )
     with pytest.raises(ConstrictorError, match=r"the label 'b' has 1 examples, in one fold of 5 at most.*Leave it out"):
-        cut_folds(_folding(), task)
+        make_folds(_folding(), task)
     labels[11, 1] = 1  # two examples are in two folds, which is too few to examine the others on
     with pytest.raises(ConstrictorError, match="has no example of the class 'b'"):
-        cut_folds(_folding(), task)
+        make_folds(_folding(), task)
 
 
 def _labelled(labels: np.ndarray, prefix: str) -> Examples:
@@ -142,14 +142,14 @@ def _labelled(labels: np.ndarray, prefix: str) -> Examples:
 def test_two_folds_of_a_class_too_rare_to_train_on_too(tmp_path):
     task = _task(tmp_path, {"rare": 3, "common": 50})
     with pytest.raises(ConstrictorError, match=r"the split '\w+' \(\d+ examples\) has no example of the class 'rare'"):
-        cut_folds(_folding(2), task)
+        make_folds(_folding(2), task)
 
 
 def test_damaged_examples_are_named(task):
     write_examples(task / "train.parquet", read_examples(task / "train.parquet"))
     (task / "train.parquet").write_bytes(b"")
     with pytest.raises(ConstrictorError, match=r"train\.parquet cannot be read"):
-        cut_folds(_folding(), task)
+        make_folds(_folding(), task)
 
 
 def test_the_manifest_is_written_last(task, monkeypatch):
@@ -158,5 +158,5 @@ def test_the_manifest_is_written_last(task, monkeypatch):
     monkeypatch.setattr(
         "constrictor.tasks.folds.write_text", lambda file, text: order.append(json.loads(text)["task"]["kind"])
     )
-    cut_folds(_folding(2), task)
+    make_folds(_folding(2), task)
     assert order == ["train.parquet", "validation.parquet", "test.parquet", "classification"] * 2

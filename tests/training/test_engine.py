@@ -489,7 +489,7 @@ def test_batch_that_does_not_fit_is_cut_and_the_result_stays(run, monkeypatch, c
     assert set(sizes) == {8, 4, 2}
     steps_left = 2 * STEPS_PER_EPOCH - (STEPS_PER_EPOCH if from_call > STEPS_PER_EPOCH else 0)
     assert sizes.count(2) == 4 * steps_left
-    assert "out of memory with 4 examples at a time: going on with 2" in capsys.readouterr().out
+    assert "out of memory with 4 examples per pass: continuing with 2" in capsys.readouterr().out
 
 
 def test_one_example_that_does_not_fit_is_the_users_matter(run, monkeypatch):

@@ -1,4 +1,4 @@
-"""A study about pairs of texts with a further test set: it is built, reported, and given one more without a training."""
+"""A study about pairs of texts with an extra test set: it is built, reported, and given one more without a training."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def _about_pairs(study: dict[str, Any]) -> None:
 
 @pytest.fixture(scope="module")
 def paired(tmp_path_factory: pytest.TempPathFactory) -> Workbench:
-    """The study after its run. Of the further test set, 20 rows stand in the task's source too."""
+    """The study after its run. Of the extra test set, 20 rows stand in the task's source too."""
     bench = Workbench.with_workflow(tmp_path_factory.mktemp("pairs") / "bench")
     write_inputs(bench.path("inputs"))
     with open(bench.path("inputs/animals.csv"), encoding="utf-8") as file:

@@ -40,7 +40,7 @@ TEACHER = f"{NODES}/seed42/teacher/model/manifest.json"
 # The message of each rule. A plan is read from these lines and checked against Snakemake's own table of counts.
 MESSAGES = {
     "download_dataset": r"Read and split the task (?P<what>\S+)",
-    "download_extra_test_set": r"Read the further test set (?P<what>\S+) of the task animals",
+    "download_extra_test_set": r"Read the extra test set (?P<what>\S+) of the task animals",
     "download_corpus": r"Read the corpus (?P<what>\S+)",
     "download_model": r"Fetch the model (?P<what>\S+)",
     "select_subset": r"Select the subset (?P<what>\S+)",
@@ -49,7 +49,7 @@ MESSAGES = {
     "distil": r"Distil (?P<what>\S+) on animals \((?P<replicate>\w+)\)",
     "prune": r"Prune (?P<what>\S+) on animals \((?P<replicate>\w+)\)",
     "quantize": r"Quantize (?P<what>\S+) \(animals, (?P<replicate>\w+)\)",
-    "quantize_aware": r"Train (?P<what>\S+) for its quantization \(animals, (?P<replicate>\w+)\)",
+    "quantize_aware": r"Quantization-aware training of (?P<what>\S+) \(animals, (?P<replicate>\w+)\)",
     "export": r"Export (?P<what>\S+) \(animals, (?P<replicate>\w+)\)",
     "evaluate": r"Evaluate (?P<what>\S+) on animals \((?P<replicate>\w+)\)",
     "fair_baseline": r"Find the fastest way to run (?P<what>\S+) \(animals, (?P<replicate>\w+)\)",

@@ -11,7 +11,7 @@ TRAINING = {"torch", "transformers", "accelerate", "peft", "bitsandbytes", "data
 # What a script may import of the heavy packages as it starts, before it knows what it is to do.
 AT_START = {
     "compare": {"matplotlib"},
-    "cut_folds": set(),
+    "make_folds": set(),
     "download_dataset": set(),
     "download_extra_test_set": set(),
     "download_model": {"tokenizers"},

@@ -1,4 +1,4 @@
-"""OpenVINO's intermediate representation, with the precision that it is to run in said aloud."""
+"""OpenVINO's intermediate representation, with the precision to run in set explicitly."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def write_openvino(context: ExportContext) -> Changes:
     really runs in, which is fp32 where it has no bf16.
 
     Raises:
-        ConstrictorError: if the package is missing, OpenVINO cannot read the model, or the two say different things.
+        ConstrictorError: if the package is missing, OpenVINO cannot read the model, or their outputs differ.
     """
     openvino = import_openvino()
     source, target = context.parent / "model.onnx", context.staging / "model.xml"

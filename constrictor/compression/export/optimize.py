@@ -120,6 +120,6 @@ def _int8(file: Path) -> Path:
 
 
 def _full_batch(texts: Encoded, batch: int, length: int) -> Batch:
-    """A batch in which every position is used, made of the texts' tokens."""
+    """A batch in which every position is used, made of the inputs' tokens."""
     tokens = np.concatenate(texts)
     return pad(list(np.resize(tokens, (batch, length, *tokens.shape[1:]))), pad_id=0)

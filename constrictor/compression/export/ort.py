@@ -18,7 +18,7 @@ def write_ort(context: ExportContext) -> Changes:
     ONNX Runtime puts the parts of the file in another order in each run, so two exports differ by bytes and not by content.
 
     Raises:
-        ConstrictorError: if the model cannot be opened or is too large for the format (2 GB), or the two say different
+        ConstrictorError: if the model cannot be opened or is too large for the format (2 GB), or their outputs
             things.
     """
     source, target = context.parent / "model.onnx", context.staging / "model.ort"

@@ -35,7 +35,7 @@ def keep_share(parts: Sequence[Part], share: float, *, together: bool) -> list[i
     Args:
         parts: parts of one kind.
         share: share of the units to remove, below 1.
-        together: rank the groups of all parts together instead of cutting each part alike.
+        together: rank the groups of all parts together instead of pruning each part alike.
 
     >>> part = Part(torch.arange(12.0), group=2, cost=1.0)
     >>> keep_share([part], 0.33, together=False)
@@ -68,7 +68,7 @@ def keep_budget(parts: Sequence[Part], savings: float, *, overshoot: bool = True
             candidates.append((float(group.square().sum()) / cost, -position, number, cost))
     kept = [part.groups for part in parts]
     saved = 0.0
-    # Inside a part the scores fall from group to group, and of equal ones the later goes first, so each part is cut
+    # Inside a part the scores fall from group to group, and of equal ones the later goes first, so each part is pruned
     # from its end.
     for _, _, number, cost in sorted(candidates):
         if saved >= savings - 1e-9 or (not overshoot and saved + cost > savings + 1e-9):

@@ -1,6 +1,6 @@
 """How much each attention head and feed-forward neuron matters.
 
-All scores look at what enters a layer's two output matrices: the heads' context vectors, and the neurons' activations.
+All scores are computed from what enters a layer's two output matrices: the heads' context vectors, and the neurons' activations.
 """
 
 from __future__ import annotations

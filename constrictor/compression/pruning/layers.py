@@ -1,4 +1,4 @@
-"""Drop whole layers (Sajjad et al., 2023): the bluntest cut, and the one that saves most time a weight."""
+"""Drop whole layers (Sajjad et al., 2023): the coarsest kind of pruning, and the one that saves most time a weight."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ class MagnitudeMask(Mask):
 
 
 def prune_by_magnitude(model: PreTrainedModel, settings: Magnitude, sample: Sample | None) -> Pruned:
-    """Zero the encoder's smallest linear weights, in place: now, or step by step while the model recovers.
+    """Zero the encoder's smallest linear weights, in place: at once, or gradually during recovery fine-tuning.
 
     Raises:
         ConstrictorError: if a pattern does not fit the matrices.

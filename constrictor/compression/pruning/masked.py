@@ -1,4 +1,4 @@
-"""Masks that live inside a model while it trains.
+"""Masks that are part of a model while it trains.
 
 A mask is a parametrization of a weight (:mod:`torch.nn.utils.parametrize`): the layer computes with ``weight * mask``, so a
 zero stays zero whatever the optimiser does, and the mask is part of the ``state_dict``. A training that is resumed, and
@@ -17,11 +17,11 @@ from constrictor.compression.pruning.masks import Scope, cubic_sparsity, sparsit
 from constrictor.compression.pruning.method import Pruned, sparsity_of
 
 RISE = 2 / 3
-"""Share of the recovery in which the sparsity rises; in the rest the model settles."""
+"""Share of the recovery fine-tuning in which the sparsity rises; in the rest the model settles."""
 
 
 class Mask(nn.Module):
-    """Multiplies a weight by a mask, and so its gradient too. A method says by what importance the mask is made."""
+    """Multiplies a weight by a mask, and so its gradient too. A method defines the importance that the mask is made from."""
 
     kept: Tensor
 
@@ -42,7 +42,7 @@ class Mask(nn.Module):
 def mask_gradually(
     linears: dict[str, nn.Linear], make: Callable[[Tensor], Mask], sparsity: float, scope: Scope
 ) -> Pruned:
-    """Mask layers during the recovery: after each step as much as the cubic schedule says, by the importance of then.
+    """Mask layers during recovery fine-tuning: after each step as the cubic schedule sets, by the importance at that step.
 
     Args:
         linears: the layers, by name.

@@ -63,7 +63,7 @@ def pattern_masks(scores: dict[str, Tensor], pattern: str) -> dict[str, Tensor]:
 
     Raises:
         ConstrictorError: if the groups do not fit into a row. To leave such a matrix dense would hide that the model
-            has neither the sparsity nor the pattern that its recipe promises.
+            has neither the sparsity nor the pattern that its settings require.
 
     >>> pattern_masks({"a": torch.tensor([[4.0, 3.0, 2.0, 1.0]])}, "1:2")["a"].tolist()
     [[True, False, True, False]]

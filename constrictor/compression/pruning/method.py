@@ -15,12 +15,12 @@ from constrictor.compression.sample import Sample
 
 @dataclass
 class Pruned:
-    """What a method did to a model, and what it wants done while the model recovers.
+    """What a method did to a model, and what it needs during recovery fine-tuning.
 
     Attributes:
-        details: what the manifest says about it; called when the recovery is over.
+        details: entries of the manifest about it; called when the recovery is over.
         after_step: called after each optimiser step with the share of the recovery that is done.
-        settled: share of the recovery after which the damage is complete; earlier weights do not compete.
+        settled: share of the recovery fine-tuning after which the pruning is complete; earlier weights do not compete.
         finish: called when the recovery is over, before the model is saved.
         tokenizer: content of ``tokenizer.json``, where it is not the parent's any more.
     """
@@ -41,7 +41,7 @@ def sparsity_of(linears: dict[str, nn.Linear]) -> dict[str, Any]:
 
 @torch.no_grad()
 def apply_masks(linears: dict[str, nn.Linear], masks: dict[str, Tensor]) -> None:
-    """Set the weights to zero, in place, where the masks say so."""
+    """Set the weights to zero, in place, where the masks are False."""
     for name, module in linears.items():
         module.weight.mul_(masks[name].to(module.weight.device))
 
@@ -53,4 +53,4 @@ def keep_zeros(linears: dict[str, nn.Linear], masks: dict[str, Tensor]) -> Prune
 
 
 Method = Callable[[PreTrainedModel, Any, Sample | None], Pruned]
-"""Prunes a model in place: model, the method's settings, and calibration examples if the settings ask for them."""
+"""Prunes a model in place: model, the method's settings, and calibration examples if the settings require them."""

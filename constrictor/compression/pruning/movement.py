@@ -51,6 +51,6 @@ class MovementMask(Mask):
 
 
 def prune_by_movement(model: PreTrainedModel, settings: Movement, sample: Sample | None) -> Pruned:
-    """Give the encoder's linear weights scores; the masks follow from them while the model recovers."""
+    """Give the encoder's linear weights scores; the masks follow from them during fine-tuning."""
     make = partial(MovementMask, score_lr=settings.score_lr)
     return mask_gradually(encoder_linears(model), make, settings.sparsity, "layer")

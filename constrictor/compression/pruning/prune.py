@@ -51,7 +51,7 @@ def prune(
         node: where to work.
 
     Raises:
-        ConstrictorError: if the architecture is not known, a method cannot do what it is asked, or the disk is full.
+        ConstrictorError: if the architecture is not known, a method does not support its settings, or the disk is full.
     """
     before = read_manifest(parent)
     model = load_model(parent, task.kind.head, task.manifest.task.max_length, seed=node.seed)

@@ -1,4 +1,4 @@
-"""Structured pruning: cut heads and feed-forward neurons out, so that the matrices themselves become smaller."""
+"""Structured pruning: remove heads and feed-forward neurons, so that the matrices themselves become smaller."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from constrictor.study.steps.prune import Structured
 
 
 def prune_structured(model: PreTrainedModel, settings: Structured, sample: Sample | None) -> Pruned:
-    """Cut the least important heads and neurons out of a model, in place.
+    """Remove the least important heads and neurons of a model, in place.
 
     Raises:
-        ConstrictorError: if the architecture's heads cannot be cut and the settings ask for it, or if rounding leaves
-            nothing to cut.
+        ConstrictorError: if the architecture's heads cannot be pruned and the settings require it, or if rounding leaves
+            nothing to prune.
     """
     assert sample is not None
     blocks = blocks_of(model)
     reason = family_of(model).heads_stay
     if reason and settings.heads:
-        raise ConstrictorError(f"heads of '{model.config.model_type}' cannot be cut: {reason}. Leave 'heads' out.")
+        raise ConstrictorError(f"heads of '{model.config.model_type}' cannot be pruned: {reason}. Leave 'heads' out.")
     before = _weights(blocks)
     scores = importance_of(model, sample, settings.score)
     heads, neurons, details = _decide(blocks, scores, settings, model)
@@ -39,8 +39,9 @@ def prune_structured(model: PreTrainedModel, settings: Structured, sample: Sampl
         and neurons == [block.neurons for block in blocks]
     ):
         raise ConstrictorError(
-            f"nothing would be cut: widths are rounded to multiples of {settings.multiple_of}, and the layers have "
-            f"{blocks[0].heads} heads of {blocks[0].head_size} and {blocks[0].neurons} neurons. Lower 'multiple_of', or cut more."
+            f"nothing would be pruned: widths are rounded to multiples of {settings.multiple_of}, and the layers have "
+            f"{blocks[0].heads} heads of {blocks[0].head_size} and {blocks[0].neurons} neurons. "
+            "Lower 'multiple_of', or prune more."
         )
     for block, score, kept_heads, kept_neurons in zip(blocks, scores, heads, neurons, strict=True):
         if kept_heads < block.heads:
@@ -58,7 +59,7 @@ def _asks_for_less(settings: Structured) -> bool:
 def _decide(
     blocks: list[Block], scores: list[Importance], settings: Structured, model: PreTrainedModel
 ) -> tuple[list[int], list[int], dict[str, Any]]:
-    """How many heads and neurons each layer keeps, and what the manifest says about it."""
+    """How many heads and neurons each layer keeps, and what the manifest records about it."""
     details: dict[str, Any] = {"score": settings.score}
     head_group = settings.multiple_of // math.gcd(settings.multiple_of, blocks[0].head_size)
     heads = [Part(score.heads, head_group, _head_weights(block)) for block, score in zip(blocks, scores, strict=True)]

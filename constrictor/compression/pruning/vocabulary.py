@@ -1,4 +1,4 @@
-"""Cut the vocabulary down to what the task's text needs: rows of the embedding table go, and the tokenizer is rebuilt.
+"""Prune the vocabulary to what the task's text needs: rows of the embedding table go, and the tokenizer is rebuilt.
 
 For a small encoder the table is half of the file, for a multilingual one most of it. Special tokens, single characters
 and their continuations stay, so every text can still be written; it only becomes longer where a word was dropped.
@@ -23,7 +23,7 @@ from constrictor.study.steps.prune import Vocabulary
 
 
 def prune_vocabulary(model: PreTrainedModel, settings: Vocabulary, sample: Sample | None) -> Pruned:
-    """Drop the embedding rows of tokens that the texts do not need, in place.
+    """Drop the embedding rows of tokens that the examples do not need, in place.
 
     Raises:
         ConstrictorError: if the tokenizer is of a kind that is not known, or `size` is too small for the tokens that
@@ -36,7 +36,7 @@ def prune_vocabulary(model: PreTrainedModel, settings: Vocabulary, sample: Sampl
     kept = tokens_to_keep(content, counts, settings.size, settings.min_count, needed)
     before = model.config.vocab_size
     _cut_embeddings(model, kept)
-    rebuilt = cut_tokenizer(content, kept)
+    rebuilt = prune_tokenizer(content, kept)
     covered = float(counts[kept].sum() / counts.sum())
     details = {"tokens": len(kept), "of_tokens": before, "share_of_text_covered": round(covered, 6)}
     return Pruned(lambda: details, tokenizer=json.dumps(rebuilt, ensure_ascii=False))
@@ -49,7 +49,7 @@ def tokens_to_keep(
 
     Args:
         content: the tokenizer's ``tokenizer.json``.
-        counts: ``(tokens,)`` how often each occurs in the texts.
+        counts: ``(tokens,)`` how often each occurs in the examples.
         size: most tokens to keep, counting those that must stay.
         min_count: fewest occurrences.
         needed: further tokens that must stay, such as those that a model's configuration names.
@@ -74,7 +74,7 @@ def tokens_to_keep(
     return sorted(kept)
 
 
-def cut_tokenizer(content: dict[str, Any], kept: list[int]) -> dict[str, Any]:
+def prune_tokenizer(content: dict[str, Any], kept: list[int]) -> dict[str, Any]:
     """A ``tokenizer.json`` with these tokens only, numbered anew in their old order."""
     number = {old: new for new, old in enumerate(kept)}
     model = dict(content["model"])
@@ -106,7 +106,7 @@ def _vocabulary_of(content: dict[str, Any]) -> dict[str, int]:
     model = content["model"]
     if model["type"] not in ("WordPiece", "BPE", "Unigram", "WordLevel"):
         raise ConstrictorError(
-            f"a vocabulary of the kind {model['type']} cannot be cut. Known: WordPiece, BPE, Unigram."
+            f"a vocabulary of the kind {model['type']} cannot be pruned. Known: WordPiece, BPE, Unigram."
         )
     if isinstance(model["vocab"], list):
         return {text: number for number, (text, _) in enumerate(model["vocab"])}

@@ -28,7 +28,7 @@ def prune_by_wanda(model: PreTrainedModel, settings: Wanda, sample: Sample | Non
     Raises:
         ConstrictorError: if a pattern does not fit the matrices.
     """
-    assert sample is not None, "the settings ask for calibration examples"
+    assert sample is not None, "the settings require calibration examples"
     linears = encoder_linears(model)
     norms = input_norms(model, linears, sample)
     scores = {name: module.weight.detach().abs() * norms[name] for name, module in linears.items()}

@@ -44,7 +44,7 @@ class Initialization(NamedTuple):
 class Step(Settings):
     """A named operation on a model."""
 
-    # What other code needs to know about a step is answered here, so that a new method is complete with its settings class.
+    # What other code needs from a step is defined here, so that a new method is complete with its settings class.
 
     uses_gpu: ClassVar[bool] = False
     """Whether the step computes on a GPU if there is one."""

@@ -62,7 +62,7 @@ def mcc(confusion: np.ndarray) -> np.ndarray:
 
 
 def f1(confusion: np.ndarray) -> np.ndarray:
-    """F1 of the second of two classes, the one that is looked for."""
+    """F1 of the second of two classes, the positive one."""
     return precision_recall_f1(confusion)[2][..., 1]
 
 

@@ -29,7 +29,7 @@ def read_rows(task: MultilabelTask) -> Rows:
 
 
 def record_of(task: MultilabelTask, names: list[str]) -> TaskRecord:
-    """What models are to know of a task whose outputs have these names."""
+    """The record of a task whose outputs have these names, for the models trained on it."""
     return text_record(task, names)
 
 

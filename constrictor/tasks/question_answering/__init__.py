@@ -57,7 +57,7 @@ class QuestionAnswering(Kind):
         return has_answer(labels).astype(np.int64)
 
     def groups(self, examples: Examples) -> np.ndarray:
-        """Questions about one context belong together: a model that has seen a context half knows its answers."""
+        """Questions about one context belong together: training on some of them is an advantage on the others."""
         codes: dict[str, int] = {}
         contexts = [" ".join(pair[1].split()) for pair in examples.texts]
         return np.array([codes.setdefault(context, len(codes)) for context in contexts])
@@ -76,7 +76,7 @@ class QuestionAnswering(Kind):
     # Encoding
 
     def encode(self, tokenizer: Tokenizer, inputs: Sequence[Text]) -> Features:
-        """The windows of some inputs; their details say where in the context the tokens are."""
+        """The windows of some inputs; their details hold the places of the tokens in the context."""
         return windows_of(tokenizer, inputs, int(self.record.options["stride"]))
 
     def targets(self, features: Features, labels: np.ndarray) -> Arrays:

@@ -59,11 +59,11 @@ def scores_of(
     """
     found = np.zeros(len(labels))
     for number, (answers, prediction) in enumerate(zip(labels, predictions, strict=True)):
-        said, references = normalise(prediction), [normalise(answer["text"]) for answer in answers]
+        predicted, references = normalise(prediction), [normalise(answer["text"]) for answer in answers]
         if unanswerable and not (references := list(filter(None, references))):
-            found[number] = exact_match(said, "")
+            found[number] = exact_match(predicted, "")
         else:
-            found[number] = max(score(said, reference) for reference in references)
+            found[number] = max(score(predicted, reference) for reference in references)
     return found
 
 

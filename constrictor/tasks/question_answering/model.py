@@ -46,7 +46,7 @@ def _of_both_ends(loss: Callable[[Tensor, Tensor, float], Tensor]) -> Distillati
 
     def between(outputs: Outputs, teacher: Outputs, batch: Outputs, temperature: float) -> Tensor:
         pairs = [(_without_padding(outputs[end], batch), _without_padding(teacher[end], batch)) for end in ENDS]
-        return torch.stack([loss(student, taught, temperature) for student, taught in pairs]).mean(dim=0)
+        return torch.stack([loss(student, teacher, temperature) for student, teacher in pairs]).mean(dim=0)
 
     return between
 

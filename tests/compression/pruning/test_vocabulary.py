@@ -12,7 +12,7 @@ from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers,
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from constrictor.compression.pruning.prune import prune
-from constrictor.compression.pruning.vocabulary import cut_tokenizer, prune_vocabulary, tokens_to_keep
+from constrictor.compression.pruning.vocabulary import prune_tokenizer, prune_vocabulary, tokens_to_keep
 from constrictor.data.examples import read_examples, unlabelled, write_examples
 from constrictor.errors import ConstrictorError
 from constrictor.runtimes.load import load
@@ -72,7 +72,7 @@ def _cut(kind: str, texts: list[str], size=None) -> tuple[Tokenizer, Tokenizer, 
     whole = Tokenizer.from_str(json.dumps(CONTENTS[kind]))
     counts = np.bincount([i for text in texts for i in whole.encode(text).ids], minlength=whole.get_vocab_size())
     kept = tokens_to_keep(CONTENTS[kind], counts, size, 1)
-    return whole, Tokenizer.from_str(json.dumps(cut_tokenizer(CONTENTS[kind], kept))), kept
+    return whole, Tokenizer.from_str(json.dumps(prune_tokenizer(CONTENTS[kind], kept))), kept
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -170,7 +170,7 @@ def test_tokens_that_the_tokenizer_names_stay_wherever_it_names_them(change, nam
 def test_a_post_processor_names_the_tokens_by_their_new_numbers(before, after):
     content = _content(vocab={"zero": 0, "one": 1, "two": 2}) | {"post_processor": before, "padding": {"pad_id": 2}}
     content["added_tokens"] = [{"id": 1, "content": "one"}]
-    found = cut_tokenizer(content, [1, 2])
+    found = prune_tokenizer(content, [1, 2])
     assert found["post_processor"] == after
     assert found["padding"] == {"pad_id": 1}
     assert found["added_tokens"] == [{"id": 0, "content": "one"}]
@@ -180,10 +180,10 @@ def test_a_post_processor_names_the_tokens_by_their_new_numbers(before, after):
 def test_an_unknown_token_that_is_a_number_stays():
     content = _content(type="Unigram", vocab=[["one", -1.0], ["[UNK]", -2.0], ["two", -3.0]], unk_id=1)
     assert tokens_to_keep(content, np.zeros(3), None, 1) == [1]
-    cut = cut_tokenizer(content, [1, 2])["model"]
-    assert (cut["vocab"], cut["unk_id"]) == ([["[UNK]", -2.0], ["two", -3.0]], 0)
+    pruned = prune_tokenizer(content, [1, 2])["model"]
+    assert (pruned["vocab"], pruned["unk_id"]) == ([["[UNK]", -2.0], ["two", -3.0]], 0)
     content["model"]["unk_id"] = None
-    assert cut_tokenizer(content, [1, 2])["model"]["unk_id"] is None
+    assert prune_tokenizer(content, [1, 2])["model"]["unk_id"] is None
 
 
 def test_a_token_that_does_not_fit_with_its_parts_makes_room_for_rarer_ones():
@@ -203,7 +203,7 @@ def test_a_size_that_would_drop_special_tokens_is_refused():
 
 def test_an_unknown_kind_is_refused():
     content = {"model": {"type": "Magic", "vocab": {}}, "added_tokens": []}
-    with pytest.raises(ConstrictorError, match="a vocabulary of the kind Magic cannot be cut"):
+    with pytest.raises(ConstrictorError, match="a vocabulary of the kind Magic cannot be pruned"):
         tokens_to_keep(content, np.zeros(3), None, 1)
 
 

@@ -1,16 +1,16 @@
-"""Rule `cut_folds`: split a prepared task into folds for cross-validation."""
+"""Rule `make_folds`: split a prepared task into folds for cross-validation."""
 
 from pathlib import Path
 
 from constrictor.progress import announce
 from constrictor.study.replicate import Folding
-from constrictor.tasks.folds import cut_folds
+from constrictor.tasks.folds import make_folds
 from workflow_scripts._script import json_of, parser, run
 
 
 def main(settings: Folding, task: Path) -> None:
     """Write a folder a fold beside the task's manifest."""
-    for number, rows in enumerate(cut_folds(settings, task.parent)):
+    for number, rows in enumerate(make_folds(settings, task.parent)):
         announce(f"fold {number}: " + ", ".join(f"{count} {split}" for split, count in rows.items()))
 
 
