@@ -54,7 +54,7 @@ def test_training_that_does_not_fit_goes_on_with_smaller_passes(
     steps = [json.loads((tmp_path / name / "training.json").read_text("utf-8"))["history"] for name in ("whole", "cut")]
     assert [entry["step"] for entry in steps[0]] == [entry["step"] for entry in steps[1]] == [3, 6]
     row(
-        "an allocator that refuses a training its batch of 24 (told by its error, not by a real lack of memory)",
+        "an allocator that refuses a training its batch of 24 (by raising its error; memory is not exhausted)",
         "it went on with passes of 6, four a step, with as many steps on the same examples; no weight differs by more "
         "than 0.00002 from that of a training with enough memory",
         "nothing",
