@@ -17,15 +17,22 @@ hypothesis_settings.register_profile("constrictor", deadline=None, max_examples=
 hypothesis_settings.load_profile("constrictor")
 
 # Modules whose tests start from the same finished study: in one process, so that it is run once.
-ONE_PROCESS = {"test_killed_training", "test_planning", "test_reruns", "test_whole_study"}
+SAME_STUDY = {
+    **dict.fromkeys(("test_whole_study", "test_reruns", "test_planning", "test_killed_training"), "the small study"),
+    **dict.fromkeys(("test_damage", "test_stopped", "test_disk", "test_clock", "test_killed_study"), "the little study"),
+}
+RUN_STUDIES = ("workflow", "faults", "security")
 
 
 @pytest.hookimpl(tryfirst=True)  # before xdist reads the marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests of a module share a process, and with it the fixtures that train a model."""
+    """Tests of a module share a process, and with it the fixtures that train a model.
+
+    Those that run whole studies come first: at the end, short ones keep all processes busy.
+    """
     for item in items:
-        whole = item.path.parent.name == "workflow" and item.path.stem in ONE_PROCESS
-        item.add_marker(pytest.mark.xdist_group("the finished study" if whole else str(item.path)))
+        item.add_marker(pytest.mark.xdist_group(SAME_STUDY.get(item.path.stem, str(item.path))))
+    items.sort(key=lambda item: (item.path.parent.name not in RUN_STUDIES, item.path.stem not in SAME_STUDY))
 
 
 GOOD = ("great", "lovely", "superb", "charming", "brilliant")
