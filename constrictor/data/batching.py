@@ -43,6 +43,26 @@ def pad(sequences: Sequence[np.ndarray], pad_id: int) -> Batch:
     return batch
 
 
+def full_batch(encoded: Encoded, batch: int, length: int) -> Batch:
+    """A batch of real tokens in which every position is used.
+
+    Every input begins with the first token of an encoded text and ends with the last one, special tokens most often; the
+    tokens between those of all texts are joined, repeated and truncated to the length.
+
+    Args:
+        encoded: at least one text in tokens.
+        batch: number of inputs.
+        length: length of each in tokens, at least 2.
+
+    >>> full_batch([np.array([1, 5, 6, 2]), np.array([1, 7, 2])], batch=2, length=4)["input_ids"].tolist()
+    [[1, 5, 6, 2], [1, 7, 5, 2]]
+    """
+    first, last = encoded[0][0], encoded[0][-1]
+    body = np.concatenate([tokens[1:-1] for tokens in encoded])
+    rows = np.resize(body, (batch, length - 2, *body.shape[1:]))
+    return pad([np.concatenate([[first], row, [last]]) for row in rows], pad_id=0)  # nothing is padded
+
+
 def ids_of(sequence: np.ndarray) -> np.ndarray:
     """The token ids ``(tokens,)`` of a text or pair in tokens."""
     return sequence if sequence.ndim == 1 else sequence[:, 0]

@@ -15,23 +15,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import cast
 
-import numpy as np
-
-from constrictor.data.batching import Batch, Text, pad
+from constrictor.data.batching import Batch, Text, full_batch, pad
 from constrictor.data.tokenization import Tokenizer
 from constrictor.machine import peak_memory_bytes
 from constrictor.runtimes.load import Variant, load
 
 LONG_CALL_MS = 100  # from here on a call does not notice that caches and threads wake up
-
-
-def full_batch(tokenizer: Tokenizer, texts: Sequence[Text], batch: int, length: int) -> Batch:
-    """A batch of real tokens in which every position is used: texts are joined and cut to the length."""
-    encoded = tokenizer.encode(texts)
-    first, last = encoded[0][0], encoded[0][-1]
-    body = np.concatenate([tokens[1:-1] for tokens in encoded])
-    rows = np.resize(body, (batch, length - 2, *body.shape[1:]))
-    return pad([np.concatenate([[first], row, [last]]) for row in rows], tokenizer.pad_id)
 
 
 def inputs_of(tokenizer: Tokenizer, texts: Sequence[Text], batch: int, length: int | str) -> list[Batch]:
@@ -40,7 +29,7 @@ def inputs_of(tokenizer: Tokenizer, texts: Sequence[Text], batch: int, length: i
     Every batch holds as many texts as it should: fewer texts than that are read again, and a remainder is left out.
     """
     if isinstance(length, int):
-        return [full_batch(tokenizer, texts, batch, length)]
+        return [full_batch(tokenizer.encode(texts), batch, length)]
     encoded = tokenizer.encode(texts)
     encoded *= -(-batch // len(encoded))
     starts = range(0, len(encoded) - batch + 1, batch)

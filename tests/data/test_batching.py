@@ -2,7 +2,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from constrictor.data.batching import batches_by_length, inputs_by_name, pad, predict_outputs
+from constrictor.data.batching import batches_by_length, full_batch, inputs_by_name, pad, predict_outputs
 
 
 @given(st.lists(st.integers(1, 30), min_size=1, max_size=60), st.integers(1, 9))
@@ -50,3 +50,19 @@ def test_a_model_gets_the_inputs_that_it_names_and_single_texts_have_one_type():
     }
     assert inputs_by_name(pair, names)["token_type_ids"].tolist() == [[0, 1]]
     assert list(inputs_by_name(pair, names[:1])) == ["input_ids"]
+
+
+def test_a_full_batch_uses_every_position_with_the_tokens_of_all_texts_in_turn():
+    batch = full_batch([np.array([1, 10, 11, 2]), np.array([1, 12, 2]), np.array([1, 2])], batch=3, length=6)
+    assert {name: values.tolist() for name, values in batch.items()} == {
+        "input_ids": [[1, 10, 11, 12, 10, 2], [1, 11, 12, 10, 11, 2], [1, 12, 10, 11, 12, 2]],
+        "attention_mask": [[1] * 6] * 3,
+    }
+
+
+def test_a_full_batch_of_pairs_has_their_types():
+    pair = np.array([[1, 0], [10, 0], [2, 0], [20, 1], [2, 1]])
+    batch = full_batch([pair], batch=1, length=6)
+    assert batch["input_ids"].tolist() == [[1, 10, 2, 20, 10, 2]]
+    assert batch["token_type_ids"].tolist() == [[0, 0, 0, 1, 0, 1]]
+    assert batch["attention_mask"].all()

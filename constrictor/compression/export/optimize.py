@@ -18,7 +18,7 @@ from constrictor.compression.export.onnx import PlainModel, export_onnx, reads_t
 from constrictor.compression.export.parity import refuse_difference
 from constrictor.compression.export.timing import milliseconds_in_turn, speed_ratio
 from constrictor.compression.quantization.onnx_int8 import to_int8
-from constrictor.data.batching import Batch, Encoded, pad
+from constrictor.data.batching import Encoded, full_batch
 from constrictor.errors import ConstrictorError
 from constrictor.models.onnx_file import load_onnx, save_onnx
 from constrictor.runtimes.onnx import open_session, run_session
@@ -105,7 +105,7 @@ def _speed_ratios(files: dict[str, Path], settings: Export, max_length: int, tex
     sessions = {name: open_session(file, threads=1) for name, file in files.items()}
     times: dict[str, list[np.ndarray]] = {name: [] for name in files}
     for batch, length in [settings.shape] if settings.shape else SHAPES:
-        inputs = _full_batch(texts, batch, min(length, max_length))
+        inputs = full_batch(texts, batch, min(length, max_length))
         calls = {name: partial(run_session, session, inputs) for name, session in sessions.items()}
         for name, found in milliseconds_in_turn(calls, ROUNDS).items():
             times[name].append(found)
@@ -117,9 +117,3 @@ def _int8(file: Path) -> Path:
     target.parent.mkdir()
     save_onnx(to_int8(load_onnx(file), per_channel=True, tables=True, scratch=target.parent), target)
     return target
-
-
-def _full_batch(texts: Encoded, batch: int, length: int) -> Batch:
-    """A batch in which every position is used, made of the inputs' tokens."""
-    tokens = np.concatenate(texts)
-    return pad(list(np.resize(tokens, (batch, length, *tokens.shape[1:]))), pad_id=0)
