@@ -40,7 +40,7 @@ $(VENV)/test.stamp: $(VENV)/run.stamp envs/lock-dev.txt
 
 setup: $(VENV)/run.stamp
 
-# The study is read first: Snakemake would not say in which line it is no YAML.
+# The study is read first: Snakemake would not report in which line it is no YAML.
 run: setup
 	@reports=reports/$$($(BIN)/python -m constrictor.study.read $(STUDY)) || exit 1; \
 	$(BIN)/snakemake --configfile $(STUDY) || exit 1; \
@@ -55,7 +55,7 @@ plan: setup
 	@$(BIN)/python -m workflow_scripts.plan --configfile $(STUDY)
 
 explain: setup
-	@$(if $(FILE),,$(error Say which file: make explain FILE=results/…/metrics.json))$(BIN)/python -m workflow_scripts.explain $(FILE)
+	@$(if $(FILE),,$(error Name a file: make explain FILE=results/…/metrics.json))$(BIN)/python -m workflow_scripts.explain $(FILE)
 
 debug:
 	@$(MAKE) --no-print-directory run STUDY=studies/debug.yaml
@@ -70,7 +70,7 @@ test-all: $(VENV)/test.stamp
 test-fast: $(VENV)/test.stamp
 	@HF_HUB_OFFLINE=1 OMP_WAIT_POLICY=PASSIVE $(BIN)/pytest -m "not slurm and not faults" --ignore tests/workflow --ignore tests/faults
 
-# Needs Debian's packages slurmctld, slurmd, slurm-client and munge; says what is missing and skips without them.
+# Needs Debian's packages slurmctld, slurmd, slurm-client and munge; reports what is missing and skips without them.
 test-slurm: $(VENV)/test.stamp
 	@HF_HUB_OFFLINE=1 OMP_WAIT_POLICY=PASSIVE $(BIN)/pytest -m slurm -rs tests/slurm
 

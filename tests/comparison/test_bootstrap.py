@@ -51,7 +51,7 @@ def test_paired_difference_equals_scipys_paired_bootstrap():
     assert (found.low, found.high) == pytest.approx(tuple(theirs.confidence_interval), abs=0.025)
 
 
-def test_interval_covers_the_truth_about_as_often_as_it_says():
+def test_interval_covers_the_truth_about_as_often_as_its_level():
     covered = 0
     for seed in range(200):
         found = interval(accuracy, _answers(seed, 0.7, examples=100), 500, seed=seed)

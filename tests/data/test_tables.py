@@ -117,11 +117,11 @@ def test_json_reads_back(folder, rows, encoding, ascii_only):
         ('text,label\n"one; two\nthree; four",x\n', ","),
     ],
 )
-def test_the_header_and_the_rows_tell_the_separator(sample, separator):
+def test_the_header_and_the_rows_determine_the_separator(sample, separator):
     assert find_separator(sample) == separator
 
 
-def test_a_row_that_the_sample_cuts_off_does_not_count():
+def test_a_row_that_the_sample_truncates_does_not_count():
     assert find_separator("a,b;c\n1;2\n3,4", whole=False) == ";"
 
 

@@ -32,12 +32,12 @@ def test_sentences_end_at_marks_of_several_scripts():
     assert list(found) == ['He said "No!', "She left.", going, coming]
 
 
-def test_a_number_with_a_point_is_not_cut():
+def test_a_number_with_a_point_is_not_split():
     assert list(sentences_of("It costs 3.50 dollars a day.", 1, 9)) == ["It costs 3.50 dollars a day."]
 
 
 @given(st.text(alphabet="ab .!?\n", max_size=60), st.integers(1, 4), st.integers(4, 8))
-def test_sentences_have_the_wanted_number_of_words(document, fewest, most):
+def test_sentences_have_the_allowed_number_of_words(document, fewest, most):
     for sentence in sentences_of(document, fewest, most):
         assert fewest <= len(sentence.split()) <= most
         assert sentence == " ".join(sentence.split())

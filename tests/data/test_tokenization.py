@@ -132,7 +132,7 @@ LENGTHS = st.integers(0, 20)
 
 @pytest.mark.parametrize("processor", PROCESSORS)
 @given(LENGTHS, LENGTHS, st.integers(8, 20), st.sampled_from(["head", "tail"]))
-def test_pairs_are_cut_as_the_library_cuts_them(tmp_path_factory, processor, first, second, longest, truncation):
+def test_pairs_are_truncated_as_by_the_library(tmp_path_factory, processor, first, second, longest, truncation):
     library = _library(processor)
     pair = " ".join(map(str, range(first))), " ".join(str(20 + word) for word in range(second))
     ours = Tokenizer(tmp_path_factory.getbasetemp(), longest, library.to_str(), truncation=truncation)
@@ -144,7 +144,7 @@ def test_pairs_are_cut_as_the_library_cuts_them(tmp_path_factory, processor, fir
     assert ours.encode([pair[0]])[0].tolist() == library.encode(pair[0]).ids
 
 
-def test_what_is_cut_off_a_pair_takes_no_memory(tmp_path):
+def test_what_is_truncated_of_a_pair_takes_no_memory(tmp_path):
     (tmp_path / "tokenizer.json").write_text(_library("bert").to_str(), encoding="utf-8")
     # In a process of its own, since the most memory that one has held never falls.
     code = (

@@ -37,7 +37,7 @@ def test_metrics_follow_from_the_saved_predictions(evaluated, split):
     assert found["classes"]["bad"]["examples"] == (labels == 0).sum()
 
 
-def test_predictions_are_the_saved_models_answers_to_the_tasks_examples(evaluated, tiny_teacher, tiny_task):
+def test_predictions_are_those_of_the_saved_model_on_the_tasks_examples(evaluated, tiny_teacher, tiny_task):
     examples = read_examples(tiny_task / "test.parquet")
     rows = [row for row in evaluated[1] if row["split"] == "test"]
     assert [row["id"] for row in rows] == examples.ids

@@ -59,7 +59,7 @@ def search(started, tiny_teacher, tiny_task, tmp_path):
 
 @pytest.fixture
 def compiler(monkeypatch):
-    """A function that says which compilers the machine has."""
+    """A function that returns which compilers the machine has."""
 
     def have(*names: str) -> None:
         monkeypatch.setattr(subject.shutil, "which", lambda name: f"/bin/{name}" if name in names else None)
@@ -89,7 +89,7 @@ def test_the_shapes_decide(search):
     ("asked", "compilers", "reason"),
     [(False, ["c++"], "not requested"), (True, [], "no C++ compiler"), (True, ["c++"], None)],
 )
-def test_compilation_competes_where_it_is_asked_for_and_can_work(search, compiler, asked, compilers, reason):
+def test_compilation_competes_where_it_is_requested_and_can_work(search, compiler, asked, compilers, reason):
     compiler(*compilers)
     found = search(compiled=asked)
     assert ("compiled" in found["milliseconds"]) == (reason is None)

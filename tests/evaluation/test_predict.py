@@ -7,7 +7,7 @@ from constrictor.evaluation.predict import predict_file
 from constrictor.runtimes.load import load
 
 
-def test_answers_are_those_to_the_whole_file_in_its_order(tiny_teacher, tiny_task, monkeypatch):
+def test_predictions_are_those_of_the_whole_file_in_its_order(tiny_teacher, tiny_task, monkeypatch):
     runtime, file = load(tiny_teacher), tiny_task / "test.parquet"
     examples = read_examples(file)
     monkeypatch.setattr(module, "_ROWS_AT_ONCE", 7)

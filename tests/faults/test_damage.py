@@ -99,7 +99,7 @@ def test_every_stage_refuses_a_damaged_model_before_it_works(
     assert not list(tmp_path.glob("node/**/*.*"))
 
 
-def test_damaged_model_is_named_and_rebuilt_as_the_message_says(
+def test_damaged_model_is_named_and_rebuilt_as_the_message_advises(
     undisturbed: Workbench, tmp_path: Path, row: Row
 ) -> None:
     bench = undisturbed.copy_to(tmp_path / "bench")

@@ -156,7 +156,7 @@ def test_full_disk_in_the_middle_of_a_stage_keeps_the_old_artifact(small_disk, t
     ],
     ids=str,
 )
-def test_full_disk_is_known_by_the_systems_code_or_by_the_words_of_a_library(tmp_path, error):
+def test_full_disk_is_recognised_by_the_systems_code_or_a_librarys_message(tmp_path, error):
     with pytest.raises(ConstrictorError, match="the disk is full"), named_disk_errors(tmp_path / "target"):
         raise error
 

@@ -86,5 +86,5 @@ def parquet(rows: list[tuple[str, int]]) -> bytes:
 
 
 def rows(word: str, count: int = 40) -> list[tuple[str, int]]:
-    """Texts that tell which file they are from."""
+    """Texts that name the file they are from."""
     return [(f"{word} text number {number}", number % 2) for number in range(count)]

@@ -13,7 +13,7 @@ def artifact(tiny_teacher: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(tiny_teacher, tmp_path / "model"))
 
 
-def test_whole_artifact_is_accepted_and_knows_its_size(artifact):
+def test_whole_artifact_is_accepted_and_records_its_size(artifact):
     manifest = read_manifest(artifact)
     assert manifest.bytes == sum(file.stat().st_size for file in artifact.iterdir() if file.name != MANIFEST)
     assert set(manifest.files) == {file.name for file in artifact.iterdir()} - {MANIFEST}

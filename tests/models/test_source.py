@@ -78,7 +78,7 @@ def test_pickle_is_never_opened(origin):
 
 
 @pytest.mark.parametrize(("kind", "allowed"), [("bert", True), ("homemade", False)])
-def test_model_that_brings_code_is_refused_unless_its_kind_is_known_without_it(origin, kind, allowed):
+def test_model_that_brings_code_is_refused_unless_transformers_supports_it(origin, kind, allowed):
     config = json.loads((origin / "config.json").read_text(encoding="utf-8"))
     config |= {"model_type": kind, "auto_map": {"AutoModel": "code.Model"}}
     (origin / "config.json").write_text(json.dumps(config), encoding="utf-8")
@@ -237,7 +237,7 @@ def test_weights_of_another_model_are_refused_and_a_missing_pooler_is_not(origin
         load_classifier(origin, ["a", "b"], 32)
 
 
-def test_architecture_that_nobody_knows(origin):
+def test_unknown_architecture(origin):
     config = json.loads((origin / "config.json").read_text(encoding="utf-8"))
     (origin / "config.json").write_text(json.dumps({**config, "model_type": "unheard"}), encoding="utf-8")
     with pytest.raises(ConstrictorError, match=r"origin cannot be opened as a text classifier"):

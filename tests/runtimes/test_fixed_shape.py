@@ -7,7 +7,7 @@ from constrictor.runtimes.fixed_shape import in_fixed_shape
 
 
 @pytest.mark.parametrize("texts", [1, 3, 4, 9])
-def test_every_text_gets_its_own_answer_in_order(texts):
+def test_every_input_gets_its_own_prediction_in_order(texts):
     shapes = []
 
     def predict(batch):

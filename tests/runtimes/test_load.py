@@ -33,7 +33,7 @@ def artifacts(tiny_teacher, tiny_onnx, tmp_path_factory):
 @pytest.mark.parametrize(
     ("variant", "attention", "compiled"), [("sdpa", "sdpa", 0), ("eager", "eager", 0), ("compiled", "sdpa", 1)]
 )
-def test_a_torch_model_computes_in_the_variant_asked_for(tiny_teacher, monkeypatch, variant, attention, compiled):
+def test_a_torch_model_computes_in_the_requested_variant(tiny_teacher, monkeypatch, variant, attention, compiled):
     seen = []
     monkeypatch.setattr(torch, "compile", lambda function: seen.append(function) or function)
     runtime = load(tiny_teacher, threads=1, variant=variant)
@@ -45,7 +45,7 @@ def test_a_torch_model_computes_in_the_variant_asked_for(tiny_teacher, monkeypat
 
 
 @pytest.mark.parametrize("kind", ["torch", "onnx", "int8", "bf16", "bnb8", "onnx8"])
-def test_every_format_answers_alike_and_in_order(artifacts, tiny_task, kind):
+def test_every_format_predicts_alike_and_in_order(artifacts, tiny_task, kind):
     examples = read_examples(tiny_task / "test.parquet")
     runtime = load(artifacts[kind], threads=1)
     logits = logits_of(runtime, examples.texts, batch_size=7)
@@ -56,7 +56,7 @@ def test_every_format_answers_alike_and_in_order(artifacts, tiny_task, kind):
     assert np.abs(logits - backwards).max() < (1e-4 if kind in ("torch", "onnx") else 0.5)
 
 
-def test_batch_size_does_not_change_the_answers_of_a_float_model(artifacts, tiny_task):
+def test_batch_size_does_not_change_the_outputs_of_a_float_model(artifacts, tiny_task):
     texts = read_examples(tiny_task / "test.parquet").texts
     runtime = load(artifacts["torch"])
     np.testing.assert_allclose(logits_of(runtime, texts, 1), logits_of(runtime, texts, 24), atol=1e-5)
@@ -106,7 +106,7 @@ def test_checkpoint_without_a_task_is_refused(tiny_model):
         ("torch", {"format": "onnx"}, r"model\.onnx cannot be opened by ONNX Runtime"),
     ],
 )
-def test_manifest_that_says_something_else_is_refused(artifacts, tmp_path, kind, change, message):
+def test_manifest_that_does_not_fit_is_refused(artifacts, tmp_path, kind, change, message):
     file = shutil.copytree(artifacts[kind], tmp_path / "model") / "manifest.json"
     file.write_text(json.dumps(json.loads(file.read_text(encoding="utf-8")) | change), encoding="utf-8")
     with pytest.raises(ConstrictorError, match=message):

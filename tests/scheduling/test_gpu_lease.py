@@ -94,7 +94,7 @@ def test_nothing_is_leased_where_a_queue_gave_the_gpus_or_there_are_none(monkeyp
         ("GPU-8932f937,MIG-1/0/0", ["GPU-8932f937", "MIG-1/0/0"]),
     ],
 )
-def test_the_variable_says_which_gpus_may_be_used(variable, ids):
+def test_the_variable_limits_the_gpus(variable, ids):
     assert visible_gpus({"CUDA_VISIBLE_DEVICES": variable}) == ids
 
 

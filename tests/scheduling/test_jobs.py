@@ -3,7 +3,7 @@ from constrictor.scheduling.jobs import finished_jobs
 DATA, NODE = "data/small/logs", "results/small/reviews"
 
 
-def test_finished_jobs_are_known_by_their_tables(plan, table):
+def test_finished_jobs_are_recognised_by_their_tables(plan, table):
     names = ["task_reviews", "corpus_corn", "model_tiny", "subset_some", "folds_reviews", "fold0/subset_some"]
     for name in names:
         table(f"{DATA}/{name}.tsv")

@@ -33,7 +33,7 @@ def run(script: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_a_job_requests_what_snakemake_says(kubectl, tmp_path):
+def test_a_job_requests_what_snakemake_reports(kubectl, tmp_path):
     kubectl("job.batch/constrictor-x7k2p\n")
     done = run("submit.py", "8", "2659", "21", "1", "/shared/repo/.snakemake/tmp/job 1.sh")
     assert (done.returncode, done.stdout) == (0, "constrictor-x7k2p\n")

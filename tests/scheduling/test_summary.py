@@ -4,7 +4,7 @@ from constrictor.scheduling.summary import MOST_CAUSES, plan_text
 MISSING, FOLLOWS = "Missing output files: a", "Input files updated by another job: b"
 
 
-def test_a_plan_says_why_what_and_at_what_cost(node_job):
+def test_a_plan_lists_jobs_causes_and_costs(node_job):
     to_run = [
         (node_job("distil", "teacher/kd"), MISSING, Estimate(90, 1500, "last run")),
         (node_job("evaluate", "teacher/kd"), FOLLOWS, Estimate(10, 600, "similar jobs")),

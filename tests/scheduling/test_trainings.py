@@ -69,19 +69,19 @@ def test_an_online_teacher_is_named_and_is_an_input(trainings):
     assert distillation.files(at("teacher/kd"))[-1] == f"{NODE}/teacher/model/manifest.json"
 
 
-def test_a_recovery_learns_from_the_teacher_of_the_last_distillation(trainings):
+def test_a_recovery_finetuning_has_the_teacher_of_the_last_distillation(trainings):
     recovered = trainings({"steps.mag.finetune_epochs": 1, "steps.mag.train_on": ["some"], "steps.kd.alpha": 0.9})
     plan = recovered.plan(at("teacher/kd/mag"))
     assert sets(plan) == [(SOME, [outputs("teacher", "some")], 1)]
     assert plan.soft_targets.alpha == 0.9
 
 
-def test_a_recovery_without_a_teacher_learns_from_labels(trainings):
+def test_a_recovery_finetuning_without_a_teacher_uses_labels(trainings):
     plan = trainings({"steps.wanda.finetune_epochs": 1}).plan(at("teacher/wanda"))
     assert (sets(plan), plan.soft_targets) == ([(TRAIN, [], 1)], None)
 
 
-def test_a_quantization_aware_training_learns_from_its_parent(trainings):
+def test_a_quantization_aware_training_is_distilled_from_its_parent(trainings):
     assert sets(trainings().plan(at("teacher/qat"))) == [(TRAIN, [outputs("teacher", "train")], 1)]
 
 

@@ -37,7 +37,7 @@ def test_model_that_only_its_own_code_can_run_is_refused(scripted):
         fetch_model(LocalModel(path=str(scripted)), scripted.parent / "model")
 
 
-def test_of_a_known_model_the_code_is_forgotten(scripted):
+def test_of_a_supported_model_the_code_is_dropped(scripted):
     change(scripted)
     manifest = fetch_model(LocalModel(path=str(scripted)), scripted.parent / "model")
     assert "code.py" not in manifest.files
@@ -47,7 +47,7 @@ def test_of_a_known_model_the_code_is_forgotten(scripted):
 
 
 @pytest.mark.parametrize("kind", ["bert", "clip", "homemade"])
-def test_opening_a_model_neither_runs_its_code_nor_asks_whether_to(scripted, monkeypatch, kind):
+def test_opening_a_model_neither_runs_its_code_nor_prompts(scripted, monkeypatch, kind):
     """A classifier of CLIP is unknown to transformers, so that it would ask whoever sits at the terminal."""
     change(scripted, model_type=kind)
     monkeypatch.setattr("builtins.input", lambda prompt="": pytest.fail("the user was asked"))

@@ -118,12 +118,12 @@ def test_finetune_without_a_model_continues_a_recipe_and_cannot_begin_one(change
     assert "'more' trains, and its parent is a quantized model (torch-int8, int8)." in found
 
 
-def test_layers_of_a_model_that_only_a_download_would_tell_are_left_to_the_download(changed):
+def test_layers_of_a_model_before_its_download_are_not_checked(changed):
     changes = {"models.minilm": {"hub": "somebody/something"}, "steps.kd.student": {"layers": [0, 30]}}
     assert read_study(changed(changes))
 
 
-def test_teacher_cut_to_three_layers_gives_its_student_three(changed, mistake):
+def test_teacher_pruned_to_three_layers_gives_its_student_three(changed, mistake):
     cut = {"from": "minilm", "layers": [0, 2, 4]}
     assert read_study(changed({"steps.teacher.model": cut, "steps.kd.student": {"layers": [0, 2]}}))
     found = mistake({"steps.teacher.model": cut, "steps.kd.student": {"layers": [0, 3]}})

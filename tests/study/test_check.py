@@ -151,7 +151,7 @@ def test_recipes_that_are_no_path(mistake, recipe):
     assert mistake({"recipes.cpu": recipe}) == expected
 
 
-def test_one_mistake_that_spoils_many_recipes_is_told_once(mistake):
+def test_one_mistake_that_affects_many_recipes_is_reported_once(mistake):
     found = mistake({"steps.teacher.model": ...})
     assert found.startswith("recipes.baseline: 'teacher' cannot be built: 'teacher' begins it and names no model.")
     assert found.endswith(" The same holds for: cpu, wide.")

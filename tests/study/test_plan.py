@@ -73,14 +73,14 @@ def recovering(changed) -> Plan:
         ("teacher/mag/kd_wide/qat", "teacher/mag/kd_wide", 0.8, 4),
     ],
 )
-def test_who_teaches_a_recovery(recovering, lineage, teacher, alpha, temperature):
+def test_the_teacher_of_a_recovery_finetuning(recovering, lineage, teacher, alpha, temperature):
     assignment = recovering.teacher_assignment(lineage)
     assert assignment.teacher == teacher
     assert assignment.distillation == SoftTargets(alpha=alpha, temperature=temperature)
 
 
 @pytest.mark.parametrize("lineage", ["teacher", "teacher/mag", "teacher/kd/damaged", "teacher/kd/mag/fp16"])
-def test_labels_teach_alone_or_nobody_does(recovering, lineage):
+def test_labels_alone_are_used_or_nothing_is_trained(recovering, lineage):
     assert recovering.teacher_assignment(lineage) is None
 
 
@@ -143,7 +143,7 @@ def test_comparison_reads_its_slice_only(plan):
     }  # fmt: skip
 
 
-def test_gates_are_told_to_the_comparison_and_to_no_step(changed):
+def test_gates_are_passed_to_the_comparison_and_to_no_step(changed):
     gate = {"max_drop": 0.02}
     without, gated = (
         Plan(read_study(changed(changes)))
@@ -189,7 +189,7 @@ def test_teachers_beside_the_parent_are_recipes(changed):
     assert plan.teachers("teacher/mag/kd") == ["teacher/mag", *plan.teachers("teacher/kd")[1:]]
 
 
-def test_a_recovery_copies_what_its_own_step_says(changed):
+def test_a_recovery_finetuning_distils_features_of_its_own_step(changed):
     mag = {"stage": "prune", "method": "magnitude", "sparsity": 0.4, "finetune_epochs": 1, "hidden": {"layers": "last"}}
     kd = {"steps.kd.loss": "mse", "steps.kd.attention": {}, "steps.kd.alpha": {"from": 0.9, "to": 0.1}}
     assignment = Plan(read_study(changed({"steps.mag": mag, **kd}))).teacher_assignment("teacher/kd/mag")

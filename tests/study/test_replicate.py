@@ -11,7 +11,7 @@ NUMBERS = st.integers(0, 10**9)
 
 
 @given(NUMBERS, st.none() | NUMBERS)
-def test_a_name_tells_seed_and_fold(seed, fold):
+def test_a_name_holds_seed_and_fold(seed, fold):
     assert Replicate.parse(str(Replicate(seed, fold))) == (seed, fold)
 
 
@@ -38,7 +38,7 @@ def test_every_seed_has_every_fold_and_the_first_of_all_is_timed(changed):
         ({"train": {"path": "x.csv"}, "test": {"path": "x.csv"}}, True),
     ],
 )
-def test_how_a_task_is_cut(changed, source, keep_test):
+def test_how_a_task_is_split(changed, source, keep_test):
     task = {"source": source, "split": {"validation": 0.3, "seed": 7}}
     plan = Plan(read_study(changed({"tasks.reviews": task, "replicates": {"folds": 4}})))
     assert plan.folding("reviews") == Folding(folds=4, keep_test=keep_test, validation=0.3, seed=7)

@@ -50,7 +50,7 @@ def _mistakes(changed, changes) -> list[str]:
         ({"steps.mag.co_teachers": ["wide"]}, "steps.mag.co_teachers: unknown key."),
     ],
 )
-def test_teachers_that_cannot_teach_are_refused(changed, changes, message):
+def test_recipes_that_cannot_be_teachers_are_refused(changed, changes, message):
     (found,) = _mistakes(changed, changes)
     assert found.startswith(message)
 

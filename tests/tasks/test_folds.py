@@ -62,7 +62,7 @@ def _rows(file: Path) -> list[tuple[str, str, int]]:
     return list(zip(examples.ids, examples.texts, examples.labels.tolist(), strict=True))
 
 
-def test_a_folds_manifest_says_what_the_fold_holds(task):
+def test_a_folds_manifest_describes_the_fold(task):
     make_folds(_folding(), task)
     whole, fold = read_task(task / "manifest.json"), read_task(task / "fold1" / "manifest.json")
     assert (fold.task, fold.metric, fold.dropped) == (whole.task, whole.metric, whole.dropped)
@@ -88,7 +88,7 @@ def test_folds_do_not_depend_on_how_the_task_was_split_before(tmp_path):
         assert _ids(folders[0] / f"fold{fold}", "test") == _ids(folders[1] / f"fold{fold}", "test")
 
 
-def test_another_seed_cuts_otherwise(task):
+def test_another_seed_splits_otherwise(task):
     make_folds(_folding(), task)
     first = _ids(task / "fold0", "test")
     make_folds(_folding(seed=1), task)

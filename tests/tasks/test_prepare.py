@@ -96,7 +96,7 @@ def test_of_a_text_in_two_splits_the_held_out_copy_stays(tmp_path):
     assert found["train"][0] == ("train-0", "text number 0", 0)
 
 
-def test_a_split_that_the_source_has_not_is_cut_from_the_training_rows(tmp_path):
+def test_a_missing_split_is_drawn_from_the_training_rows(tmp_path):
     source = {
         "train": {"path": _write(tmp_path / "a.tsv", _rows(40))},
         "test": {"path": _write(tmp_path / "b.tsv", _rows(9, "t"))},
@@ -136,7 +136,7 @@ def test_labels_stand_in_the_order_of_numbers_or_letters_or_of_the_study(prepare
         (_rows(40, labels=("pos", "pos ", "neg")), {}, r"the classes 'pos' and 'pos ', which differ in case or spaces"),
         (_rows(300, labels=[f"id{n}" for n in range(300)]), {}, r"'label' holds 300 different labels in 300 rows"),
         (_rows(40), {"labels": ["0", "1"]}, r"no row has a label of 'labels' \(0, 1\): .*'label' holds neg, pos\. List those"),
-        ([(str(n), "ab"[n % 2]) for n in range(40)], {}, r"data\.tsv: 100 % of the column 'text' are numbers, .*texts\. No oth"),
+        ([(str(n), "ab"[n % 2]) for n in range(40)], {}, r"data\.tsv: 100 % of the column 'text' are numbers, .*text\. No oth"),
         (_rows(40), {"columns": {"text": "txt"}}, r"data\.tsv has no column 'txt'\. Did you mean 'text'\?"),
     ],
 )  # fmt: skip
@@ -152,7 +152,7 @@ def test_numbers_may_be_labels_and_the_booleans_of_yaml_may_not(prepare):
         prepare(_rows(40), labels=[False, True])
 
 
-def test_texts_are_normalised_before_they_are_compared_and_the_changes_counted(prepare):
+def test_examples_are_normalised_before_they_are_compared_and_the_changes_counted(prepare):
     rows = [*_rows(40), ("number  one \u2003 ", "pos"), ("number one", "pos"), ("ﬁne", "pos"), ("fine", "pos")]
     manifest = prepare(rows, normalise={"unicode": "NFKC", "whitespace": True})
     assert manifest.normalised == 2

@@ -1,4 +1,4 @@
-"""The registry, and that no module outside the kinds asks which kind a task is."""
+"""The registry, and that no module outside the kinds checks which kind a task is."""
 
 import ast
 from collections.abc import Iterator
@@ -54,7 +54,7 @@ def _over_classes(call: ast.Call) -> bool:
 
 
 @pytest.mark.parametrize("file", modules(), ids=lambda file: file.relative_to(ROOT).as_posix())
-def test_no_module_outside_the_kinds_asks_which_kind_a_task_is(file):
+def test_no_module_outside_the_kinds_checks_which_kind_a_task_is(file):
     name = file.relative_to(ROOT).as_posix()
     found = [
         (line, what)

@@ -19,5 +19,5 @@ def test_of_equally_good_thresholds_the_one_nearest_to_one_half_is_taken(scores,
     assert best_threshold(np.array(scores), np.array(truth), accuracy) == pytest.approx(threshold)
 
 
-def test_a_score_of_one_can_be_answered_with_no():
+def test_a_score_of_one_can_be_predicted_negative():
     assert best_threshold(np.array([0.6, 1.0]), np.array([False, False]), accuracy) > 1

@@ -95,7 +95,7 @@ def _kill_after_training(run, monkeypatch, **arguments) -> None:
             run(**arguments)
 
 
-def test_training_learns_the_task(run):
+def test_training_fits_the_task(run):
     _, trained = run(settings=Optimisation(lr=5e-3, batch_size=8, dropout=0.0), epochs=4, rows=72)
     assert max(entry["accuracy"] for entry in trained.history) > 0.9
 
@@ -210,7 +210,7 @@ def test_checkpoint_that_is_saved_again_is_whole(tmp_path):
 
 
 @pytest.mark.parametrize("kept", [0, 1, -1])
-def test_checkpoint_whose_seal_was_cut_off_is_not_used(tmp_path, kept):
+def test_checkpoint_whose_seal_is_truncated_is_not_used(tmp_path, kept):
     checkpoint = tmp_path / "checkpoint-1"
     checkpoint.mkdir()
     (checkpoint / "model.safetensors").touch()
@@ -276,7 +276,7 @@ def test_patience_waits_for_the_epochs_that_compete(run):
     assert trained.best_epoch == 3
 
 
-def test_after_each_step_the_share_that_is_done_is_told_also_after_a_resumption(run, monkeypatch):
+def test_after_each_step_progress_is_reported_also_after_a_resumption(run, monkeypatch):
     monkeypatch.setattr(callbacks, "SECONDS_BETWEEN_CHECKPOINTS", 0)
     told: list[float] = []
 
@@ -478,7 +478,7 @@ CPU_ERROR = RuntimeError("[enforce fail at alloc_cpu.cpp:1] DefaultCPUAllocator:
 
 @pytest.mark.parametrize("error", [torch.OutOfMemoryError("CUDA out of memory."), CPU_ERROR], ids=["gpu", "cpu"])
 @pytest.mark.parametrize("from_call", [1, 4, STEPS_PER_EPOCH + 3])
-def test_batch_that_does_not_fit_is_cut_and_the_result_stays(run, monkeypatch, capsys, error, from_call):
+def test_batch_that_does_not_fit_is_split_and_the_result_stays(run, monkeypatch, capsys, error, from_call):
     """At the first step, before the first checkpoint (weights have changed), and after one."""
     whole, trained = run(settings=EXACT)
     sizes = _raise_above(monkeypatch, 2, error, from_call)
@@ -518,7 +518,7 @@ def test_gradient_checkpointing_computes_twice_and_gives_the_same_weights(run, m
     assert sum(passes) == 2 * count
 
 
-def test_summary_tells_what_the_training_cost(run):
+def test_summary_reports_what_the_training_cost(run):
     summary = run(epochs=1)[1].summary()
     assert summary["trainable_parameters"] == summary["total_parameters"] > 30_000
     assert summary["peak_memory_bytes"] > 50e6

@@ -1,4 +1,4 @@
-"""Copying a teacher's insides, against what transformers itself says of one text at a time, and whole trainings of it."""
+"""Feature distillation, against what transformers itself computes for one text at a time, and whole trainings of it."""
 
 from pathlib import Path
 
@@ -50,7 +50,7 @@ def teacher(tiny_teacher: Path):
 
 @pytest.fixture
 def data_set(wide_teacher: Path, tiny_task: Path, tmp_path: Path) -> TrainingSet:
-    """The training texts, and what the teacher of another width says about them."""
+    """The training examples, and the outputs of the teacher of another width for them."""
     outputs = tmp_path / "outputs.parquet"
     teacher_outputs(wide_teacher, tiny_task / "train.parquet", outputs)
     return training_set(tiny_task / "train.parquet", outputs)
@@ -74,7 +74,7 @@ def _loss(settings: dict, student, teacher) -> np.ndarray:
 
 
 def _alone(model, row: int):
-    """What transformers says of one text without padding: hidden states behind each layer, and attention maps."""
+    """What transformers computes for one text without padding: hidden states behind each layer, and attention maps."""
     model.set_attn_implementation("eager")
     with torch.no_grad():
         said = model.eval()(
@@ -141,7 +141,7 @@ def test_projection_maps_the_students_states_and_is_gone_afterwards(student, wid
     weights = [value.numpy() for name, value in added.items() if name.endswith("weight")]
     for row in range(3):
         ours, theirs = _alone(student, row)[0], _alone(wide, row)[0]
-        # Four layers learn from two: the first two from the first, the others from the last.
+        # Four layers are distilled from two: the first two from the first, the others from the last.
         expected = np.mean([((ours[i] @ weights[i].T - theirs[i // 2]) ** 2).mean() for i in range(4)])
         assert found[row].item() == pytest.approx(expected, rel=1e-4)
 
@@ -210,15 +210,17 @@ def test_killed_with_projections_and_schedules_equals_undisturbed(
     }
 
 
-def test_copying_brings_the_insides_nearer(data_set, wide_teacher, tiny_model, tiny_task, tmp_path, monkeypatch):
+def test_feature_distillation_brings_hidden_states_nearer(
+    data_set, wide_teacher, tiny_model, tiny_task, tmp_path, monkeypatch
+):
     monkeypatch.setattr("constrictor.training.validation.Validation.best", property(lambda self: self.history[-1]))
-    insides = {"attention": {"loss": "mse", "weight": 10.0}}
+    features = {"attention": {"loss": "mse", "weight": 10.0}}
 
     def distance(name: str) -> float:
         student, wide = (load_classifier(folder, LABELS, 32) for folder in (tmp_path / name / "model", wide_teacher))
-        return float(_loss(insides, student.train(), wide).mean())
+        return float(_loss(features, student.train(), wide).mean())
 
-    for name, more in (("plain", {}), ("copying", insides)):
+    for name, more in (("plain", {}), ("copying", features)):
         _distil(
             data_set,
             wide_teacher,
@@ -237,7 +239,7 @@ def test_no_teacher_is_opened_where_logits_are_all_that_is_copied(
     assert _distil(data_set, wide_teacher, tiny_model, tiny_task, tmp_path / "kd", epochs=1).layers == 4
 
 
-def test_text_without_labels_teaches_too(tiny_teacher, tiny_task, tmp_path):
+def test_text_without_labels_is_distilled_on_too(tiny_teacher, tiny_task, tmp_path):
     examples = read_examples(tiny_task / "train.parquet")
     text, outputs = tmp_path / "text.parquet", tmp_path / "outputs.parquet"
     write_examples(text, unlabelled(examples.ids, examples.texts))
@@ -247,7 +249,7 @@ def test_text_without_labels_teaches_too(tiny_teacher, tiny_task, tmp_path):
     assert manifest.layers == 2
 
 
-def test_a_pruned_model_recovers_by_its_teachers_insides(tiny_teacher, tiny_task, tmp_path):
+def test_a_pruned_model_recovers_by_feature_distillation(tiny_teacher, tiny_task, tmp_path):
     train, outputs = tiny_task / "train.parquet", tmp_path / "outputs.parquet"
     teacher_outputs(tiny_teacher, train, outputs)
     targets = SoftTargets.model_validate({"hidden": {}, "attention": {"relation_heads": 2}})
@@ -300,7 +302,7 @@ def test_logits_need_no_common_tokenizer(other_model, tiny_teacher, tiny_task, t
 
 
 @pytest.mark.parametrize("what", ["hidden", "attention"])
-def test_insides_need_a_common_tokenizer(other_model, tiny_teacher, tiny_task, tmp_path, what):
+def test_feature_distillation_needs_a_common_tokenizer(other_model, tiny_teacher, tiny_task, tmp_path, what):
     said = tmp_path / "said.parquet"
     teacher_outputs(tiny_teacher, tiny_task / "train.parquet", said)
     with pytest.raises(
@@ -312,7 +314,7 @@ def test_insides_need_a_common_tokenizer(other_model, tiny_teacher, tiny_task, t
         )  # fmt: skip
 
 
-def test_several_teachers_teach_the_mean_of_their_logits(data_set, tiny_teacher, tmp_path):
+def test_the_target_of_several_teachers_is_the_mean_of_their_logits(data_set, tiny_teacher, tmp_path):
     first, files = read_outputs(data_set.outputs[0]), []
     for number in range(2):
         files.append(tmp_path / f"co{number}.parquet")

@@ -34,7 +34,7 @@ KINDS = {
 
 @pytest.fixture(scope="module", params=KINDS)
 def task(request, tmp_path_factory, sentences):
-    """Labels that the words tell: praise, blame, and stars that are more for a film."""
+    """Labels that depend on the words: praise, blame, and stars that are more for a film."""
     folder = tmp_path_factory.mktemp(request.param)
     lines = ["text,head,tail,good,bad,stars"]
     for text, label in sentences[::2]:
@@ -64,7 +64,7 @@ def teacher(task, tiny_model, tmp_path_factory):
     return folder
 
 
-def test_it_is_learnt_and_the_ecosystem_knows_the_kind(task, teacher):
+def test_the_model_is_trained_and_opens_in_the_ecosystem(task, teacher):
     manifest = task.manifest
     measured = json.loads((teacher / "metrics.json").read_text())
     assert measured["test"][manifest.metric] > 0.8
@@ -92,7 +92,7 @@ def test_the_loss_is_that_which_transformers_computes(task, teacher):
     assert measured["test"]["loss"] == pytest.approx(np.mean(losses), rel=1e-4)
 
 
-def test_a_student_learns_from_labels_and_from_text_without_any(task, teacher, tmp_path):
+def test_a_student_is_trained_on_labels_and_on_unlabelled_text(task, teacher, tmp_path):
     texts = read_examples(task.file.with_name("train.parquet")).texts[:40]
     write_examples(tmp_path / "corpus.parquet", unlabelled([str(row) for row in range(40)], list(reversed(texts))))
     sets = []

@@ -153,7 +153,7 @@ def test_kl_at_a_high_temperature_is_half_the_mse_of_centred_logits():
     np.testing.assert_allclose(kl, logit_mse(*map(torch.tensor, centred)).numpy() / 2, rtol=1e-3)
 
 
-def test_hard_targets_are_the_teachers_answers():
+def test_hard_targets_are_the_teachers_predictions():
     expected = -log_softmax(LOGITS, axis=1)[[0, 1, 2], [0, 2, 2]]
     found = hard_target_loss(torch.tensor(LOGITS), torch.tensor(TEACHER), 3.0).numpy()
     np.testing.assert_allclose(found, expected, rtol=1e-12)

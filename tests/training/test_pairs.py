@@ -1,4 +1,4 @@
-"""Pairs of texts through every stage: what a model is trained and asked with is what transformers itself would read."""
+"""Pairs of texts through every stage: what a model is trained and run with is what transformers itself would read."""
 
 import json
 
@@ -93,13 +93,13 @@ def _inputs_of(folder) -> list[str]:
     return [entry.name for entry in load_onnx(folder / "model.onnx").graph.input]
 
 
-def test_a_model_answers_as_it_does_in_transformers(teacher, texts):
+def test_a_model_predicts_as_it_does_in_transformers(teacher, texts):
     found, expected = logits_of(load(teacher), texts, batch_size=7), _of_transformers(teacher, texts)
     np.testing.assert_allclose(found, expected, atol=1e-5)
     assert np.abs(expected - _of_transformers(teacher, texts, with_types=False)).max() > 0.1
 
 
-def test_a_training_learns_from_the_types_and_validates_with_them(task, teacher, tmp_path, monkeypatch):
+def test_a_training_reads_the_types_and_validates_with_them(task, teacher, tmp_path, monkeypatch):
     monkeypatch.setattr("constrictor.training.device.has_native_bf16", lambda: False)
     settings = Finetune(stage="finetune", epochs=1, lr=1e-4, precision="fp32", weight_decay=0.0, dropout=0.0)
     node = Node(tmp_path / "tuned", "tuned", seed=1)
@@ -123,7 +123,7 @@ def test_exported_model_reads_the_types(task, teacher, onnx, texts, shape, tmp_p
     np.testing.assert_allclose(logits_of(load(folder), texts), _of_transformers(teacher, texts), atol=1e-5)
 
 
-def test_a_model_of_single_texts_reads_no_types_and_one_of_pairs_may_be_asked_with_single_texts(tiny_onnx, onnx):
+def test_a_model_of_single_texts_reads_no_types_and_one_of_pairs_may_be_run_on_single_texts(tiny_onnx, onnx):
     assert _inputs_of(tiny_onnx) == TYPED[:2]
     found = logits_of(load(onnx), ["the film was great"])
     assert np.isfinite(found).all()
@@ -186,7 +186,7 @@ CUT = {"stage": "prune", "finetune_epochs": 0}
     ],
     ids=["activation", "taylor", "wanda"],
 )
-def test_pruning_looks_at_pairs_with_their_types(task, teacher, step, types_read, tmp_path):
+def test_pruning_calibrates_on_pairs_with_their_types(task, teacher, step, types_read, tmp_path):
     prune(step, teacher, [task.file.with_name("train.parquet")], None, task, Node(tmp_path / "cut", "cut", seed=1))
     assert types_read
     assert all(types_read)
@@ -238,9 +238,9 @@ def distilbert(tiny_checkpoint, tmp_path_factory):
     return folder / "model"
 
 
-@pytest.mark.parametrize("insides", [{}, {"hidden": {"loss": "cosine"}}], ids=["logits", "hidden states"])
-def test_a_student_without_types_learns_from_a_teacher_with_them(
-    task, teacher, distilbert, texts, insides, types_read, tmp_path
+@pytest.mark.parametrize("features", [{}, {"hidden": {"loss": "cosine"}}], ids=["logits", "hidden states"])
+def test_a_student_without_types_is_distilled_from_a_teacher_with_them(
+    task, teacher, distilbert, texts, features, types_read, tmp_path
 ):
     # Single texts beside the pairs, as a corpus has them.
     write_examples(tmp_path / "corpus.parquet", unlabelled(["0", "1"], ["the film was great", "the plot"]))
@@ -249,13 +249,13 @@ def test_a_student_without_types_learns_from_a_teacher_with_them(
         teacher_outputs(teacher, examples, tmp_path / f"{name}_outputs.parquet")
         sets.append(training_set(examples, tmp_path / f"{name}_outputs.parquet"))
     step = Distil.model_validate(
-        {"stage": "distil", "student": {"model": "small"}, "epochs": 1, "lr": 1e-3, "batch_size": 16, **insides}
+        {"stage": "distil", "student": {"model": "small"}, "epochs": 1, "lr": 1e-3, "batch_size": 16, **features}
     )
     node = Node(tmp_path / "kd", "kd", seed=1)
     types_read.clear()
     plan = plan_of(*sets, soft_targets=step, teacher=teacher if step.needs_online_teacher else None)
     distil(step, teacher, distilbert, plan, task, node)
-    assert any(types_read) == bool(insides)  # where its insides are copied, the teacher reads the pairs once more
+    assert any(types_read) == bool(features)  # where its features are distilled, the teacher reads the pairs once more
     expected = _of_transformers(node.model, texts, with_types=False)
     np.testing.assert_allclose(logits_of(load(node.model), texts), expected, atol=1e-5)
     export(Export(stage="export"), node.model, task.file.with_name("validation.parquet"), tmp_path / "onnx", "onnx")

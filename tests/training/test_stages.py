@@ -58,7 +58,7 @@ def test_two_finetunings_give_equal_manifests(tiny_model, tiny_task, tmp_path):
     assert texts[0] == texts[1]
 
 
-def test_finetuned_artifact_says_what_it_is(tiny_teacher):
+def test_finetuned_artifact_describes_itself(tiny_teacher):
     manifest = read_manifest(tiny_teacher)
     assert manifest.trained_for() == task_record()
     assert (manifest.format, manifest.precision, manifest.layers, manifest.seed) == ("torch", "fp32", 4, 1)
@@ -133,7 +133,7 @@ def test_outputs_of_other_examples_are_refused(data_set, tiny_teacher, tmp_path)
         training_data(plan_of(training_set(data_set.examples, other)), Tokenizer(tiny_teacher, 32), kind_with())
 
 
-def test_mixture_uses_the_steps_alpha_and_temperature():
+def test_the_loss_uses_the_steps_alpha_and_temperature():
     settings = Distil(stage="distil", student={"layers": [0]}, alpha=0.8, temperature=3.0)
     logits, teacher, labels = torch.tensor([[1.0, 2.0]]), torch.tensor([[0.0, 1.5]]), torch.tensor([0])
     found = output_loss(model_of(task_record()), settings)(

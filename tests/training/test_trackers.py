@@ -5,7 +5,7 @@ from constrictor.training import trackers
 from constrictor.training.trackers import VARIABLE, wanted_trackers
 
 
-def test_nothing_is_followed_where_nothing_is_asked_for(tmp_path, monkeypatch):
+def test_nothing_is_tracked_where_nothing_is_requested(tmp_path, monkeypatch):
     monkeypatch.delenv(VARIABLE, raising=False)
     assert wanted_trackers(tmp_path / "logs") == []
     assert not (tmp_path / "logs").exists()

@@ -26,7 +26,7 @@ from constrictor.training.node import Node
 
 @pytest.fixture
 def long_task(tmp_path, sentences):
-    """Texts of which only the end tells the class, and which are longer than the model reads."""
+    """Texts of which only the end determines the class, and which are longer than the model reads."""
     file = tmp_path / "source.csv"
     tail = " the film was"
     rows = "".join(f"{text.split(' was')[0]}{tail * 4} {text.split()[3]},{label}\n" for text, label in sentences[::2])
@@ -36,7 +36,7 @@ def long_task(tmp_path, sentences):
     return tmp_path / "task"
 
 
-def test_every_stage_and_runtime_cuts_as_the_task_says(tiny_model, long_task, tmp_path, monkeypatch, caplog):
+def test_every_stage_and_runtime_truncates_as_the_task_sets(tiny_model, long_task, tmp_path, monkeypatch, caplog):
     seen = []
     encode = Tokenizer.tokenize
 

@@ -53,7 +53,7 @@ def kept(tiny_model, tiny_task, tmp_path_factory) -> Path:
     return node
 
 
-def test_adapter_learns_while_the_encoder_stays(kept, tiny_model):
+def test_adapter_is_trained_while_the_encoder_stays(kept, tiny_model):
     manifest = read_manifest(kept / "model")
     assert set(manifest.files) == {"adapter_config.json", "adapter_model.safetensors", "config.json", "tokenizer.json"}
     names = set(load_file(kept / "model/adapter_model.safetensors"))

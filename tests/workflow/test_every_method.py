@@ -84,7 +84,7 @@ def test_every_method_and_format_occurs(every_method: Workbench) -> None:
     assert {step.get("format", "onnx") for step in steps if step["stage"] == "export"} == formats
 
 
-def test_every_model_is_in_the_table_and_can_still_tell_the_classes_apart(table: dict[str, dict[str, str]]) -> None:
+def test_every_model_is_in_the_table_and_better_than_chance(table: dict[str, dict[str, str]]) -> None:
     assert set(table) == set(MODELS)
     accuracy = {lineage: float(row["test_accuracy"]) for lineage, row in table.items()}
     assert {lineage for lineage, share in accuracy.items() if share < 0.8} == RUINED, accuracy
@@ -113,7 +113,7 @@ def test_what_pruning_left(every_method: Workbench, table: dict[str, dict[str, s
     assert parameters[-1] < parameters[0] / 3
 
 
-def test_a_recovery_reads_unlabelled_text_with_the_teacher_that_is_named(every_method: Workbench) -> None:
+def test_a_recovery_finetuning_reads_unlabelled_text_with_the_named_teacher(every_method: Workbench) -> None:
     rows = json.loads(every_method.path("data/every_method/tasks/animals/manifest.json").read_text("utf-8"))["rows"]
     wanted = rows["train"] + 2 * 30  # train_on: {train: 1, corn_30: 2}
     assert wanted <= record(every_method, "teacher/words/slim", "training.json")["examples"] < wanted + 32

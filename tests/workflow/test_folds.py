@@ -48,7 +48,7 @@ def test_every_example_is_a_test_example_once_and_never_of_what_trains_beside_it
         }
 
 
-def test_what_a_fold_learns_from_is_its_own(crossed: Workbench) -> None:
+def test_a_fold_is_trained_on_its_own_examples(crossed: Workbench) -> None:
     for fold, node in enumerate(NODES):
         chosen = rows(crossed, f"data/folds/subsets/fold{fold}/ten.parquet")
         assert set(chosen) < set(rows(crossed, f"{TASK}/fold{fold}/train.parquet"))
@@ -69,7 +69,7 @@ def test_text_of_a_corpus_is_no_example_of_the_task(crossed: Workbench) -> None:
     assert not chosen & known
 
 
-def test_the_report_is_over_all_examples_and_says_so(crossed: Workbench) -> None:
+def test_the_report_is_over_all_examples_and_states_so(crossed: Workbench) -> None:
     with open(crossed.path("inputs/animals.csv"), encoding="utf-8") as file:
         labels = {str(number): row["label"] == "good" for number, row in enumerate(csv.DictReader(file))}
     answered = {

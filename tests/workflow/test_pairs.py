@@ -47,7 +47,7 @@ def _pairs(bench: Workbench, name: str) -> set[tuple[str, str]]:
     return {(row["text"], row["pair"]) for row in pq.read_table(bench.path(f"{TASK}/{name}.parquet")).to_pylist()}
 
 
-def test_each_model_answers_the_further_test_set_too(paired: Workbench) -> None:
+def test_each_model_is_evaluated_on_the_extra_test_set_too(paired: Workbench) -> None:
     for lineage in LINEAGES:
         node = f"{NODES}/seed42/{lineage}"
         rows = pq.read_table(paired.path(f"{node}/predictions.parquet")).to_pylist()

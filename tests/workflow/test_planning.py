@@ -187,7 +187,7 @@ def test_a_table_and_data_are_explained_by_their_record(finished: Workbench) -> 
         assert f"--force -- {file}" in screen
 
 
-def test_a_file_that_is_not_there_is_answered_with_the_nearest(finished: Workbench) -> None:
+def test_for_a_missing_file_the_nearest_is_reported(finished: Workbench) -> None:
     code, screen = finished.python("-m", "workflow_scripts.explain", f"{NODES}/seed42/teacher/kd/metric.json")
     assert (code, screen) == (
         1,

@@ -11,7 +11,7 @@ from workbench import NODES, Workbench
 MAG = f"{NODES}/seed42/teacher/kd/mag/model/manifest.json"
 
 
-def test_every_teacher_is_built_once_and_the_student_learns_from_all(fresh: Workbench, tmp_path: Path) -> None:
+def test_every_teacher_is_built_once_and_the_student_is_distilled_from_all(fresh: Workbench, tmp_path: Path) -> None:
     bench = fresh.copy_to(tmp_path / "bench")
 
     def taught(study: dict[str, Any]) -> None:

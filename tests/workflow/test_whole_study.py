@@ -38,7 +38,7 @@ DECLARED = [
 ]
 
 
-def test_the_first_run_succeeds_and_says_where_its_table_lies(first_run: tuple[Workbench, Finished]) -> None:
+def test_the_first_run_succeeds_and_prints_where_its_table_is(first_run: tuple[Workbench, Finished]) -> None:
     bench, (code, screen) = first_run
     assert code == 0, screen
     assert f"The comparison is complete: {REPORT}/table.md" in screen
@@ -95,7 +95,7 @@ def test_the_pictures_are_whole_svg_files(finished: Workbench, name: str) -> Non
     assert len(list(root.iter())) > 20
 
 
-def test_a_distillation_reads_every_text_as_often_as_the_study_says(finished: Workbench) -> None:
+def test_a_distillation_reads_every_example_as_often_as_the_study_sets(finished: Workbench) -> None:
     rows = json.loads(finished.path(f"{DATA}/tasks/animals/manifest.json").read_text(encoding="utf-8"))["rows"]
     training = json.loads(finished.path(f"{NODES}/seed42/teacher/kd/training.json").read_text(encoding="utf-8"))
     wanted = 2 * rows["train"] + 30  # train_on: {train: 2, corn_30: 1}

@@ -121,7 +121,7 @@ def test_node_of_a_manifest():
     assert node_folder(Path("results/a/teacher/kd/model/manifest.json")) == Path("results/a/teacher/kd")
 
 
-def test_a_script_says_what_is_wrong_from_the_command_line(tmp_path):
+def test_a_script_reports_a_mistake_on_the_command_line(tmp_path):
     command = [sys.executable, "-m", "workflow_scripts.download_dataset", "--output", str(tmp_path / "manifest.json")]
     task = '{"source": {"path": "nowhere.csv"}}'
     done = subprocess.run([*command, "--task", task], capture_output=True, text=True, check=False)

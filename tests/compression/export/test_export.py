@@ -21,7 +21,7 @@ from constrictor.study.steps.export import Export
 
 
 @pytest.mark.parametrize("shape", [(1, 2), (1, 32), (3, 7), (17, 19)])
-def test_exported_model_says_the_same_at_any_shape(tiny_onnx, tiny_teacher, shape):
+def test_exported_model_has_the_same_outputs_at_any_shape(tiny_onnx, tiny_teacher, shape):
     generator = np.random.default_rng(0)
     mask = (np.arange(shape[1]) < generator.integers(1, shape[1] + 1, (shape[0], 1))).astype(np.int64)
     batch = {"input_ids": generator.integers(4, 30, shape), "attention_mask": mask}
@@ -47,7 +47,7 @@ def test_export_is_repeatable_and_names_no_path_of_this_machine(tiny_onnx, tiny_
     assert b"site-packages" not in model.SerializeToString()
 
 
-def test_a_model_that_says_something_else_is_refused_and_nothing_is_left(
+def test_a_model_with_other_outputs_is_refused_and_nothing_is_left(
     tiny_onnx, tiny_teacher, tiny_task, tmp_path, monkeypatch
 ):
     def copy(model, file, opset, max_length, shape, typed):
@@ -88,7 +88,7 @@ def test_a_file_that_is_no_onnx_model_is_named(tmp_path):
         open_session(tmp_path / "model.onnx")
 
 
-def test_torch_model_is_not_in_training_mode_when_it_answers(tiny_teacher):
+def test_torch_model_is_not_in_training_mode_when_it_predicts(tiny_teacher):
     model = load_classifier(tiny_teacher, ["bad", "good"], 32).train()
     batch = {"input_ids": np.full((2, 5), 6), "attention_mask": np.ones((2, 5), np.int64)}
     assert np.array_equal(*(logits(forward(model, batch, head_with())) for _ in range(2)))
@@ -106,7 +106,7 @@ def test_both_ends_of_the_operator_sets_work(tiny_teacher, tiny_task, tmp_path, 
     assert [entry.version for entry in model.opset_import if entry.domain == ""] == [opset]
 
 
-def test_another_operator_set_than_asked_for_is_refused(tiny_onnx):
+def test_another_operator_set_than_requested_is_refused(tiny_onnx):
     with pytest.raises(ConstrictorError, match=r"cannot write this model with opset 17\. Set 'opset: 20'"):
         _refuse_other_opset(onnx.load(tiny_onnx / "model.onnx"), 17)
 
@@ -123,7 +123,7 @@ def test_model_that_the_exporter_cannot_write_is_a_message(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_fixed_shape_answers_batches_of_any_size_and_cuts_longer_texts(tiny_teacher, tiny_task, tmp_path):
+def test_fixed_shape_runs_batches_of_any_size_and_truncates_longer_inputs(tiny_teacher, tiny_task, tmp_path):
     manifest = export(
         Export(stage="export", shape=(4, 8)), tiny_teacher, tiny_task / "validation.parquet", tmp_path / "model", "onnx"
     )

@@ -62,7 +62,7 @@ def _cut(model, heads_by_layer, widths):
 @pytest.mark.parametrize("first_token", [False, True], ids=["all tokens", "first token"])
 @pytest.mark.parametrize("merged", [False, True], ids=["apart", "merged"])
 @pytest.mark.parametrize("family", CONFIGS)
-def test_rewritten_model_says_what_the_plain_one_says(family, first_token, merged, pruned):
+def test_rewritten_model_has_the_outputs_of_the_plain_one(family, first_token, merged, pruned):
     model = _classifier(CONFIGS[family])
     if pruned:
         _cut(model, [(1,), (0, 2, 3), (0, 3)], (24, 64, 16))
@@ -77,7 +77,7 @@ def test_rewritten_model_says_what_the_plain_one_says(family, first_token, merge
 
 @pytest.mark.parametrize("merged", [False, True], ids=["apart", "merged"])
 @pytest.mark.parametrize("family", ["bert", "electra"])
-def test_rewritten_model_tells_the_texts_of_a_pair_apart_as_the_plain_one_does(family, merged):
+def test_rewritten_model_reads_token_types_as_the_plain_one_does(family, merged):
     model = _classifier(CONFIGS[family])
     lean = LeanClassifier(model, head_with(), LENGTH, merged=merged, typed=True)
     with torch.inference_mode():
@@ -99,7 +99,7 @@ def test_positions_of_roberta_skip_padding_wherever_it_stands():
 
 
 @pytest.mark.parametrize(("first_token", "tokens"), [(True, 1), (False, 6)])
-def test_last_layer_sees_one_token_only_where_that_is_asked_for(first_token, tokens):
+def test_last_layer_sees_one_token_only_where_that_is_requested(first_token, tokens):
     model, seen = _classifier(CONFIGS["bert"]), []
     lean = LeanClassifier(model, head_with(), LENGTH, first_token=first_token)
     for layer in lean.layers:

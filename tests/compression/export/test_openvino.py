@@ -29,7 +29,7 @@ def fp32(tiny_onnx, tiny_task, tmp_path_factory):
     return folder, export(_settings("fp32"), tiny_onnx, tiny_task / "validation.parquet", folder, "ov")
 
 
-def test_float32_model_says_what_its_parent_says(fp32, tiny_onnx, tiny_task, tmp_path):
+def test_float32_model_has_the_outputs_of_its_parent(fp32, tiny_onnx, tiny_task, tmp_path):
     folder, manifest = fp32
     assert (manifest.format, manifest.precision) == ("openvino", "fp32")
     assert manifest.details["parity"]["max_difference"] < 1e-5
@@ -63,7 +63,7 @@ def test_threads_and_precision_are_set_when_a_model_is_opened(fp32, threads):
     assert compiled.get_property("NUM_STREAMS") == 1
 
 
-def test_another_precision_than_the_manifests_is_said_on_standard_error(fp32, caplog, capsys, monkeypatch):
+def test_another_precision_than_the_manifests_is_reported_on_standard_error(fp32, caplog, capsys, monkeypatch):
     monkeypatch.setattr("constrictor.runtimes.openvino.real_precision", lambda compiled: "bf16")
     load(fp32[0])
     assert "was exported for fp32; this processor runs it in bf16" in caplog.text

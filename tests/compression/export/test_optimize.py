@@ -40,7 +40,7 @@ def merged(tiny_teacher, tiny_task, tmp_path_factory):
     return folder, manifest
 
 
-def test_the_fastest_exact_variant_is_kept_and_told(merged, tiny_teacher, tiny_task):
+def test_the_fastest_exact_variant_is_kept_and_recorded(merged, tiny_teacher, tiny_task):
     folder, manifest = merged
     found = manifest.details["rewrites"]
     assert (found["kept"], found["timed_in"]) == (MERGED, "int8")
@@ -91,7 +91,7 @@ def _fake_export(monkeypatch, speeds):
     monkeypatch.setattr(optimize, "_speed_ratios", lambda files, *rest: {name: speeds[name] for name in files})
 
 
-def test_a_rewrite_that_says_something_else_is_not_kept_however_fast(tiny_teacher, tmp_path, monkeypatch):
+def test_a_rewrite_with_other_outputs_is_not_kept_however_fast(tiny_teacher, tmp_path, monkeypatch):
     _fake_export(monkeypatch, {"none": 1.0, FIRST: 1.5, MERGED: 9.0})
     model = load_classifier(tiny_teacher, ["bad", "good"], 32)
 

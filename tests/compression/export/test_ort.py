@@ -31,7 +31,7 @@ def tiny_int8(tiny_onnx, tmp_path_factory):
 
 
 @pytest.mark.parametrize("precision", ["fp32", "int8"])
-def test_ort_file_says_what_its_parent_says(precision, tiny_onnx, tiny_int8, tiny_task, tmp_path):
+def test_ort_file_has_the_outputs_of_its_parent(precision, tiny_onnx, tiny_int8, tiny_task, tmp_path):
     parent = tiny_onnx if precision == "fp32" else tiny_int8
     manifest = export(ORT, parent, tiny_task / "validation.parquet", tmp_path / "model", "phone")
     assert (manifest.format, manifest.precision) == ("ort", precision)

@@ -1,4 +1,4 @@
-"""Gradual magnitude pruning and movement pruning as a whole: masks that live in the model while it recovers."""
+"""Gradual magnitude pruning and movement pruning as a whole: masks that are part of the model during recovery fine-tuning."""
 
 import itertools
 import json
@@ -79,7 +79,7 @@ def _score_validation(monkeypatch, accuracies: list[float]) -> None:
     monkeypatch.setattr(TaskFolder, "validator", lambda *_: lambda model: {"accuracy": next(remaining)})
 
 
-def test_sparsity_rises_as_the_schedule_says_and_stays_at_the_end(run):
+def test_sparsity_rises_on_the_schedule_and_stays_at_the_end(run):
     found: list[tuple[float, float]] = []
     total = 4 * (4 * 32 * 32 + 2 * 32 * 64)
 
@@ -124,7 +124,7 @@ def test_saved_model_is_a_plain_one_with_the_final_sparsity(run, tiny_teacher, t
     inside = [value for key, value in after.items() if ".encoder.layer." in key and value.ndim == 2]
     zeros = sum(int((value == 0).sum()) for value in inside)
     assert zeros == pytest.approx(SPARSITY * sum(value.numel() for value in inside), abs=24)
-    # Loaded anew, it answers as the live model did.
+    # Loaded anew, it predicts as the trained model did.
     record = json.loads((run.folder / "gradual/training.json").read_text())
     examples = read_examples(tiny_task / "validation.parquet")
     logits = logits_of(load(folder, threads=1), examples.texts)

@@ -49,7 +49,7 @@ def test_global_scope_takes_from_the_smaller_matrix_and_layer_scope_from_each():
 
 
 @pytest.mark.parametrize("sparsity", [0.0, 0.1, 0.333, 0.5, 0.999, 1.0])
-def test_exactly_the_wanted_number_goes(sparsity):
+def test_exactly_the_required_number_is_pruned(sparsity):
     weights = {"a": torch.ones(10, 10), "b": torch.ones(37, 3)}
     masks = sparsity_masks(weights, sparsity, "global")
     assert sum(int((~mask).sum()) for mask in masks.values()) == round(sparsity * 211)

@@ -92,7 +92,7 @@ def test_what_is_wrong_with_the_new_method_is_found_by_the_same_checks(changed):
 
 
 @pytest.mark.usefixtures("added")
-def test_the_new_method_is_built_and_its_zeros_are_known_to_bring_no_speed(tiny_teacher, tiny_task, tmp_path):
+def test_the_new_method_is_built_and_only_masks(tiny_teacher, tiny_task, tmp_path):
     given = {
         "settings": Checkerboard.model_validate(STEP),
         "parent": tiny_teacher,

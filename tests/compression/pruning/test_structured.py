@@ -95,7 +95,7 @@ def _silence(block, heads, neurons) -> None:
 
 
 @pytest.mark.parametrize("name", CONFIGS)
-def test_cut_model_says_what_its_masked_twin_says(name):
+def test_pruned_model_computes_what_its_masked_twin_does(name):
     model, masked = _model(name), _model(name)
     layers = blocks_of(model)
     for number, (block, twin) in enumerate(zip(layers, blocks_of(masked), strict=True)):
@@ -317,7 +317,7 @@ def _cut_one_by_one(parts: list[Part], savings: float, overshoot: bool) -> list[
 
 
 @pytest.mark.parametrize("overshoot", [True, False])
-def test_a_budget_is_cut_group_by_group(overshoot):
+def test_a_budget_is_pruned_group_by_group(overshoot):
     for seed in range(60):
         parts, savings = _whole_parts(seed)
         assert keep_budget(parts, savings, overshoot=overshoot) == _cut_one_by_one(parts, savings, overshoot), seed
@@ -365,7 +365,7 @@ def _prune(parent, task, folder, calibration=None, **settings):
         ({"sparsity": 0.5}, [2] * 4, [32] * 4),
     ],
 )
-def test_widths_are_those_asked_for_rounded_to_groups(tiny_teacher, tiny_task, tmp_path, settings, heads, ffn):
+def test_widths_are_the_requested_ones_rounded_to_groups(tiny_teacher, tiny_task, tmp_path, settings, heads, ffn):
     manifest = _prune(tiny_teacher, tiny_task, tmp_path, **settings)
     assert manifest.details["pruned"]["heads"] == heads
     assert manifest.details["pruned"]["ffn"] == ffn
@@ -374,7 +374,7 @@ def test_widths_are_those_asked_for_rounded_to_groups(tiny_teacher, tiny_task, t
 
 
 @pytest.mark.parametrize("settings", [{"heads": 0.5, "multiple_of": 32}, {"sparsity": 0.9, "multiple_of": 64}])
-def test_a_cut_of_which_rounding_leaves_nothing_is_refused(tiny_teacher, tiny_task, tmp_path, settings):
+def test_pruning_of_which_rounding_leaves_nothing_is_refused(tiny_teacher, tiny_task, tmp_path, settings):
     with pytest.raises(
         ConstrictorError, match=r"nothing would be pruned: widths are rounded .*4 heads of 8 and 64 neurons"
     ):
@@ -382,7 +382,7 @@ def test_a_cut_of_which_rounding_leaves_nothing_is_refused(tiny_teacher, tiny_ta
 
 
 @pytest.mark.parametrize("budget", [{"sparsity": 0.3}, {"latency": 0.3}, {"heads": 0.5, "ffn": 0.5}])
-def test_a_global_budget_lets_layers_differ_and_the_artifact_says_what_it_said(
+def test_a_global_budget_lets_layers_differ_and_the_artifact_keeps_its_outputs(
     tiny_teacher, tiny_task, tmp_path, budget
 ):
     manifest = _prune(tiny_teacher, tiny_task, tmp_path, scope="global", **budget)
@@ -400,7 +400,7 @@ def test_a_global_budget_lets_layers_differ_and_the_artifact_says_what_it_said(
     np.testing.assert_allclose(logits_of(load(tmp_path / "onnx"), texts), np.stack(expected), atol=1e-4)
 
 
-def test_a_cut_that_all_layers_share_opens_without_us(tiny_teacher, tiny_task, tmp_path):
+def test_pruning_that_all_layers_share_opens_without_us(tiny_teacher, tiny_task, tmp_path):
     manifest = _prune(tiny_teacher, tiny_task, tmp_path, ffn=0.5)
     assert manifest.shape is None
     model = AutoModelForSequenceClassification.from_pretrained(tmp_path / "model").eval()
@@ -414,7 +414,7 @@ def _tokens():
     return {"input_ids": np.array([[2, 8, 9, 3]]), "attention_mask": np.ones((1, 4), dtype=np.int64)}
 
 
-def test_a_cut_model_can_be_cut_again_recover_and_lose_layers(tiny_teacher, tiny_task, tmp_path):
+def test_a_pruned_model_can_be_pruned_again_finetuned_and_lose_layers(tiny_teacher, tiny_task, tmp_path):
     _prune(tiny_teacher, tiny_task, tmp_path / "once", sparsity=0.3, scope="global")
     settings = {"heads": 0.5, "ffn": 0.5, "finetune_epochs": 1, "lr": 1e-3}
     step = Structured(stage="prune", method="structured", calibration_size=32, multiple_of=8, **settings)
@@ -440,7 +440,7 @@ def test_weights_that_disagree_with_the_manifest_are_refused(tiny_teacher, tiny_
         load_classifier(tmp_path / "model", ["bad", "good"], 32)
 
 
-def test_what_cannot_be_cut_is_refused_by_name(tiny_task, tmp_path):
+def test_what_cannot_be_pruned_is_refused_by_name(tiny_task, tmp_path):
     settings = Structured(stage="prune", method="structured", heads=0.5)
     with pytest.raises(ConstrictorError, match="heads of 'mpnet' cannot be pruned: all its layers share one table"):
         prune_structured(_model("mpnet"), settings, _sample())
@@ -456,7 +456,7 @@ def _matrices(model) -> int:
     return sum(weight.numel() for layer in encoder_layers(model) for weight in layer.parameters() if weight.ndim == 2)
 
 
-def test_what_matters_least_is_cut_and_what_stays_is_told():
+def test_what_matters_least_is_pruned_and_what_stays_is_recorded():
     model, whole = _model("bert"), _model("bert")
     settings = Structured(stage="prune", method="structured", heads=0.5, ffn=0.5, multiple_of=4, score="magnitude")
     details = prune_structured(model, settings, _sample()).details()
@@ -510,7 +510,7 @@ def test_shares_are_of_each_layer_or_of_all_together(scope):
 
 
 @pytest.mark.parametrize("name", ["gpt2", "mpnet"])
-def test_a_budget_over_a_model_whose_heads_stay_cuts_neurons_alone(name):
+def test_a_budget_over_a_model_whose_heads_stay_prunes_neurons_alone(name):
     model = _model(name)
     settings = Structured(stage="prune", method="structured", sparsity=0.2, multiple_of=4, score="magnitude")
     details = prune_structured(model, settings, _sample()).details()

@@ -234,7 +234,7 @@ def test_the_artifact_opens_without_us(tiny_teacher, tiny_task, tmp_path):
     np.testing.assert_allclose(logits_of(load(tmp_path / "model"), [text]), theirs, atol=1e-5)
 
 
-def test_rare_tokens_go_and_their_words_are_spelled(tiny_teacher, tiny_task, tmp_path):
+def test_rare_tokens_are_dropped_and_their_words_split_into_pieces(tiny_teacher, tiny_task, tmp_path):
     few = tmp_path / "few.parquet"
     write_examples(few, unlabelled(["a", "b"], ["the film was great", "the film was dreadful"]))
     manifest = _prune(tiny_teacher, tiny_task, tmp_path, [few], min_count=2)
@@ -256,7 +256,7 @@ def test_padding_and_special_ids_of_the_configuration_follow(tiny_teacher):
     assert model.get_input_embeddings().num_embeddings == model.config.vocab_size == len(small)
 
 
-def test_tokens_that_only_the_configuration_names_stay_and_the_share_of_the_text_is_told(tiny_teacher):
+def test_tokens_that_only_the_configuration_names_stay_and_the_share_of_the_text_is_recorded(tiny_teacher):
     model = load_classifier(tiny_teacher, ["bad", "good"], 32)
     content = (tiny_teacher / "tokenizer.json").read_text()
     whole = json.loads(content)["model"]["vocab"]

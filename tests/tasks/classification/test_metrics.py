@@ -81,7 +81,7 @@ def test_many_confusion_matrices_at_once():
         assert found[2, 3] == pytest.approx(float(metric(counts[2, 3])))
 
 
-def test_one_answer_for_all_has_no_correlation():
+def test_one_prediction_for_all_has_no_correlation():
     labels = np.array([0, 1, 0, 1])
     found = _evaluate(np.tile([1.0, 0.0], (4, 1)), labels)
     assert found["mcc"] == 0
@@ -132,7 +132,7 @@ def test_tuned_threshold_is_the_best_of_all(metric):
     }
     tuned = kind.scores(labels, kind.predict_at({"logits": logits}, found))[metric]
     assert tuned == pytest.approx(max(every.values()))
-    assert tuned > every[0.5]  # so that the test tells tuning from none
+    assert tuned > every[0.5]  # so that the test distinguishes tuning from none
 
 
 def test_more_than_two_classes_have_no_threshold():

@@ -47,7 +47,7 @@ def test_the_null_threshold_is_chosen_for_the_metric():
     assert kind(False).tune(OUTPUTS, LABELS, "f1") is None
 
 
-def test_strata_counts_and_details_tell_questions_without_an_answer_apart():
+def test_strata_counts_and_details_distinguish_questions_without_an_answer():
     assert kind(True).strata(LABELS).tolist() == [1, 0, 1]
     assert kind(True).count(LABELS) == {"answerable": 2, "unanswerable": 1}
     assert kind(False).count(LABELS) == {}
@@ -62,7 +62,7 @@ def test_questions_about_one_context_are_a_group():
     assert kind(False).groups(Examples(["a", "b", "c"], pairs, LABELS)).tolist() == [0, 1, 0]
 
 
-def test_models_agree_on_answers_as_the_metric_sees_them():
+def test_models_agree_on_predictions_as_the_metric_sees_them():
     assert kind(True).agreement(object_array(["The cat", "dog"]), object_array(["cat.", "cat"])) == 0.5
     assert kind(True).output_difference(OUTPUTS, {**OUTPUTS, "score": OUTPUTS["score"] + 0.5}) == 0.5
 

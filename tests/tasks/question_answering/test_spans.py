@@ -32,7 +32,7 @@ def _features() -> Features:
     return Features(encoded, np.array([0, 0, 1]), np.array([8, 8]), windows)
 
 
-def test_the_best_window_answers_and_the_least_null_score_counts():
+def test_the_best_window_predicts_and_the_least_null_score_counts():
     #           null ?  one two three .      null ?  three four five .     null ?  ...
     starts = [[9.0, 99, 0, 3, 0, 99], [1.0, 99, 0, 5, 0, 99], [2.0, 99, 1, 0, 0, 0, 0, 99]]
     ends = [[1.0, 99, 0, 0, 1, 99], [3.0, 99, 0, 0, 2, 99], [2.0, 99, 0, 1, 0, 0, 0, 99]]

@@ -121,7 +121,7 @@ def test_teacher_outputs_belong_to_windows(task, teacher, tmp_path):
 
 
 @pytest.mark.parametrize("features", [{}, {"hidden": {}, "attention": {}}], ids=["outputs", "features"])
-def test_a_student_learns_from_starts_and_ends(task, teacher, tmp_path, features):
+def test_a_student_is_distilled_on_starts_and_ends(task, teacher, tmp_path, features):
     train = task.file.with_name("train.parquet")
     teacher_outputs(teacher.model, train, tmp_path / "outputs.parquet")
     settings = Distil(
@@ -171,7 +171,7 @@ def test_every_pruning_method_works(task, teacher, tmp_path, method):
         np.testing.assert_allclose(after, before, rtol=1e-4, atol=1e-4)
 
 
-def test_the_recovery_after_pruning_learns_from_the_parent(task, teacher, tmp_path):
+def test_the_recovery_finetuning_after_pruning_is_distilled_from_the_parent(task, teacher, tmp_path):
     train = task.file.with_name("train.parquet")
     teacher_outputs(teacher.model, train, tmp_path / "outputs.parquet")
     settings = Magnitude(stage="prune", method="magnitude", sparsity=0.5, finetune_epochs=4, lr=3e-3, batch_size=16)
@@ -213,7 +213,7 @@ ONNX_METHODS = {
 }
 
 
-def test_onnx_models_have_two_outputs_and_answer_as_their_parent(task, teacher, onnx):
+def test_onnx_models_have_two_outputs_and_predict_as_their_parent(task, teacher, onnx):
     graph = onnx_format.load(onnx.model / "model.onnx").graph
     assert [output.name for output in graph.output] == ["start", "end"]
     ours, parents = (read_predictions(node.folder / "predictions.parquet")["test"].outputs for node in (onnx, teacher))
@@ -245,7 +245,7 @@ def test_latency_inputs_are_questions_with_contexts(task, teacher):
         assert set(runtime.predict(batch)) == {"start", "end"}
 
 
-def test_the_report_compares_answers_in_pairs(task, teacher, onnx, tmp_path):
+def test_the_report_compares_predictions_in_pairs(task, teacher, onnx, tmp_path):
     root = tmp_path / "results"
     shutil.copytree(teacher.folder.parent, root / "seed1")
     settings = Comparison(

@@ -60,7 +60,7 @@ def test_a_resample_is_measured_as_if_its_examples_were_all_there_are():
     )
 
 
-def test_values_far_from_zero_are_told_apart():
+def test_values_far_from_zero_stay_distinct():
     generator = np.random.default_rng(5)
     labels = 1e8 + generator.normal(size=100)
     answers = labels + generator.normal(size=100)
@@ -74,12 +74,12 @@ def test_labels_that_do_not_vary_are_explained_by_nothing():
     assert {name: found[name] for name in KIND.measures} == dict.fromkeys(KIND.measures, 0)
 
 
-def test_one_answer_for_all_has_no_correlation():
+def test_one_prediction_for_all_has_no_correlation():
     labels = np.array([1.0, 2.0, 3.0], np.float32)
     assert scores_of(KIND, np.full((3, 1), 0.3, np.float32), labels)["pearson_spearman"] == 0
 
 
-def test_nothing_is_decided_and_answers_do_not_agree():
+def test_nothing_is_decided_and_there_is_no_agreement():
     logits, labels = _draw(20, 2)
     assert KIND.tune({"logits": logits}, labels, "pearson") is None
     assert KIND.agreement(labels, labels) is None
