@@ -28,10 +28,6 @@ _TELLING = (
 GPU_FORMATS = ("torch", "bitsandbytes")
 
 
-SETTLE_SECONDS = 0.03
-"""Pause before a model is timed: ONNX Runtime's threads spin for some milliseconds after a call, and would steal time."""
-
-
 class Processor(TypedDict):
     """A processor: its name, the number of usable cores, and those of its instruction sets that determine how fast it is."""
 

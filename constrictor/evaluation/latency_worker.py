@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import json
 import sys
-import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import cast
 
@@ -19,8 +19,7 @@ from constrictor.data.batching import Batch, Text, full_batch, pad
 from constrictor.data.tokenization import Tokenizer
 from constrictor.machine import peak_memory_bytes
 from constrictor.runtimes.load import Variant, load
-
-LONG_CALL_MS = 100  # from here on a call does not notice that caches and threads wake up
+from constrictor.runtimes.timing import LONG_CALL_MS, Call, milliseconds
 
 
 def inputs_of(tokenizer: Tokenizer, texts: Sequence[Text], batch: int, length: int | str) -> list[Batch]:
@@ -43,21 +42,16 @@ def main() -> None:
     texts = json.loads(sys.stdin.readline())["texts"]
     runtime.outputs_of(runtime.kind.encode(runtime.tokenizer, texts[:1]))
     print(json.dumps({"ready": True}), flush=True)
-    inputs: dict[tuple[int, int | str], list[Batch]] = {}
+    calls: dict[tuple[int, int | str], list[Call]] = {}
     quick: dict[tuple[int, int | str], bool] = {}
     for line in sys.stdin:
         command = json.loads(line)
         shape = command["batch"], command["length"]
-        if shape not in inputs:
-            inputs[shape] = inputs_of(runtime.tokenizer, texts, *shape)
+        if shape not in calls:
+            calls[shape] = [partial(runtime.predict, batch) for batch in inputs_of(runtime.tokenizer, texts, *shape)]
         if quick.get(shape, True):
-            runtime.predict(inputs[shape][0])  # untimed
-        times: list[float] = []
-        while not times or sum(times) < command["seconds"] * 1000:
-            for batch in inputs[shape]:
-                start = time.perf_counter()
-                runtime.predict(batch)
-                times.append((time.perf_counter() - start) * 1000)
+            calls[shape][0]()  # untimed
+        times = milliseconds(calls[shape], command["seconds"])
         quick[shape] = min(times) < LONG_CALL_MS
         print(json.dumps({"ms": times, "peak_bytes": peak_memory_bytes()}), flush=True)
 

@@ -19,8 +19,8 @@ from typing import Any
 from constrictor.data.batching import Text
 from constrictor.data.examples import read_examples
 from constrictor.errors import ConstrictorError
-from constrictor.machine import SETTLE_SECONDS
 from constrictor.runtimes.load import Variant
+from constrictor.runtimes.timing import SETTLE_SECONDS
 from constrictor.study.report import Latency
 
 Shape = tuple[int, int | str]

@@ -16,12 +16,12 @@ from constrictor.compression.export.context import ExportContext
 from constrictor.compression.export.lean import LeanClassifier
 from constrictor.compression.export.onnx import PlainModel, export_onnx, reads_types
 from constrictor.compression.export.parity import refuse_difference
-from constrictor.compression.export.timing import milliseconds_in_turn, speed_ratio
 from constrictor.compression.quantization.onnx_int8 import to_int8
 from constrictor.data.batching import Encoded, full_batch
 from constrictor.errors import ConstrictorError
 from constrictor.models.onnx_file import load_onnx, save_onnx
 from constrictor.runtimes.onnx import open_session, run_session
+from constrictor.runtimes.timing import milliseconds_in_turn, speed_ratio
 from constrictor.study.steps.export import Export
 
 SHAPES = ((1, 32), (32, 128))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -15,9 +14,10 @@ from transformers import PreTrainedModel
 
 from constrictor.models.architecture import encoder_layers
 from constrictor.models.widths import Block, block_of, keep_heads, keep_neurons
+from constrictor.runtimes.timing import Call, milliseconds_in_turn
 
 BATCH, LENGTH = 8, 64
-ROUNDS, CALLS = 7, 5
+ROUNDS = 7
 WIDTHS = 4
 
 
@@ -50,9 +50,12 @@ def measure_costs(model: PreTrainedModel, block: Block) -> CostTable:
     neurons = _steps(block.neurons)
     narrowed = {("heads", count): _narrowed(model, keep_heads, count) for count in heads}
     narrowed |= {("ffn", count): _narrowed(model, keep_neurons, count) for count in neurons}
-    milliseconds = _take_turns({key: _call(layer, model) for key, layer in narrowed.items()})
-    by_heads = {count: round(milliseconds["heads", count], 5) for count in heads}
-    by_neurons = {count: round(milliseconds["ffn", count], 5) for count in neurons}
+    calls = {key: _call(layer, model) for key, layer in narrowed.items()}
+    with torch.inference_mode():
+        # Other jobs only ever make a call slower, and a slope rests on differences: the shortest time of a round counts.
+        times = milliseconds_in_turn(calls, ROUNDS, typical=min)
+    by_heads = {count: round(float(np.median(times["heads", count])), 5) for count in heads}
+    by_neurons = {count: round(float(np.median(times["ffn", count])), 5) for count in neurons}
     return CostTable(by_heads, by_neurons, _slope(by_heads), _slope(by_neurons), by_neurons[block.neurons])
 
 
@@ -68,25 +71,9 @@ def _narrowed(model: PreTrainedModel, keep: Callable[[Block, torch.Tensor], None
     return layer
 
 
-def _call(layer: nn.Module, model: PreTrainedModel) -> Callable[[], Any]:
+def _call(layer: nn.Module, model: PreTrainedModel) -> Call:
     hidden = torch.randn(BATCH, LENGTH, model.config.hidden_size, generator=torch.Generator().manual_seed(0))
     return lambda: layer(hidden)
-
-
-def _take_turns(calls: dict[Any, Callable[[], Any]]) -> dict[Any, float]:
-    """Median over the rounds of each call's shortest time in a round, in milliseconds."""
-    times: dict[Any, list[float]] = {key: [] for key in calls}
-    with torch.inference_mode():
-        for _ in range(ROUNDS):
-            for key, call in calls.items():
-                call()
-                found = []
-                for _ in range(CALLS):
-                    start = time.perf_counter()
-                    call()
-                    found.append((time.perf_counter() - start) * 1000)
-                times[key].append(min(found))
-    return {key: float(np.median(found)) for key, found in times.items()}
 
 
 def _slope(table: dict[int, float]) -> float:

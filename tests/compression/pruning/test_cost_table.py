@@ -1,6 +1,6 @@
 import copy
-from itertools import count
 
+import numpy as np
 import pytest
 import torch
 from scipy.stats import linregress
@@ -29,26 +29,6 @@ def test_a_unit_costs_the_slope_of_the_table(table, slope):
     assert cost_table._slope(table) == pytest.approx(slope, abs=1e-9)
 
 
-def test_calls_take_turns_and_the_first_of_each_round_does_not_count(monkeypatch):
-    now, order = [0.0], []
-    monkeypatch.setattr(cost_table.time, "perf_counter", lambda: now[0])
-
-    def call(name: str, factor: float):
-        calls = count()
-
-        def run() -> None:
-            done, turn = divmod(next(calls), 1 + cost_table.CALLS)
-            order.append(name)
-            now[0] += [100.0, 0.4, 0.2, 0.1, 0.3, 0.5][turn] * factor * (done + 1) ** 2
-
-        return run
-
-    found = cost_table._take_turns({"a": call("a", 1), "b": call("b", 2)})
-    # The shortest of a round, and the fourth of seven rounds.
-    assert found == {"a": pytest.approx(1000 * 0.1 * 16), "b": pytest.approx(2000 * 0.1 * 16)}
-    assert "".join(order) == ("a" * 6 + "b" * 6) * 7
-
-
 @pytest.fixture
 def model() -> BertForSequenceClassification:
     sizes = {"vocab_size": 50, "hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 4}
@@ -62,13 +42,18 @@ def test_a_copy_of_the_first_layer_is_narrowed(model):
 
 
 def test_costs_are_slopes_of_what_was_measured_on_narrowed_layers(model, monkeypatch):
-    def measure(calls):
-        with torch.inference_mode():
-            for call in calls.values():
-                assert torch.as_tensor(call()[0] if isinstance(call(), tuple) else call()).shape[-1] == 16
-        return {(kind, units): (1 + 0.5 * units if kind == "heads" else 2 + 0.01 * units) for kind, units in calls}
+    def measure(calls, rounds, typical):
+        assert torch.is_inference_mode_enabled()
+        assert typical([3.0, 1.0, 2.0]) == 1.0
+        for call in calls.values():
+            assert torch.as_tensor(call()[0] if isinstance(call(), tuple) else call()).shape[-1] == 16
+        expected = {(kind, units): 1 + 0.5 * units if kind == "heads" else 2 + 0.01 * units for kind, units in calls}
+        # Odd rounds are disturbed, fewer than half of them.
+        return {
+            key: np.array([value * (1 + number % 2) for number in range(rounds)]) for key, value in expected.items()
+        }
 
-    monkeypatch.setattr(cost_table, "_take_turns", measure)
+    monkeypatch.setattr(cost_table, "milliseconds_in_turn", measure)
     before = copy.deepcopy(model.state_dict())
     table = measure_costs(model, blocks_of(model)[0])
     assert table.heads == {1: 1.5, 2: 2.0, 3: 2.5, 4: 3.0}
