@@ -113,7 +113,7 @@ def _with_engine(variant: str, model: Any, encoded: Any, pad_id: int, labels: An
         model,
         TrainingData(encoded, pad_id, targets),
         loss,
-        lambda live: {"accuracy": 0.0},
+        lambda model: {"accuracy": 0.0},
         settings,
         epochs=50,
         seed=1,
@@ -127,7 +127,7 @@ def _with_engine(variant: str, model: Any, encoded: Any, pad_id: int, labels: An
 def _with_trainer(variant: str, model: Any, encoded: Any, pad_id: int, labels: Any, folder: Path, clock: Clock) -> None:
     from transformers import TrainerCallback, TrainingArguments
 
-    from constrictor.training.batches import Collator, LengthBuckets, Rows
+    from constrictor.training.batches import Collator, LengthBuckets, RowNumbers
 
     class Stop(TrainerCallback):
         def on_optimizer_step(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
@@ -151,7 +151,7 @@ def _with_trainer(variant: str, model: Any, encoded: Any, pad_id: int, labels: A
     trainer = (_distilling_trainer() if variant.startswith("kd") else _ordinary_trainer())(
         model=model,
         args=arguments,
-        train_dataset=Rows(len(encoded)),
+        train_dataset=RowNumbers(len(encoded)),
         data_collator=_padded_to_128(collate, pad_id) if variant.endswith("plain") else collate,
         callbacks=[Stop()],
     )

@@ -11,7 +11,7 @@ from torch.utils.data import Dataset, Sampler
 from constrictor.data.batching import Encoded, pad
 
 
-class Rows(Dataset[int]):
+class RowNumbers(Dataset[int]):
     """A data set of row numbers: the collator fetches what belongs to them."""
 
     def __init__(self, length: int) -> None:

@@ -22,7 +22,7 @@ from constrictor.models.head import Head
 from constrictor.progress import log
 from constrictor.study.settings import canonical_json
 from constrictor.study.steps.step import Optimisation
-from constrictor.training.batches import Collator, LengthBuckets, Rows
+from constrictor.training.batches import Collator, LengthBuckets, RowNumbers
 from constrictor.training.callbacks import AfterStep, Checkpoints, EpochOrder, Progress
 from constrictor.training.checkpoints import code_refused, newest_checkpoint
 from constrictor.training.cost import Meter
@@ -93,7 +93,7 @@ class _Training:
         trainer = EngineTrainer(
             model=self.model,
             args=arguments(settings, self.epochs, self.seed, checkpoints, parts),
-            train_dataset=Rows(len(self.data.encoded)),
+            train_dataset=RowNumbers(len(self.data.encoded)),
             data_collator=Collator(self.data.encoded, self.data.pad_id, **self.data.targets),
             callbacks=callbacks,
             order=order,

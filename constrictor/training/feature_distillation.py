@@ -17,7 +17,7 @@ from transformers import PreTrainedModel
 
 from constrictor.models.model_inputs import inputs_of
 from constrictor.study.steps.feature_distillation import FeatureDistillation
-from constrictor.training.features import AttentionMaps, Features, HiddenStates
+from constrictor.training.features import AttentionMaps, HiddenStates, Representations
 
 MatchingLoss = Callable[[Mapping[str, Tensor]], Tensor]
 """Maps a batch, after the student has computed it, to ``(batch,)`` losses."""
@@ -73,7 +73,7 @@ class _Recorder:
     """Keeps what some modules of a model put out: always, or in training mode only, so not what a validation computes."""
 
     def __init__(self, model: PreTrainedModel, parts: list[HiddenStates | AttentionMaps], *, always: bool) -> None:
-        self.kept: Features = {}
+        self.kept: Representations = {}
         modules = {name: module for part in parts for name, module in part.modules_of(model).items()}
         self._hooks = [
             module.register_forward_hook(self._hook(name, model, always)) for name, module in modules.items()

@@ -13,7 +13,7 @@ from constrictor.study.layers import layer_pairs
 from constrictor.study.steps.feature_distillation import Attention, Hidden
 from constrictor.training.feature_losses import hidden_loss, relation_loss, relation_scores
 
-Features = dict[str, Tensor]
+Representations = dict[str, Tensor]
 """What the modules of one model put out, by the names that a feature gives them."""
 
 
@@ -49,7 +49,7 @@ class HiddenStates:
         layers = encoder_layers(model)
         return {f"hidden {pair[side]}": layers[pair[side]] for pair in self._pairs}
 
-    def loss(self, student: Features, teacher: Features, mask: Tensor) -> Tensor:
+    def loss(self, student: Representations, teacher: Representations, mask: Tensor) -> Tensor:
         """Mean over the pairs of layers, weighted: ``(batch,)``."""
         found = []
         for number, (ours, theirs) in enumerate(self._pairs):
@@ -110,7 +110,7 @@ class AttentionMaps:
             for name, matrix in zip(used, self._blocks[side][pair[side]].into_heads, strict=False)
         }
 
-    def loss(self, student: Features, teacher: Features, mask: Tensor) -> Tensor:
+    def loss(self, student: Representations, teacher: Representations, mask: Tensor) -> Tensor:
         """Mean over the pairs of layers, weighted: ``(batch,)``."""
         found = []
         for (ours, theirs), heads in zip(self._pairs, self._heads, strict=True):

@@ -1,4 +1,4 @@
-"""The stage `prune`: prune a model by a method, fine-tune it to recover, and keep what is best on validation."""
+"""The stage `prune`: prune a model by a method, fine-tune it, and keep what is best on validation."""
 
 from __future__ import annotations
 
