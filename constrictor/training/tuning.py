@@ -15,7 +15,7 @@ from transformers.pytorch_utils import Conv1D
 from constrictor.models.adapter import base_digest, merge_adapter
 from constrictor.models.architecture import encoder_linears, keep_layers
 from constrictor.models.manifest import AdapterRecord, Manifest, read_manifest
-from constrictor.models.quantized.nf4 import round_to_nf4
+from constrictor.models.quantized.nf4 import quantize_base, round_to_nf4
 from constrictor.models.torch_model import load_model
 from constrictor.study.settings import Settings
 from constrictor.study.steps.adapter import Adapter, Tuning
@@ -147,8 +147,6 @@ def _put_in(settings: Adapter, model: PreTrainedModel, start: Initialization) ->
     targets = target_modules(model, settings.targets)
     nf4: list[str] = []
     if settings.base == "nf4":
-        from constrictor.models.quantized.bitsandbytes import quantize_base
-
         nf4 = quantize_base(model, encoder_linears(model))
     config = LoraConfig(
         task_type=start.kind.head.peft_task,

@@ -17,7 +17,7 @@ from constrictor.errors import ConstrictorError
 from constrictor.evaluation.teacher_outputs import teacher_outputs
 from constrictor.models.adapter import merge_adapter
 from constrictor.models.manifest import read_manifest
-from constrictor.models.quantized.bitsandbytes import quantize_base
+from constrictor.models.quantized.nf4 import quantize_base
 from constrictor.runtimes.load import load
 from constrictor.study.steps.adapter import Adapter, Tuning
 from constrictor.study.steps.distil import Distil

@@ -7,12 +7,11 @@ from typing import Any
 from transformers import BitsAndBytesConfig, PreTrainedModel
 
 from constrictor.errors import ConstrictorError
-from constrictor.models.quantized.bitsandbytes import (
-    INPUTS,
-    OUTPUTS,
+from constrictor.models.quantized.bitsandbytes_layers import (
     SHAPE_RULE,
     THRESHOLD,
     four_bit_layer,
+    has_four_bit_kernel,
     int8_layer,
 )
 from constrictor.models.quantized.modules import linears_of, replace
@@ -35,7 +34,7 @@ def quantize_bnb(model: PreTrainedModel, settings: BitsAndBytes) -> dict[str, st
     linears = linears_of(model)
     kept = {name: _HEAD for name in linears if not name.startswith(f"{model.base_model_prefix}.")}
     if settings.method != "llm_int8":
-        odd = {name for name, linear in linears.items() if linear.out_features % OUTPUTS or linear.in_features % INPUTS}
+        odd = {name for name, linear in linears.items() if not has_four_bit_kernel(linear)}
         kept |= {name: SHAPE_RULE for name in odd - set(kept)}
     chosen = {name: linear for name, linear in linears.items() if name not in kept}
     if not chosen:

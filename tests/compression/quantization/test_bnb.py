@@ -153,7 +153,7 @@ def test_layers_without_a_kernel_stay_and_the_manifest_says_why(tiny_teacher, as
 
 
 def test_model_that_no_kernel_fits_is_refused_and_nothing_is_written(tiny_teacher, tmp_path, monkeypatch):
-    monkeypatch.setattr("constrictor.compression.quantization.bnb.INPUTS", 128)
+    monkeypatch.setattr("constrictor.models.quantized.bitsandbytes_layers.INPUTS", 128)
     with pytest.raises(ConstrictorError, match=r"'nf4' fits no layer of this model.*32 x 64.*'method: llm_int8'"):
         quantize(_settings("nf4"), tiny_teacher, Node(tmp_path / "node", "small", 1))
     assert not list((tmp_path / "node").iterdir())
