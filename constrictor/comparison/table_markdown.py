@@ -17,7 +17,7 @@ def table_markdown(rows: Sequence[Row], settings: Comparison, task: TaskManifest
     parts = [
         f"## {name}",
         _markdown(_quality_columns(settings, task.metric, shown), shown),
-        _quality_legend(rows[0], settings, task),
+        _quality_legend(shown, settings, task),
     ]
     # A model between a recipe's ends has no row of its own.
     between = [f"- `{row.lineage}` {row.rejected}" for row in rows if row.rejected and not row.recipe]
@@ -163,10 +163,14 @@ def _replication(row: Row, settings: Comparison) -> str:
     )
 
 
-def _quality_legend(row: Row, settings: Comparison, task: TaskManifest) -> str:
+def _quality_legend(rows: Sequence[Row], settings: Comparison, task: TaskManifest) -> str:
     margin = f"{100 * settings.margin:g}"
+    tuned = "*tuned threshold*: the decision threshold is the best one on validation. "
+    agreement = "*agreement with parent*: share of examples with the same prediction as by the model one step before. "
     return (
-        f"Quality: {task.metric} in percent on {row.examples} test examples, {_replication(row, settings)}. "
+        f"Quality: {task.metric} in percent on {rows[0].examples} test examples, {_replication(rows[0], settings)}. "
+        f"{tuned if any(row.tuned is not None for row in rows) else ''}"
+        f"{agreement if any(row.agreement is not None for row in rows) else ''}"
         f"Differences are in points, paired example by example, with 95 % bootstrap intervals ({settings.resamples} "
         f"resamples). *non-inferior* with a margin of {margin} point{'' if margin == '1' else 's'}: *yes*, the whole interval "
         f"lies above −{margin}; *no*, it lies below; *inconclusive*, it contains −{margin}."
