@@ -70,7 +70,8 @@ class Manifest(Settings):
     nonzero_parameters: int
     layers: int | None = None
     shape: EncoderShape | None = Field(
-        None, description="Widths of the layers if `config.json` cannot express them, since heads were pruned."
+        None,
+        description="Widths of the layers if `config.json` cannot express them: pruned heads, or different widths.",
     )
     adapter: AdapterRecord | None = Field(None, description="Set where the folder holds an adapter and no whole model.")
     details: dict[str, Any] = Field({}, description="What the last step found out about its model.")

@@ -400,7 +400,7 @@ def test_a_global_budget_lets_layers_differ_and_the_artifact_keeps_its_outputs(
     np.testing.assert_allclose(logits_of(load(tmp_path / "onnx"), texts), np.stack(expected), atol=1e-4)
 
 
-def test_pruning_that_all_layers_share_opens_without_us(tiny_teacher, tiny_task, tmp_path):
+def test_feed_forward_parts_of_equal_width_open_without_us(tiny_teacher, tiny_task, tmp_path):
     manifest = _prune(tiny_teacher, tiny_task, tmp_path, ffn=0.5)
     assert manifest.shape is None
     model = AutoModelForSequenceClassification.from_pretrained(tmp_path / "model").eval()
