@@ -16,7 +16,7 @@ Text = str | tuple[str, str]
 
 Encoded = list[np.ndarray]
 """Texts in tokens: the ids of a single text ``(tokens,)``; of a pair ``(tokens, 2)``, where each id has beside it the token's
-type, which tells the two texts apart. All int32: many lie in memory at once."""
+type, which distinguishes the two inputs. All int32: many lie in memory at once."""
 
 Batch = dict[str, np.ndarray]
 """``input_ids``, ``attention_mask`` and, if there are pairs in it, ``token_type_ids``, each ``(batch, longest)`` int64."""

@@ -86,7 +86,7 @@ def measure_latency(
 
 
 def _cold_starts(artifact: Path, texts: Sequence[Text], threads: int, variant: Variant, count: int) -> list[float]:
-    """Seconds from the start of a process to its first answer, one process after another."""
+    """Seconds from the start of a process to its first prediction, one process after another."""
     found = []
     for _ in range(count):
         with Worker(artifact, texts, threads, variant) as worker:
@@ -95,7 +95,7 @@ def _cold_starts(artifact: Path, texts: Sequence[Text], threads: int, variant: V
 
 
 def _summary(shape: Shape, threads: int, times: Times) -> dict[str, Any]:
-    """What ``latency.json`` says of a shape on a number of threads."""
+    """The entry of ``latency.json`` for a shape on a number of threads."""
     batch, length = shape
     own = np.concatenate(times[_CANDIDATE])
     p50, p95 = np.percentile(own, [50, 95])

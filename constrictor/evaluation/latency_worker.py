@@ -2,7 +2,7 @@
 
 It imports only what its artifact's runtime needs, so that its memory and its start are those of a service. Protocol:
 one JSON object a line. In: ``{"texts": [...]}`` once, then ``{"batch": 1, "length": 32, "seconds": 0.2}`` any number of
-times; the length `task` means the texts as they are. Out: ``{"ready": true}`` after the first answer,
+times; the length `task` means the inputs at their own lengths. Out: ``{"ready": true}`` after the first prediction,
 ``{"ms": [...], "peak_bytes": ...}`` after each timing.
 """
 
@@ -36,7 +36,7 @@ def inputs_of(tokenizer: Tokenizer, texts: Sequence[Text], batch: int, length: i
 
 
 def main() -> None:
-    """Load, answer once, then time what is asked for until standard input ends."""
+    """Load, predict once, then time what is requested until standard input ends."""
     folder, threads, variant = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
     runtime = load(folder, threads=threads, variant=cast(Variant, variant))
     texts = json.loads(sys.stdin.readline())["texts"]

@@ -36,7 +36,7 @@ class Worker:
     """A process that holds one artifact. Use it in a ``with`` block."""
 
     def __init__(self, folder: Path, texts: Sequence[Text], threads: int, variant: Variant = "sdpa") -> None:
-        """Start the process and wait for its first answer.
+        """Start the process and wait for its first prediction.
 
         Args:
             folder: the artifact's folder.
@@ -58,7 +58,7 @@ class Worker:
             text=True,
             env=environment,
         )
-        self._ask({"texts": list(texts)})
+        self._request({"texts": list(texts)})
         self.cold_start_seconds = time.perf_counter() - start
         self.peak_bytes = 0
 
@@ -77,11 +77,11 @@ class Worker:
     def time(self, batch: int, length: int | str, seconds: float) -> list[float]:
         """Milliseconds of each call, for about so many seconds, at least once over all inputs of the shape."""
         time.sleep(SETTLE_SECONDS)
-        answer = self._ask({"batch": batch, "length": length, "seconds": seconds})
-        self.peak_bytes = answer["peak_bytes"]
-        return answer["ms"]
+        reply = self._request({"batch": batch, "length": length, "seconds": seconds})
+        self.peak_bytes = reply["peak_bytes"]
+        return reply["ms"]
 
-    def _ask(self, command: dict[str, Any]) -> dict[str, Any]:
+    def _request(self, command: dict[str, Any]) -> dict[str, Any]:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         try:
@@ -94,7 +94,7 @@ class Worker:
             self._process.wait()
             raise ConstrictorError(
                 f"the process that timed {self.folder} ended with code {self._process.returncode} "
-                "(-9 means killed, most often for want of memory). Its message, if it left one, stands above."
+                "(-9 means killed, most often for want of memory). Its message, if it left one, is above."
             )
         return json.loads(line)
 

@@ -28,7 +28,7 @@ def in_fixed_shape(predict: Callable[[Batch], Arrays], batch: Batch, shape: tupl
     total, longest = batch["input_ids"].shape
     if longest > length:
         raise ConstrictorError(f"the model was exported for inputs of {length} tokens and this batch has {longest}.")
-    # The last input fills up the rows: int8 takes its ranges from all of them, so they should look like inputs.
+    # The last input fills up the rows: int8 takes its ranges from all of them, so they should resemble inputs.
     even = {name: np.pad(values, ((0, -total % rows), (0, 0)), mode="edge") for name, values in batch.items()}
     even = {name: np.pad(values, ((0, 0), (0, length - longest))) for name, values in even.items()}
     pieces = [

@@ -6,7 +6,7 @@ from torch import nn
 from transformers import PreTrainedModel
 
 from constrictor.compression.layer_inputs import watch_inputs
-from constrictor.compression.quantization.ranges import RANGES, Observed, looks
+from constrictor.compression.quantization.ranges import RANGES, Observed, passes
 from constrictor.compression.sample import Sample
 
 
@@ -23,6 +23,6 @@ def input_ranges(
     """
     seen = {name: Observed() for name in linears}
     choose = RANGES[ranges]
-    for look in looks(choose):
-        watch_inputs(model, linears, sample, lambda name, x, look=look: look(seen[name], x.float().numpy()))  # type: ignore[misc]
+    for observe in passes(choose):
+        watch_inputs(model, linears, sample, lambda name, x, observe=observe: observe(seen[name], x.float().numpy()))  # type: ignore[misc]
     return {name: choose(observed) for name, observed in seen.items()}

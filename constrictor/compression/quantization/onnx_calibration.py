@@ -11,7 +11,7 @@ import numpy as np
 import onnxruntime
 from onnx import ModelProto, TensorProto, helper
 
-from constrictor.compression.quantization.ranges import RANGES, Observed, looks
+from constrictor.compression.quantization.ranges import RANGES, Observed, passes
 from constrictor.data.batching import Batch, Encoded, batches_by_length, inputs_by_name, pad
 from constrictor.models.onnx_file import save_onnx
 from constrictor.runtimes.onnx import open_session
@@ -28,10 +28,10 @@ def calibrate(model: ModelProto, tensors: list[str], context: QuantizationContex
     Args:
         model: the float32 model.
         tensors: names of the tensors.
-        context: what says where the examples lie and how a range is chosen.
+        context: where the examples lie, and how a range is chosen.
 
     Raises:
-        ConstrictorError: if there are fewer examples than the step wants to look at.
+        ConstrictorError: if there are fewer examples than the step calibrates on.
     """
     sample = context.sample()
     watched = ModelProto()
@@ -43,12 +43,12 @@ def calibrate(model: ModelProto, tensors: list[str], context: QuantizationContex
         session = open_session(file)
     seen = {name: Observed() for name in tensors}
     choose = RANGES[context.settings.ranges]
-    for look in looks(choose):
+    for observe in passes(choose):
         for batch in fitting_batches(session, sample.encoded, sample.pad_id):
             inputs = inputs_by_name(batch, [part.name for part in session.get_inputs()])
             for name, values in zip(tensors, session.run(tensors, inputs), strict=True):
                 # Nobody reads what is computed at padded positions.
-                look(seen[name], values[batch["attention_mask"] == 1] if values.ndim == 3 else values)
+                observe(seen[name], values[batch["attention_mask"] == 1] if values.ndim == 3 else values)
     return {name: choose(observed) for name, observed in seen.items()}
 
 

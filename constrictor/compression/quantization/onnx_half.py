@@ -20,5 +20,5 @@ MAX_DIFFERENCE = 0.1
 
 
 def half(model: ModelProto, context: QuantizationContext) -> Rewritten:
-    """Store and compute in 16 bits wherever ONNX Runtime's converter knows how."""
+    """Store and compute in 16 bits wherever ONNX Runtime's converter supports it."""
     return Rewritten(convert_float_to_float16(model, keep_io_types=True), "fp16", max_difference=MAX_DIFFERENCE)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 def dynamic(model: ModelProto, context: QuantizationContext) -> Rewritten:
-    """Round matrices and, if the step wants it, embedding tables to 8 bits."""
+    """Round matrices and, if the step includes them, embedding tables to 8 bits."""
     tables = context.settings.embeddings
     quantized = to_int8(model, per_channel=context.settings.per_channel, tables=tables, scratch=context.staging)
     reasons = {} if tables else refused_tables(quantized)

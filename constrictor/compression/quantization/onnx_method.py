@@ -26,12 +26,12 @@ if TYPE_CHECKING:
 # Operators that hold several numbers in a byte, and which of their inputs are packed so.
 _PACKED = {"MatMulNBits": (1, 3), "GatherBlockQuantized": (0, 3)}
 
-HEAD = "the classification head: it is small, and every answer depends on it"
+HEAD = "the classification head: it is small, and every prediction depends on it"
 
 
 def refused_tables(model: ModelProto) -> dict[str, str]:
-    """The reason why the embedding tables stay in float32, where the step wants it so."""
-    return {table.name: "the step says 'embeddings: false'" for table in float_tables(model)}
+    """The reason why the embedding tables stay in float32, where the step excludes them."""
+    return {table.name: "the step sets 'embeddings: false'" for table in float_tables(model)}
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Rewritten:
         model: the quantized model.
         precision: what the manifest calls it.
         reasons: why a matrix or an embedding table stayed in float32, by name.
-        details: what else the manifest says.
+        details: what else the manifest records.
         max_difference: how far a logit may be from the parent's, for a method that should change next to nothing.
     """
 

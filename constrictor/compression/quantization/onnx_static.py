@@ -34,7 +34,7 @@ def static(model: ModelProto, context: QuantizationContext) -> Rewritten:
     """Round matrices, what is multiplied with them, and embedding tables to 8 bits."""
     settings = context.settings
     split_gemms(model)
-    # The head is small, and every answer depends on it.
+    # The head is small, and every prediction depends on it.
     *matrices, head = float_matrices(model)
     ranges = calibrate(model, sorted({matrix.node.input[0] for matrix in matrices}), context)
     # Without VNNI, two int8 products can overflow the 16 bits that they are added up in; 7 bits cannot.

@@ -2,7 +2,7 @@
 
 Neighbours share a scale and a zero point, so that 4 bits suffice (Dettmers and Zettlemoyer, 2023). ONNX Runtime's own
 quantizer rounds the blocks. The operators are written here, since that quantizer stores a matrix once for each product that
-reads it (ALBERT's layers share theirs) and knows embedding tables in 4 bits only.
+reads it (ALBERT's layers share theirs) and supports embedding tables in 4 bits only.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def weight_only(model: ModelProto, context: QuantizationContext) -> Rewritten:
     if context.settings.matrices:
         new |= {matrix.node.output[0]: [matmul_blocks(model, matrix, bits, block)] for matrix in matrices[:-1]}
     else:
-        reasons = {matrix.name: "the step says 'matrices: false'" for matrix in matrices}
+        reasons = {matrix.name: "the step sets 'matrices: false'" for matrix in matrices}
     if context.settings.embeddings:
         for table in tables:
             if table.values.shape[1] * bits % 8:
@@ -91,7 +91,7 @@ def round_blocks(rows: np.ndarray, bits: int, block: int) -> Blocks:
     quantizer = DefaultWeightOnlyQuantizer(
         DefaultWeightOnlyQuantConfig(block_size=block, is_symmetric=False, bits=bits)
     )
-    # The kernel reads (width, rows) as it lies in memory, whatever the strides say.
+    # The kernel reads (width, rows) as it lies in memory, whatever the strides are.
     return Blocks(*quantizer.qbits_block_quant(np.ascontiguousarray(rows.T)))
 
 

@@ -61,7 +61,7 @@ def simulate_int8(model: PreTrainedModel) -> list[str]:
     linears = encoder_linears(model)
     if not linears:
         raise ConstrictorError(
-            f"'qat' knows linear layers only, and '{model.config.model_type}' has none. Use 'dynamic'."
+            f"'qat' supports linear layers only, and '{model.config.model_type}' has none. Use 'dynamic'."
         )
     for module in linears.values():
         module.__class__ = FakeInt8Linear

@@ -92,7 +92,7 @@ def rounding_divergence(counts: np.ndarray, start: int, end: int) -> float:
     clipped[-1] += counts[end:].sum()
     level = np.arange(len(inside)) * LEVELS // len(inside)
     seen = clipped > 0
-    # The values of a level can no longer be told apart: they spread evenly over those of its bins that had any.
+    # The values of a level can no longer be distinguished: they spread evenly over those of its bins that had any.
     mean = np.bincount(level, inside, LEVELS) / np.maximum(np.bincount(level, seen, LEVELS), 1)
     rounded = np.where(seen, mean[level], 0)
     p, q = clipped[seen] / clipped.sum(), np.maximum(rounded[seen], 1e-4) / rounded.sum()
@@ -105,6 +105,6 @@ RANGES: dict[str, Choice] = {"minmax": extreme_range, "percentile": percentile_r
 """By their names in a step's settings."""
 
 
-def looks(choose: Choice) -> list[Callable[[Observed, np.ndarray], None]]:
+def passes(choose: Choice) -> list[Callable[[Observed, np.ndarray], None]]:
     """What to do with a tensor's values in each pass over the examples; the extremes need no second one."""
     return [Observed.extend] if choose is extreme_range else [Observed.extend, Observed.count]

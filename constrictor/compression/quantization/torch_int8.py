@@ -15,7 +15,7 @@ from constrictor.study.steps.quantize import Dynamic, Static
 
 
 def quantize_dynamic(model: PreTrainedModel, settings: Dynamic) -> None:
-    """Quantize the linear layers and, if the settings say so, the embedding tables of a model, in place."""
+    """Quantize the linear layers and, if the settings include them, the embedding tables of a model, in place."""
     replace(model, linears_of(model), lambda name, linear: Int8Linear.from_linear(linear, settings.per_channel))
     if settings.embeddings:
         _quantize_tables(model)

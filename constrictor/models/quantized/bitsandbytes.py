@@ -22,7 +22,7 @@ WEIGHTS = "model.safetensors"
 
 
 def load_bnb(folder: Path, head: Head, shape: EncoderShape | None = None) -> PreTrainedModel:
-    """Open what was saved under :data:`WEIGHTS`; on the GPU, if there is one. The file itself tells which layers are quantized.
+    """Open what was saved under :data:`WEIGHTS`; on the GPU, if there is one. The file itself shows which layers are quantized.
 
     Args:
         folder: the artifact's folder.

@@ -20,7 +20,7 @@ WEIGHTS = "model-int8.safetensors"
 
 
 def load_int8(folder: Path, head: Head, shape: EncoderShape | None = None) -> PreTrainedModel:
-    """Open what was saved under :data:`WEIGHTS`. The file itself tells which modules are int8: those that have a scale.
+    """Open what was saved under :data:`WEIGHTS`. The file itself shows which modules are int8: those that have a scale.
 
     Args:
         folder: the artifact's folder.

@@ -1,4 +1,4 @@
-"""Replace modules of a model by quantized ones, and say which module is in which precision."""
+"""Replace modules of a model by quantized ones, and record the precision of each."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def save_quantized(model: PreTrainedModel, tokenizer_from: Path, file: Path) -> 
         tokenizer_from: folder whose tokenizer is the model's.
         file: the safetensors file to write; the rest is put beside it.
     """
-    # Tied weights share memory; safetensors wants each tensor on its own.
+    # Tied weights share memory; safetensors requires each tensor on its own.
     tensors = {name: tensor.contiguous().clone() for name, tensor in model.state_dict().items()}
     save_file(tensors, file, metadata={"format": "pt"})
     model.config.save_pretrained(file.parent)
@@ -78,7 +78,7 @@ def save_quantized(model: PreTrainedModel, tokenizer_from: Path, file: Path) -> 
 
 
 def precisions(model: nn.Module, kept: dict[str, str] | None = None) -> dict[str, Any]:
-    """What a manifest says about the precisions in a model.
+    """The manifest's entry for the precisions in a model.
 
     Args:
         model: the quantized model.

@@ -61,7 +61,7 @@ def test_the_advice_of_the_quantizer_is_not_shown_and_later_warnings_are(graph, 
 
 def test_embeddings_stay_in_float_where_the_step_says_so(graph, run):
     done = run(graph(), embeddings=False)
-    assert done.reasons == {"table": "the step says 'embeddings: false'"}
+    assert done.reasons == {"table": "the step sets 'embeddings: false'"}
     (table,) = [tensor for tensor in done.model.graph.initializer if tensor.name == "table"]
     assert table.data_type == onnx.TensorProto.FLOAT
     assert "table" not in {tensor.name for tensor in run(graph()).model.graph.initializer}

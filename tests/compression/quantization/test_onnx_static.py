@@ -108,7 +108,7 @@ def test_predictions_agree_with_the_parent(tiny_onnx, tiny_task, texts, quantize
 def test_embeddings_stay_in_float_where_the_step_says_so(graph, monkeypatch):
     monkeypatch.setattr(onnx_static, "calibrate", lambda model, tensors, context: dict.fromkeys(tensors, (-1.0, 1.0)))
     done = static(graph(), SimpleNamespace(settings=_settings(embeddings=False)))
-    assert done.reasons["table"] == "the step says 'embeddings: false'"
+    assert done.reasons["table"] == "the step sets 'embeddings: false'"
     assert "table" in {tensor.name for tensor in done.model.graph.initializer}
 
 
