@@ -4,7 +4,7 @@
     python benchmarks/compression.py results/smallest/movie_reviews
     python benchmarks/compression.py results/ablation/movie_reviews --baseline teacher/kd/words/slim
 
-Accuracy is that of validation and test together, so that the interval is narrower; the difference from the baseline is
+The metric is that of validation and test together, so that the interval is narrower; the difference from the baseline is
 paired example by example, and the mean over all replicates. Nothing is measured here: the files are those of the study.
 """
 
@@ -16,20 +16,22 @@ from pathlib import Path
 
 import numpy as np
 
-from constrictor.comparison.bootstrap import Interval, Replicated, paired_difference
+from constrictor.comparison.bootstrap import Replicated, paired_difference
 from constrictor.data.outputs import read_predictions
 from constrictor.models.manifest import Manifest
-from constrictor.tasks.classification.metrics import Classification
+from constrictor.study.splits import HELD_OUT
+from constrictor.tasks.kind import Kind
+from constrictor.tasks.registry import kind_of
 
 RESAMPLES = 10_000
 WEIGHTS = {".onnx", ".safetensors", ".ort", ".bin", ".data"}
 
 
-def pooled(nodes: list[Path]) -> Replicated:
-    """The answers to validation and test examples, over replicates."""
+def pooled(kind: Kind, nodes: list[Path]) -> Replicated:
+    """The predictions for validation and test examples, over replicates."""
     found = [read_predictions(node / "predictions.parquet") for node in nodes]
-    labels = np.concatenate([part.labels for part in found[0].values()])
-    predictions = [np.concatenate([part.logits.argmax(1) for part in splits.values()]) for splits in found]
+    labels = np.concatenate([found[0][split].labels for split in HELD_OUT])
+    predictions = [np.concatenate([kind.predict(splits[split].outputs) for split in HELD_OUT]) for splits in found]
     return Replicated(labels, np.stack(predictions))
 
 
@@ -38,18 +40,25 @@ def weights_megabytes(manifest: Manifest) -> float:
     return sum(entry.bytes for name, entry in manifest.files.items() if Path(name).suffix in WEIGHTS) / 1e6
 
 
-def describe(lineage: str, nodes: list[Path], problem: Classification, baseline: Replicated, own: Replicated) -> str:
-    """One line of the table."""
-    manifest = Manifest.model_validate_json((nodes[0] / "model" / "manifest.json").read_text(encoding="utf-8"))
-    accuracy = 100 * (own.predictions == own.labels).mean()
-    difference = 100 * np.array(paired_difference(problem.measures["accuracy"], own, baseline, RESAMPLES))
-    value, low, high = Interval(*difference)
-    agreement = 100 * (own.predictions == baseline.predictions).mean()
+def describe(lineage: str, nodes: list[Path], kind: Kind, metric: str, baseline: Replicated, own: Replicated) -> str:
+    """The entry of a recipe in the table."""
+    manifest = read_manifest(nodes[0])
+    measure = kind.measures[metric]
+    quality = 100 * np.mean([measure.of(own.labels, predictions) for predictions in own.predictions])
+    value, low, high = (100 * bound for bound in paired_difference(measure, own, baseline, RESAMPLES))
+    pairs = zip(own.predictions, baseline.predictions, strict=True)
+    agreements = [share for pair in pairs if (share := kind.agreement(*pair)) is not None]
+    agreement = f", agreement with the baseline {100 * np.mean(agreements):.1f} %" if agreements else ""
     return (
-        f"{lineage}\n    accuracy {accuracy:.2f} %, {value:+.2f} [{low:+.2f}, {high:+.2f}] points, same answers "
-        f"{agreement:.1f} %, weights {weights_megabytes(manifest):.2f} MB, folder {manifest.bytes / 1e6:.2f} MB"
+        f"{lineage}\n    {metric} {quality:.2f}, {value:+.2f} [{low:+.2f}, {high:+.2f}] points{agreement}, weights "
+        f"{weights_megabytes(manifest):.2f} MB, folder {manifest.bytes / 1e6:.2f} MB"
         + speeds(nodes[0] / "latency.json")
     )
+
+
+def read_manifest(node: Path) -> Manifest:
+    """The manifest of a node's model."""
+    return Manifest.model_validate_json((node / "model" / "manifest.json").read_text(encoding="utf-8"))
 
 
 def speeds(file: Path) -> str:
@@ -69,18 +78,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("results", type=Path, help="results/<study>/<task>")
     parser.add_argument("--baseline", default="teacher", help="lineage of the baseline")
+    parser.add_argument("--metric", default="accuracy", help="a metric of the task's kind")
     options = parser.parse_args()
     replicates = sorted(path for path in options.results.iterdir() if path.is_dir())
     baseline_nodes = [replicate / options.baseline for replicate in replicates]
-    manifest = Manifest.model_validate_json((baseline_nodes[0] / "model/manifest.json").read_text(encoding="utf-8"))
-    problem = Classification(manifest.labels or [])
-    baseline = pooled(baseline_nodes)
+    kind = kind_of(read_manifest(baseline_nodes[0]).trained_for())
+    if options.metric not in kind.measures:
+        parser.error(f"this task has no metric '{options.metric}'. Its metrics: {', '.join(kind.measures)}.")
+    baseline = pooled(kind, baseline_nodes)
     print(f"{len(replicates)} replicates, {len(baseline.labels)} examples each; differences from {options.baseline}")
     for node in sorted(path.parent for path in replicates[0].rglob("predictions.parquet")):
         lineage = node.relative_to(replicates[0]).as_posix()
         nodes = [replicate / lineage for replicate in replicates]
         if all((each / "predictions.parquet").exists() for each in nodes):
-            print(describe(lineage, nodes, problem, baseline, pooled(nodes)))
+            print(describe(lineage, nodes, kind, options.metric, baseline, pooled(kind, nodes)))
 
 
 if __name__ == "__main__":

@@ -314,7 +314,7 @@ def train(
         trainer = Trainer(
             model=model,
             args=arguments,
-            train_dataset=examples,  # type: ignore[arg-type]
+            train_dataset=examples,
             data_collator=collate,
             callbacks=[timer],
         )
@@ -349,6 +349,7 @@ def main() -> None:
     options = parse_arguments()
     set_seed(options.seed)
     tokenizer = AutoTokenizer.from_pretrained(options.model)
+    assert isinstance(tokenizer, PreTrainedTokenizerFast), "windows need the offsets that only fast tokenizers have"
     model = AutoModelForQuestionAnswering.from_pretrained(options.model)
     collate = DataCollatorWithPadding(tokenizer)
 

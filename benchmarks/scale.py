@@ -190,11 +190,14 @@ def write_texts(file: Path, rows: int) -> None:
     """Texts of 5 to 60 words."""
     import numpy as np
 
+    from constrictor.data.batching import Text
     from constrictor.data.examples import Examples, write_examples
 
     draw = np.random.default_rng(1)
     words = np.array([f"{head}{tail}" for head in ("film", "story", "actor", "scene") for tail in "abcdefgh"])
-    texts = [" ".join(draw.choice(words, size)) + f" {row}" for row, size in enumerate(draw.integers(5, 61, rows))]
+    texts: list[Text] = [
+        " ".join(draw.choice(words, size)) + f" {row}" for row, size in enumerate(draw.integers(5, 61, rows))
+    ]
     write_examples(file, Examples([str(row) for row in range(rows)], texts, np.arange(rows) % 2))
 
 
@@ -210,12 +213,13 @@ tokenizer = Tokenizer(Path({model!r}), 128)
 assert len(tokenizer.encode(read_examples(Path("pool.parquet")).texts)) == {rows}""",
     # The model's own time is not the question here, so it gives zeros.
     "evaluate": """
+import dataclasses
 import numpy as np
 from constrictor.evaluation import evaluate as stage
 from constrictor.runtimes import load as runtimes
 real = runtimes.load
-stage.load = lambda *a, **k: runtimes.Runtime(
-    (loaded := real(*a, **k)).manifest, loaded.tokenizer, lambda batch: np.zeros((len(batch["input_ids"]), 2)))
+stage.load = lambda *a, **k: dataclasses.replace(
+    real(*a, **k), predict=lambda batch: {{"logits": np.zeros((len(batch["input_ids"]), 2))}})
 splits = dict((name, Path(name + ".parquet")) for name in ("validation", "test"))
 stage.evaluate(Path({model!r}), Path("manifest.json"), splits, Path("metrics.json"), Path("predictions.parquet"), 1)""",
 }
@@ -236,8 +240,13 @@ def measure_examples(results: Path) -> None:
             write_texts(folder / "pool.parquet", rows)
             for split in ("validation", "test"):
                 (folder / f"{split}.parquet").hardlink_to(folder / "pool.parquet")
-            manifest: dict[str, Any] = {"kind": "classification", "labels": ["0", "1"], "max_length": 128}
-            manifest |= {"metric": "accuracy", "rows": {}, "classes": {}, "dropped": {}, "fingerprint": {}}
+            task = {
+                "kind": "classification",
+                "labels": ["0", "1"],
+                "max_length": 128,
+                "options": {"truncation": "head"},
+            }
+            manifest = {"task": task, "metric": "accuracy", "rows": {}, "classes": {}, "dropped": {}, "fingerprint": {}}
             (folder / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
             for what, program in EXAMPLES.items():
                 filled = "from pathlib import Path" + program.format(rows=rows, model=model)

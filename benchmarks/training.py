@@ -73,12 +73,12 @@ def run_variant(variant: str, seconds: float) -> float:
     from constrictor.data.examples import read_examples
     from constrictor.data.tokenization import Tokenizer
     from constrictor.models.architecture import keep_layers
-    from constrictor.models.torch_model import load_classifier
+    from constrictor.models.torch_model import load_model
 
     examples = read_examples(TASK / "train.parquet")
     tokenizer = Tokenizer(MODEL, 128)
     encoded = tokenizer.encode(examples.texts)
-    model = load_classifier(MODEL, ["0", "1"], 128, seed=1)
+    model = load_model(MODEL, _kind().head, 128, seed=1)
     if variant.startswith("kd"):
         keep_layers(model, STUDENT_LAYERS)
     clock = Clock(seconds)
@@ -91,36 +91,46 @@ def run_variant(variant: str, seconds: float) -> float:
     raise AssertionError("the training ended before its time")
 
 
+def _kind() -> Any:
+    """Two classes."""
+    from constrictor.models.manifest import TaskRecord
+    from constrictor.tasks.registry import kind_of
+
+    return kind_of(TaskRecord(kind="classification", labels=["0", "1"], max_length=128))
+
+
 def _with_engine(variant: str, model: Any, encoded: Any, pad_id: int, labels: Any, folder: Path, clock: Clock) -> None:
     import numpy as np
 
     from constrictor.study.steps.distil import Distil
     from constrictor.study.steps.finetune import Finetune
-    from constrictor.tasks.classification.model import label_loss
-    from constrictor.training.engine import TrainingData, train
-    from constrictor.training.objective import loss_of
+    from constrictor.tasks.classification import model as losses
+    from constrictor.training.data import TEACHER, TrainingData
+    from constrictor.training.engine import train
+    from constrictor.training.objective import output_loss
 
     targets = {"labels": labels}
+    soft_targets = None
     if variant.startswith("kd"):
         dropout = None if variant == "kd-cached" else 0.0
         settings: Any = Distil(stage="distil", student={"layers": STUDENT_LAYERS}, dropout=dropout, batch_size=BATCH)
-        loss = loss_of("classification", settings)
-        targets["teacher_logits"] = np.zeros((len(labels), 2), dtype=np.float32)
+        soft_targets = settings
+        targets[f"{TEACHER}logits"] = np.zeros((len(labels), 2), dtype=np.float32)
     else:
         settings = Finetune(stage="finetune", batch_size=BATCH)
-        loss = lambda logits, batch: label_loss(logits, batch["labels"])  # noqa: E731
     train(
         model,
         TrainingData(encoded, pad_id, targets),
-        loss,
+        output_loss(losses, soft_targets),
         lambda model: {"accuracy": 0.0},
         settings,
+        head=_kind().head,
         epochs=50,
         seed=1,
         metric="accuracy",
         checkpoints=folder,
         identity="benchmark",
-        after_step=clock.step,
+        after_step=lambda done: clock.step(),
     )
 
 
@@ -186,9 +196,9 @@ def _distilling_trainer() -> type:
     from torch.nn.functional import kl_div, log_softmax, softmax
     from transformers import Trainer
 
-    from constrictor.models.torch_model import load_classifier
+    from constrictor.models.torch_model import load_model
 
-    teacher = load_classifier(MODEL, ["0", "1"], 128, seed=1).eval()
+    teacher = load_model(MODEL, _kind().head, 128, seed=1).eval()
 
     class DistillingTrainer(Trainer):
         def compute_loss(
