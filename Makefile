@@ -62,7 +62,7 @@ debug:
 
 # Two processes, each with the tests of some modules, the longest first (tests/conftest.py has the order).
 test: $(VENV)/test.stamp
-	@HF_HUB_OFFLINE=1 OMP_WAIT_POLICY=PASSIVE $(BIN)/pytest -n 2 --dist loadgroup --no-loadscope-reorder -m "not long and not slurm and not faults"
+	@HF_HUB_OFFLINE=1 OMP_WAIT_POLICY=PASSIVE $(BIN)/pytest -n 2 --no-loadscope-reorder -m "not long and not slurm and not faults"
 
 test-all: $(VENV)/test.stamp
 	@HF_HUB_OFFLINE=1 OMP_WAIT_POLICY=PASSIVE $(BIN)/pytest -m "not slurm and not faults"
