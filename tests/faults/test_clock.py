@@ -37,8 +37,8 @@ def test_files_dated_ahead_of_the_clock(little: Workbench, undisturbed: Workbenc
 
     some = undisturbed.copy_to(tmp_path / "some")
     date_ahead(some, "data", f"{NODES}/teacher/model")
-    some.path(f"{NODES}/teacher/kd/onnx/metrics.json").unlink()
-    assert some.plan(*GOALS[1:]) == {("evaluate", "teacher/kd/onnx")}
+    some.path(f"{NODES}/teacher/kd/metrics.json").unlink()
+    assert some.plan(*GOALS[1:]) == {("evaluate", "teacher/kd")}
     some.build(*GOALS)
     assert some.plan(*GOALS[1:]) == set()
     row(
