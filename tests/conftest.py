@@ -20,7 +20,9 @@ hypothesis_settings.load_profile("constrictor")
 
 # Modules whose tests start from the same finished study: in one process, so that it is run once.
 SAME_STUDY = {
-    **dict.fromkeys(("test_whole_study", "test_reruns", "test_planning", "test_killed_training"), "the small study"),
+    **dict.fromkeys(
+        ("test_whole_study", "test_reruns", "test_planning", "test_killed_training", "test_teachers"), "the small study"
+    ),
     **dict.fromkeys(
         ("test_damage", "test_stopped", "test_disk", "test_clock", "test_killed_study"), "the little study"
     ),
