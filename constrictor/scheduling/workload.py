@@ -34,7 +34,7 @@ class Workload:
     Args:
         plan: the study's plan.
         data: folder of the study's prepared data, ``data/<study>``.
-        has_gpus: whether jobs may have a GPU: this machine has one, or the profile sets so.
+        has_gpus: whether jobs may have a GPU: this machine has one, or the profile names some.
     """
 
     def __init__(self, plan: Plan, data: Path, has_gpus: bool) -> None:

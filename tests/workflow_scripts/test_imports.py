@@ -47,6 +47,10 @@ def test_what_is_timed_has_nothing_of_ours_beside_it() -> None:
     assert modules_after(program) == {"tokenizers"}
 
 
+def test_pruning_does_not_wait_for_the_trainer_as_it_starts() -> None:
+    assert not modules_after("import workflow_scripts.prune") & {"peft", "bitsandbytes"}  # which the trainer imports
+
+
 @pytest.mark.parametrize("script", AT_START)
 def test_what_a_script_imports_as_it_starts(script: str) -> None:
     assert modules_after(f"import workflow_scripts.{script}") == AT_START[script]

@@ -42,7 +42,7 @@ class Mask(nn.Module):
 def mask_gradually(
     linears: dict[str, nn.Linear], make: Callable[[Tensor], Mask], sparsity: float, scope: Scope
 ) -> Pruned:
-    """Mask layers during recovery fine-tuning: after each step as the cubic schedule sets, by the importance at that step.
+    """Mask layers during recovery fine-tuning: after each step to the sparsity of the cubic schedule, by importance at that step.
 
     Args:
         linears: the layers, by name.
