@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor, nn
@@ -14,13 +14,13 @@ from constrictor.models.model_inputs import inputs_of
 
 @torch.inference_mode()
 def watch_inputs(
-    model: PreTrainedModel, linears: dict[str, nn.Linear], sample: Sample, look: Callable[[str, Tensor], None]
+    model: PreTrainedModel, layers: Mapping[str, nn.Module], sample: Sample, look: Callable[[str, Tensor], None]
 ) -> None:
     """Run a model over calibration examples and show what goes into its layers, without what stands on padding.
 
     Args:
         model: the model; it is left in evaluation mode.
-        linears: the layers, by name.
+        layers: the layers, by name.
         sample: the calibration examples.
         look: called batch by batch with a layer's name and its input ``(tokens, inputs)``; of a layer that does not see
             the tokens, such as the head, ``(examples, inputs)``.
@@ -35,7 +35,7 @@ def watch_inputs(
 
         return show
 
-    handles = [module.register_forward_pre_hook(hook(name)) for name, module in linears.items()]
+    handles = [module.register_forward_pre_hook(hook(name)) for name, module in layers.items()]
     try:
         for batch in sample.batches():
             real = batch["attention_mask"].bool()

@@ -6,9 +6,13 @@ from dataclasses import dataclass
 
 from torch import nn
 from transformers import PreTrainedModel
+from transformers.pytorch_utils import Conv1D
 
 from constrictor.errors import ConstrictorError
 from constrictor.study.layers import no_such_layer
+
+Matrix = nn.Linear | Conv1D
+"""A linear layer, or GPT-2's kind, which stores its weights as ``(inputs, outputs)``."""
 
 
 @dataclass(frozen=True)
@@ -132,9 +136,14 @@ def keep_layers(model: PreTrainedModel, layers: list[int]) -> None:
     setattr(model.config, family.layer_count, len(kept))
 
 
-def encoder_linears(model: PreTrainedModel) -> dict[str, nn.Linear]:
-    """The linear layers inside the encoder's layers, by their full names: what masking works on."""
+def encoder_matrices(model: PreTrainedModel) -> dict[str, Matrix]:
+    """The matrices inside the encoder's layers, by their full names: what masking works on."""
     inside = {id(module) for layer in encoder_layers(model) for module in layer.modules()}
     return {
-        name: module for name, module in model.named_modules() if isinstance(module, nn.Linear) and id(module) in inside
+        name: module for name, module in model.named_modules() if isinstance(module, Matrix) and id(module) in inside
     }
+
+
+def encoder_linears(model: PreTrainedModel) -> dict[str, nn.Linear]:
+    """The linear layers among :func:`encoder_matrices`."""
+    return {name: module for name, module in encoder_matrices(model).items() if isinstance(module, nn.Linear)}

@@ -14,10 +14,8 @@ from transformers import PreTrainedModel
 from transformers.pytorch_utils import Conv1D
 
 from constrictor.errors import ConstrictorError
-from constrictor.models.architecture import FAMILIES, encoder_layers, family_of
+from constrictor.models.architecture import FAMILIES, Matrix, encoder_layers, family_of
 from constrictor.models.manifest import EncoderShape
-
-Matrix = nn.Linear | Conv1D
 
 _REBUILD = "Delete the model's folder and run snakemake again."
 
@@ -73,9 +71,14 @@ def block_of(model: PreTrainedModel, layer: nn.Module) -> Block:
     )
 
 
+def by_output(matrix: Matrix) -> Tensor:
+    """A view of a matrix's weights as ``(outputs, inputs)``, whichever way they are stored."""
+    return matrix.weight.t() if isinstance(matrix, Conv1D) else matrix.weight
+
+
 def input_width(matrix: Matrix) -> int:
     """Number of inputs of a linear layer or of GPT-2's transposed kind."""
-    return int(matrix.weight.shape[0 if isinstance(matrix, Conv1D) else 1])
+    return int(by_output(matrix).shape[1])
 
 
 def select_outputs(matrix: Matrix, rows: Tensor) -> None:

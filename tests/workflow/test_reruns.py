@@ -25,7 +25,7 @@ from workbench import NODES, TEACHER, Job, Workbench
 
 Change = Callable[[Workbench], None]
 MAGNITUDE = "constrictor/compression/pruning/magnitude.py"
-FIRST_LINE = "    linears = encoder_linears(model)\n"
+FIRST_LINE = "    matrices = encoder_matrices(model)\n"
 
 
 def setting(path: str, value: Any) -> Change:

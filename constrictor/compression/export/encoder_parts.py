@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from constrictor.errors import ConstrictorError
-from constrictor.models.architecture import encoder_layers
-from constrictor.models.widths import Matrix, block_of
+from constrictor.models.architecture import Matrix, encoder_layers
+from constrictor.models.widths import block_of
 
 
 class LayerParts(NamedTuple):

@@ -13,12 +13,12 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
-from transformers.pytorch_utils import Conv1D
 
 from constrictor.compression.sample import Sample
 from constrictor.errors import ConstrictorError
+from constrictor.models.architecture import Matrix
 from constrictor.models.model_inputs import inputs_of
-from constrictor.models.widths import Block, Matrix, blocks_of
+from constrictor.models.widths import Block, blocks_of, by_output
 from constrictor.runtimes.torch import outputs_of
 from constrictor.tasks.registry import model_of
 
@@ -161,8 +161,7 @@ def _slopes(recorded: dict[nn.Module, list[Tensor]], matrix: Matrix) -> Tensor:
 
 def _by_input(matrix: Matrix) -> Tensor:
     """A matrix's weights as ``(inputs, outputs)``."""
-    weight = matrix.weight.detach()
-    return weight if isinstance(matrix, Conv1D) else weight.t()
+    return by_output(matrix).detach().t()
 
 
 def _squares(matrix: Matrix, *, into: bool) -> Tensor:

@@ -9,7 +9,8 @@ from constrictor.compression.pruning.masked import Mask, mask_gradually
 from constrictor.compression.pruning.masks import pattern_masks, sparsity_masks
 from constrictor.compression.pruning.method import Pruned, keep_zeros
 from constrictor.compression.sample import Sample
-from constrictor.models.architecture import encoder_linears
+from constrictor.models.architecture import encoder_matrices
+from constrictor.models.widths import by_output
 from constrictor.study.steps.prune import Magnitude
 
 
@@ -22,16 +23,16 @@ class MagnitudeMask(Mask):
 
 
 def prune_by_magnitude(model: PreTrainedModel, settings: Magnitude, sample: Sample | None) -> Pruned:
-    """Zero the encoder's smallest linear weights, in place: at once, or gradually during recovery fine-tuning.
+    """Zero the smallest weights of the encoder's matrices, in place: at once, or gradually during recovery fine-tuning.
 
     Raises:
         ConstrictorError: if a pattern does not fit the matrices.
     """
-    linears = encoder_linears(model)
-    magnitudes = {name: module.weight.detach().abs() for name, module in linears.items()}
+    matrices = encoder_matrices(model)
+    magnitudes = {name: by_output(module).detach().abs() for name, module in matrices.items()}
     if settings.pattern is not None:
-        return keep_zeros(linears, pattern_masks(magnitudes, settings.pattern))
+        return keep_zeros(matrices, pattern_masks(magnitudes, settings.pattern))
     assert settings.sparsity is not None, "the settings have one of the two"
     if settings.gradual:
-        return mask_gradually(linears, MagnitudeMask, settings.sparsity, settings.scope)
-    return keep_zeros(linears, sparsity_masks(magnitudes, settings.sparsity, settings.scope))
+        return mask_gradually(matrices, MagnitudeMask, settings.sparsity, settings.scope)
+    return keep_zeros(matrices, sparsity_masks(magnitudes, settings.sparsity, settings.scope))

@@ -15,6 +15,7 @@ from torch.nn.utils import parametrize
 
 from constrictor.compression.pruning.masks import Scope, cubic_sparsity, sparsity_masks
 from constrictor.compression.pruning.method import Pruned, sparsity_of
+from constrictor.models.architecture import Matrix
 
 RISE = 2 / 3
 """Share of the recovery fine-tuning in which the sparsity rises; in the rest the model settles."""
@@ -40,31 +41,31 @@ class Mask(nn.Module):
 
 
 def mask_gradually(
-    linears: dict[str, nn.Linear], make: Callable[[Tensor], Mask], sparsity: float, scope: Scope
+    matrices: dict[str, Matrix], make: Callable[[Tensor], Mask], sparsity: float, scope: Scope
 ) -> Pruned:
-    """Mask layers during recovery fine-tuning: after each step to the sparsity of the cubic schedule, by importance at that step.
+    """Mask matrices during recovery fine-tuning: after each step to the sparsity of the cubic schedule, by the importance then.
 
     Args:
-        linears: the layers, by name.
+        matrices: the matrices, by name.
         make: makes the mask of a weight.
         sparsity: share of the weights that are zero in the end.
         scope: ``global`` ranks all matrices together, ``layer`` each by itself.
     """
-    masks = {name: make(module.weight.detach()) for name, module in linears.items()}
-    for name, module in linears.items():
+    masks = {name: make(module.weight.detach()) for name, module in matrices.items()}
+    for name, module in matrices.items():
         parametrize.register_parametrization(module, "weight", masks[name])
 
     @torch.no_grad()
     def after_step(share: float) -> None:
         importance = {
-            name: mask.importance(linears[name].get_parameter("parametrizations.weight.original"))
+            name: mask.importance(matrices[name].get_parameter("parametrizations.weight.original"))
             for name, mask in masks.items()
         }
         for name, kept in sparsity_masks(importance, cubic_sparsity(sparsity, share / RISE), scope).items():
             masks[name].kept.copy_(kept)
 
     def make_permanent() -> None:
-        for module in linears.values():
+        for module in matrices.values():
             parametrize.remove_parametrizations(module, "weight", leave_parametrized=True)
 
-    return Pruned(lambda: sparsity_of(linears), after_step=after_step, settled=RISE, finish=make_permanent)
+    return Pruned(lambda: sparsity_of(matrices), after_step=after_step, settled=RISE, finish=make_permanent)

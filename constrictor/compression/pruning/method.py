@@ -7,10 +7,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from transformers import PreTrainedModel
 
 from constrictor.compression.sample import Sample
+from constrictor.models.architecture import Matrix
+from constrictor.models.widths import by_output
 
 
 @dataclass
@@ -32,24 +34,24 @@ class Pruned:
     tokenizer: str | None = None
 
 
-def sparsity_of(linears: dict[str, nn.Linear]) -> dict[str, Any]:
+def sparsity_of(matrices: dict[str, Matrix]) -> dict[str, Any]:
     """Number of weights that pruning works on, and the share of them that is zero."""
-    total = sum(module.weight.numel() for module in linears.values())
-    zero = sum(int((module.weight == 0).sum()) for module in linears.values())
+    total = sum(module.weight.numel() for module in matrices.values())
+    zero = sum(int((module.weight == 0).sum()) for module in matrices.values())
     return {"weights": total, "sparsity": round(zero / total, 6)}
 
 
 @torch.no_grad()
-def apply_masks(linears: dict[str, nn.Linear], masks: dict[str, Tensor]) -> None:
-    """Set the weights to zero, in place, where the masks are False."""
-    for name, module in linears.items():
-        module.weight.mul_(masks[name].to(module.weight.device))
+def apply_masks(matrices: dict[str, Matrix], masks: dict[str, Tensor]) -> None:
+    """Set the weights to zero, in place, where the masks ``(outputs, inputs)`` are False."""
+    for name, module in matrices.items():
+        by_output(module).mul_(masks[name].to(module.weight.device))
 
 
-def keep_zeros(linears: dict[str, nn.Linear], masks: dict[str, Tensor]) -> Pruned:
-    """Apply masks to a model now and after each step of its recovery."""
-    apply_masks(linears, masks)
-    return Pruned(lambda: sparsity_of(linears), after_step=lambda share: apply_masks(linears, masks))
+def keep_zeros(matrices: dict[str, Matrix], masks: dict[str, Tensor]) -> Pruned:
+    """Apply masks ``(outputs, inputs)`` to a model now and after each step of its recovery."""
+    apply_masks(matrices, masks)
+    return Pruned(lambda: sparsity_of(matrices), after_step=lambda share: apply_masks(matrices, masks))
 
 
 Method = Callable[[PreTrainedModel, Any, Sample | None], Pruned]

@@ -23,7 +23,7 @@ from transformers import PreTrainedModel
 from constrictor.compression.pruning.masked import Mask, mask_gradually
 from constrictor.compression.pruning.method import Pruned
 from constrictor.compression.sample import Sample
-from constrictor.models.architecture import encoder_linears
+from constrictor.models.architecture import encoder_matrices
 from constrictor.study.steps.prune import Movement
 
 
@@ -51,6 +51,6 @@ class MovementMask(Mask):
 
 
 def prune_by_movement(model: PreTrainedModel, settings: Movement, sample: Sample | None) -> Pruned:
-    """Give the encoder's linear weights scores; the masks follow from them during fine-tuning."""
+    """Give the weights of the encoder's matrices scores; the masks follow from them during fine-tuning."""
     make = partial(MovementMask, score_lr=settings.score_lr)
-    return mask_gradually(encoder_linears(model), make, settings.sparsity, "layer")
+    return mask_gradually(encoder_matrices(model), make, settings.sparsity, "layer")

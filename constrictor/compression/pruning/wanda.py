@@ -11,48 +11,49 @@ is no better: half a point of accuracy more at 50 %, two points less at 70 %, ab
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from transformers import PreTrainedModel
 
 from constrictor.compression.layer_inputs import watch_inputs
 from constrictor.compression.pruning.masks import pattern_masks, row_masks
 from constrictor.compression.pruning.method import Pruned, keep_zeros
 from constrictor.compression.sample import Sample
-from constrictor.models.architecture import encoder_linears
+from constrictor.models.architecture import Matrix, encoder_matrices
+from constrictor.models.widths import by_output, input_width
 from constrictor.study.steps.prune import Wanda
 
 
 def prune_by_wanda(model: PreTrainedModel, settings: Wanda, sample: Sample | None) -> Pruned:
-    """Zero the encoder's linear weights of lowest score, in place.
+    """Zero the weights of lowest score in the encoder's matrices, in place.
 
     Raises:
         ConstrictorError: if a pattern does not fit the matrices.
     """
     assert sample is not None, "the settings require calibration examples"
-    linears = encoder_linears(model)
-    norms = input_norms(model, linears, sample)
-    scores = {name: module.weight.detach().abs() * norms[name] for name, module in linears.items()}
+    matrices = encoder_matrices(model)
+    norms = input_norms(model, matrices, sample)
+    scores = {name: by_output(module).detach().abs() * norms[name] for name, module in matrices.items()}
     if settings.pattern is not None:
-        return keep_zeros(linears, pattern_masks(scores, settings.pattern))
+        return keep_zeros(matrices, pattern_masks(scores, settings.pattern))
     assert settings.sparsity is not None, "the settings have one of the two"
-    return keep_zeros(linears, row_masks(scores, settings.sparsity))
+    return keep_zeros(matrices, row_masks(scores, settings.sparsity))
 
 
-def input_norms(model: PreTrainedModel, linears: dict[str, nn.Linear], sample: Sample) -> dict[str, Tensor]:
-    """L2 norm of each input of some layers, over all tokens of the calibration examples but the padding.
+def input_norms(model: PreTrainedModel, matrices: dict[str, Matrix], sample: Sample) -> dict[str, Tensor]:
+    """L2 norm of each input of some matrices, over all tokens of the calibration examples but the padding.
 
     Args:
         model: the model; it is left in evaluation mode.
-        linears: layers of the model, by name.
+        matrices: matrices of the model, by name.
         sample: the calibration examples.
 
     Returns:
-        ``(inputs,)`` norms by the layer's name.
+        ``(inputs,)`` norms by the matrix's name.
     """
-    squares = {name: torch.zeros(module.in_features, dtype=torch.float64) for name, module in linears.items()}
+    squares = {name: torch.zeros(input_width(module), dtype=torch.float64) for name, module in matrices.items()}
 
     def add(name: str, x: Tensor) -> None:
         squares[name] += x.square().sum(0, dtype=torch.float64)
 
-    watch_inputs(model, linears, sample, add)
+    watch_inputs(model, matrices, sample, add)
     return {name: total.sqrt().float() for name, total in squares.items()}
