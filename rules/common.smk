@@ -15,6 +15,7 @@ from constrictor.scheduling.job_code import JobCode
 from constrictor.scheduling.job_resources import JobResources
 from constrictor.scheduling.job_settings import JobSettings
 from constrictor.scheduling.paths import Layout
+from constrictor.scheduling.source_content import SourceContent
 from constrictor.scheduling.trainings import Trainings
 from constrictor.scheduling.wildcards import lineages_ending_in, one_of
 from constrictor.scheduling.workload import Workload
@@ -43,7 +44,7 @@ if "gpu" not in workflow.global_resources:
     workflow.register_resource("gpu", len(visible_gpus()))
 
 inputs, trainings = Inputs(plan, layout), Trainings(plan, layout)
-settings, code = JobSettings(plan), JobCode(study)
+settings, code, content = JobSettings(plan), JobCode(study), SourceContent(study)
 jobs = JobResources(Workload(plan, Path(DATA), has_gpus=workflow.global_resources["gpu"].value > 0))
 
 

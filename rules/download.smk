@@ -1,9 +1,10 @@
-# Tasks, corpora and checkpoints are fetched, checked and prepared.
+# Tasks, corpora and checkpoints are fetched, checked and prepared. The content of the sources decides what is fetched again,
+# and not their date.
 
 
 rule download_dataset:
     input:
-        inputs.data_source,
+        ancient(inputs.data_source),
     output:
         manifest=f"{DATA}/tasks/{{name}}/manifest.json",
         splits=layout.splits("{name}"),
@@ -19,6 +20,7 @@ rule download_dataset:
     params:
         kind="--task",
         settings=settings.task,
+        content=content.data,
         code=code.of_named_task("download_dataset", "examples"),
     message:
         "Read and split the task {wildcards.name}"
@@ -39,6 +41,7 @@ use rule download_dataset as download_corpus with:
     params:
         kind="--corpus",
         settings=settings.corpus,
+        content=content.data,
         code=code.of("download_dataset"),
     message:
         "Read the corpus {wildcards.name}"
@@ -46,7 +49,7 @@ use rule download_dataset as download_corpus with:
 
 rule download_extra_test_set:
     input:
-        source=inputs.extra_test_source,
+        source=ancient(inputs.extra_test_source),
         task=f"{DATA}/tasks/{{name}}/manifest.json",
         splits=layout.splits("{name}"),
     output:
@@ -62,6 +65,7 @@ rule download_extra_test_set:
         **jobs.of("download_extra_test_set", f"{DATA}/logs/extra_test_set_{{name}}_{{part}}.tsv"),
     params:
         settings=settings.extra_test_set,
+        content=content.extra_test_set,
         code=code.of_named_task("download_extra_test_set", "examples"),
     message:
         "Read the extra test set {wildcards.part} of the task {wildcards.name}"
@@ -72,7 +76,7 @@ rule download_extra_test_set:
 
 rule download_model:
     input:
-        inputs.checkpoint_source,
+        ancient(inputs.checkpoint_source),
     output:
         manifest=f"{DATA}/models/{{name}}/manifest.json",
     log:
@@ -86,6 +90,7 @@ rule download_model:
         **jobs.of("download_model", f"{DATA}/logs/model_{{name}}.tsv"),
     params:
         settings=settings.checkpoint,
+        content=content.checkpoint,
         code=code.of("download_model"),
     message:
         "Fetch the model {wildcards.name}"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 WANTED = (
     *("config.json", "*.safetensors", "*.safetensors.index.json"),
-    *("tokenizer*", "vocab*", "merges.txt", "special_tokens*", "*.model"),
+    *("tokenizer*", "vocab*", "merges.txt", "special_tokens*", "added_tokens.json", "*.model"),
 )
 """Patterns of the configuration, the weights and the tokenizer."""
 

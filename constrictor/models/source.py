@@ -7,6 +7,7 @@ import json
 import math
 import shutil
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -84,7 +85,9 @@ def _locate(source: PackageModel | LocalModel | HubModel) -> _Origin:
         return _Origin(snapshot.folder, name, snapshot.names, {**record, "commit": snapshot.commit})
     if problem := missing_source(source):
         raise ConstrictorError(problem)
-    folder = package_path(source.package, source.folder) if isinstance(source, PackageModel) else Path(source.path)
+    folder = Path(source.path) if isinstance(source, LocalModel) else package_path(source.package, source.folder)
+    if isinstance(source, PackageModel):
+        record["version"] = version(source.package)
     return _Origin(folder, str(folder), [file.name for file in folder.iterdir()], record)
 
 

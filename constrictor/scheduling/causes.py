@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from constrictor.scheduling.formatting import flat, format_value
 from constrictor.scheduling.jobs import Job
 from constrictor.scheduling.snakemake_records import CODE_DIGEST
+from constrictor.scheduling.source_content import CONTENT
 
 FOLLOWS = "an input is made by another job of this run"
 _PARAMS = re.compile(r"before: (?P<before>.*?)(?:\s+now: )(?P<now>.*?)\s*(?:; Software|$)")
@@ -65,11 +66,13 @@ class _Parameters(NamedTuple):
         settings: flattened; None if they are not among them.
         plan: that of a training, flattened; None if it is not among them.
         code: whether the digest of the code is among them.
+        content: whether the content of the sources is among them.
     """
 
     settings: dict[str, Any] | None
     plan: dict[str, Any] | None
     code: bool
+    content: bool
 
     @classmethod
     def of(cls, text: str) -> _Parameters:
@@ -83,6 +86,7 @@ class _Parameters(NamedTuple):
             next((flat(found) for found in objects if "sets" not in found), None),
             next((_flat_plan(found) for found in objects if "sets" in found), {} if "null" in values else None),
             any(CODE_DIGEST.fullmatch(value) for value in values),
+            any(value.startswith(CONTENT) for value in values),
         )
 
 
@@ -97,6 +101,8 @@ def _changed_parameters(job: Job, before: _Parameters, now: _Parameters) -> str:
     name = job.wildcards.get("lineage", "").rpartition("/")[2] or job.wildcards.get("name") or job.rule
     if before.settings is not None and now.settings is not None:
         return f"settings of {name} have changed: {_difference(before.settings, now.settings)}"
+    if before.content and now.content:
+        return f"the content of {name} has changed"
     if before.code and now.code:
         return f"the code of {job.rule} has changed"
     if before.plan is not None and now.plan is not None:

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from constrictor.models.checkpoint_files import wanted_files
 from constrictor.scheduling.paths import MANIFEST, Layout
+from constrictor.scheduling.source_files import local_files
 from constrictor.scheduling.wildcards import Wildcards
 from constrictor.study.lineage import parent_of
 from constrictor.study.plan import Plan
-from constrictor.study.sources import LocalFile, LocalModel
 from constrictor.study.splits import HELD_OUT, SPLITS
 
 
@@ -39,17 +38,15 @@ class Inputs:
 
     def checkpoint_source(self, wildcards: Wildcards) -> list[str]:
         """The files on this machine that a checkpoint is copied from: configuration, weights and tokenizer."""
-        return local_checkpoint(self._study.models[wildcards.name])
+        return local_files(self._study.models[wildcards.name])
 
     def all_sources(self) -> list[Path]:
         """Every folder and file that some job may read: the workflow's own, and the user's."""
-        data = [
-            file
-            for part in (*self._study.tasks.values(), *self._study.corpora.values())
-            for file in local_files(part.source)
-        ]
-        checkpoints = [file for source in self._study.models.values() for file in local_checkpoint(source)]
-        return [Path(path) for path in (self._layout.data, self._layout.results, *data, *checkpoints)]
+        tasks, study = self._study.tasks.values(), self._study
+        parts = [part.source for part in (*tasks, *study.corpora.values())]
+        parts += [source for task in tasks for source in task.extra_test_sets.values()]
+        files = [file for source in (*parts, *study.models.values()) for file in local_files(source)]
+        return [Path(path) for path in (self._layout.data, self._layout.results, *files)]
 
     # Subsets
 
@@ -159,14 +156,3 @@ class Inputs:
 
     def _extra_test_sets(self, task: str) -> dict[str, str]:
         return {part: self._layout.extra_test_set(task, part) for part in self._study.tasks[task].extra_test_sets}
-
-
-def local_files(source: object) -> list[str]:
-    """The files on this machine that a source of data names: itself, or those of its splits."""
-    parts = [source, *(getattr(source, split, None) for split in SPLITS)]
-    return [part.path for part in parts if isinstance(part, LocalFile)]
-
-
-def local_checkpoint(source: object) -> list[str]:
-    """The files on this machine that a source of models names."""
-    return [str(file) for file in wanted_files(Path(source.path))] if isinstance(source, LocalModel) else []

@@ -1,6 +1,7 @@
 import json
 import pickle
 import shutil
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -51,7 +52,7 @@ def test_model_of_a_package(tmp_path):
     manifest = fetch_model(source, tmp_path / "model")
     assert manifest.layers == 6
     assert 22e6 < manifest.parameters < 23e6
-    assert manifest.details["source"] == source.model_dump()
+    assert manifest.details["source"] == {**source.model_dump(), "version": version(source.package)}
 
 
 def test_other_files_are_left_behind(origin):

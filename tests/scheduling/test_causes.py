@@ -70,6 +70,10 @@ KD = Job("distil", {"task": "reviews", "replicate": "seed1", "lineage": "teacher
             + """before: '0123456789abcdef','{"sets":[]}' now: 'fedcba9876543210','{"sets":[],"teacher":"t"}' """,
             "the code of distil has changed",
         ),
+        (
+            PARAMS + "before: 'content of a.csv: 12' now: 'content of a.csv: 34' ",
+            "the content of kd has changed",
+        ),
         (PARAMS + "before: 42 now: 43 ", "parameters of distil have changed"),
         (PARAMS + "before: <nothing exclusive> now: 'x y' ", "parameters of distil have changed"),
     ],

@@ -55,8 +55,9 @@ def test_every_file_that_is_copied_of_a_local_model_is_an_input(inputs):
     Path("tiny/tokenizer_files").mkdir()
     files = [f"tiny/{name}" for name in wanted]
     assert sorted(inputs().checkpoint_source(wildcards_of({"name": "tiny"}))) == sorted(files)
-    everything = set(map(str, inputs().all_sources()))
-    assert {"data/small", "results/small", "reviews.csv", *files} == everything
+    Path("held_out.csv").touch()
+    everything = inputs({"tasks.reviews.extra_test_sets.more_of_it": {"path": "held_out.csv"}}).all_sources()
+    assert {"data/small", "results/small", "reviews.csv", "held_out.csv", *files} == set(map(str, everything))
 
 
 def test_a_hub_model_has_no_local_files(inputs):

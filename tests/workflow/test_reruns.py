@@ -50,6 +50,16 @@ def touched(*names: str) -> Change:
     return lambda bench: [os.utime(bench.path(name)) for name in names] and None
 
 
+def replaced_by_an_older_one(name: str, old: str, new: str) -> Change:
+    """Replace a file by one that is dated earlier, as `cp -p` and `rsync` do."""
+
+    def change(bench: Workbench) -> None:
+        bench.edit(name, old, new)
+        os.utime(bench.path(name), (1e9, 1e9))
+
+    return change
+
+
 def deleted(name: str) -> Change:
     """Delete a file or a folder."""
 
@@ -142,6 +152,10 @@ CHANGES: dict[str, tuple[Change, set[Job]]] = {
     ),
     "an edited tokenizer of a local model": (
         lambda bench: bench.edit("inputs/tiny_bert/tokenizer_config.json", "{", '{"edited": true,'),
+        EVERYTHING - {("download_dataset", "animals"), ("download_corpus", "corn"), ("select_subset", "corn_30")},
+    ),
+    "a tokenizer that an older one replaces": (
+        replaced_by_an_older_one("inputs/tiny_bert/tokenizer.json", '"lowercase": true', '"lowercase": false'),
         EVERYTHING - {("download_dataset", "animals"), ("download_corpus", "corn"), ("select_subset", "corn_30")},
     ),
     # The report.
