@@ -1,4 +1,34 @@
-# Training: fine-tune on labels; record a teacher's outputs; distil students from them.
+# Where models come from: take a fine-tuned checkpoint as it is, or fine-tune on labels; record a teacher's outputs; distil
+# students from them.
+
+
+# Named after its script: `checkpoint` alone is a word of Snakemake's.
+rule take_checkpoint:
+    input:
+        start=inputs.initial_model,
+        task=inputs.task_manifest,
+    output:
+        manifest=f"{NODE}/model/manifest.json",
+    log:
+        f"{NODE}/logs/take_checkpoint.log",
+    benchmark:
+        f"{NODE}/logs/take_checkpoint.tsv"
+    wildcard_constraints:
+        lineage=lineages_ending_in(plan.steps("checkpoint")),
+    conda:
+        "../envs/constrictor.yaml"
+    threads: jobs.threads("take_checkpoint")
+    resources:
+        **jobs.of("take_checkpoint", f"{NODE}/logs/take_checkpoint.tsv"),
+    params:
+        settings=settings.step,
+        seed=settings.seed,
+        code=code.of_task("take_checkpoint"),
+    message:
+        "Take the checkpoint {wildcards.lineage} as it is, for {wildcards.task} ({wildcards.replicate})"
+    shell:
+        "python -m workflow_scripts.take_checkpoint --settings {params.settings:q} --start {input.start:q}"
+        " --task {input.task:q} --output {output.manifest:q} --seed {params.seed} 2> {log:q}"
 
 
 rule finetune:

@@ -15,6 +15,7 @@ class Head(NamedTuple):
         config: what the model's configuration records beside the number of outputs.
         peft_task: the kind of task by which peft wraps the model.
         title: what to call such a model in messages.
+        labelled: whether each output stands for a label, so that a head which is kept is matched with them by name.
     """
 
     auto_class: str
@@ -23,6 +24,7 @@ class Head(NamedTuple):
     config: dict[str, Any]
     peft_task: str
     title: str
+    labelled: bool = False
 
     @property
     def class_ending(self) -> str:

@@ -96,8 +96,8 @@ class Manifest(Settings):
         """
         if self.task is None:
             raise ConstrictorError(
-                "the model is a checkpoint to start from: it has not been trained on a task. Put a 'finetune' or "
-                "'distil' step before this one."
+                "the model is a checkpoint to start from: it has not been trained on a task. Put a 'finetune', "
+                "'distil' or 'checkpoint' step before this one."
             )
         return self.task
 

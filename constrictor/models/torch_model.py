@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from constrictor.errors import ConstrictorError
 from constrictor.files.reading import read_parsed
 from constrictor.models.adapter import open_adapter
 from constrictor.models.head import Head
+from constrictor.models.label_matching import match_labels
 from constrictor.models.manifest import MANIFEST, EncoderShape, Manifest
 from constrictor.models.tokenizer_files import copy_tokenizer
 from constrictor.models.widths import take_shape
@@ -33,11 +35,13 @@ def load_model(
     *,
     seed: int = 0,
     new_head: bool = False,
+    labels: Mapping[str, str] | None = None,
     dtype: torch.dtype = torch.float32,
 ) -> PreTrainedModel:
     """Open a model folder, also one whose layers have other widths than in its configuration.
 
-    An adapter that was saved by itself is merged into the weights of the model that it was trained on.
+    An adapter that was saved by itself is merged into the weights of the model that it was trained on. A head that is kept
+    is matched with the task's labels by name, and its outputs are put in their order.
 
     Args:
         folder: a folder in the layout of ``save_pretrained``, with safetensors; with a manifest if layers were narrowed or
@@ -46,21 +50,17 @@ def load_model(
         max_length: longest input in tokens that the model must take.
         seed: seed of a new head.
         new_head: replace a head that the model brings.
+        labels: the task's label for names of the model's own outputs that differ from it.
         dtype: type of the weights in memory; transformers would otherwise keep the file's.
 
     Raises:
-        ConstrictorError: an unknown architecture, a head with another number of outputs, too few positions, weights that
-            disagree with the manifest.
+        ConstrictorError: an unknown architecture, a head with other labels or for another kind of task, too few positions,
+            weights that disagree with the configuration or the manifest.
     """
     torch.manual_seed(seed)
     try:
         config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
-        found = _head_size(config, head)
-        if found not in (None, len(head.names)) and not new_head:
-            raise ConstrictorError(
-                f"the model in {folder} has a head with {found} outputs and the task needs {len(head.names)}: "
-                f"{', '.join(head.names)}. Set 'new_head: true' in the step to replace the head, or give the task's 'labels'."
-            )
+        order = None if new_head else _order_of_outputs(config, head, labels or {}, folder)
         config.num_labels = len(head.names)
         for key, value in head.config.items():
             setattr(config, key, value)
@@ -71,6 +71,8 @@ def load_model(
             model = _filled(folder, weights, config, head, manifest.shape, new_head).to(dtype)  # type: ignore[arg-type]
         else:
             model = _from_pretrained(folder, config, head, dtype, new_head)
+        if order is not None:
+            _reorder_outputs(model, order)
     except (ValueError, KeyError, OSError, StrictDataclassError) as error:
         words = " ".join(str(error).partition("\n\n")[0].split())  # behind it, transformers praises its newest version
         raise ConstrictorError(f"{folder} cannot be opened as a {head.title}: {words}") from None
@@ -101,8 +103,10 @@ def _from_pretrained(
         for name, found, wanted in sorted(report["mismatched_keys"])
         if name.startswith(encoder) or not new_head
     ]
-    # Many checkpoints bring no pooler, which is trained with the head then.
-    missing = [name for name in report["missing_keys"] if name.startswith(encoder) and "pooler" not in name]
+    missing = report["missing_keys"]
+    if new_head or not has_head(config, head):
+        # Many checkpoints bring no pooler, which is trained with the head then.
+        missing = [name for name in missing if name.startswith(encoder) and "pooler" not in name]
     wrong += [f"{name} is missing" for name in sorted(missing)]
     if wrong:
         others = f" ({len(wrong) - 1} others do not fit either)" if len(wrong) > 1 else ""
@@ -170,11 +174,59 @@ def _filled(
     return model.eval()
 
 
-def _head_size(config: object, head: Head) -> int | None:
-    """Number of outputs of the head that a checkpoint brings; None if it brings none of this sort."""
-    architectures = getattr(config, "architectures", None) or []
-    has_head = any(name.endswith(head.class_ending) for name in architectures)
-    return int(getattr(config, "num_labels", 0)) if has_head else None
+def has_head(config: PretrainedConfig, head: Head) -> bool:
+    """Whether a checkpoint brings a head of this sort, by its configuration."""
+    return any(name.endswith(head.class_ending) for name in config.architectures or [])
+
+
+def output_names(config: PretrainedConfig) -> list[str]:
+    """The names of a head's outputs, in their order."""
+    return [name for _, name in sorted((config.id2label or {}).items())]
+
+
+def _order_of_outputs(
+    config: PretrainedConfig, head: Head, labels: Mapping[str, str], folder: Path
+) -> list[int] | None:
+    """The outputs of the head that a checkpoint brings, in the order of the task's; None if it brings none of this sort.
+
+    Raises:
+        ConstrictorError: if they are not the task's labels, or it is a head for another kind of task.
+    """
+    if not has_head(config, head):
+        if labels:
+            raise ConstrictorError(f"'labels': the model in {folder} brings no head of a {head.title}. Remove the key.")
+        return None
+    found, wanted = output_names(config), head.config.get("problem_type")
+    if config.problem_type and wanted and config.problem_type != wanted:
+        raise ConstrictorError(
+            f"the head of the model in {folder} is for another kind of task: its config.json says {config.problem_type}, and "
+            f"the task needs {wanted}. Change the task's 'kind', or train a new head ('stage: finetune' with 'new_head: true')."
+        )
+    if head.labelled:
+        return match_labels(found, head.names, labels, str(folder))
+    if labels:
+        raise ConstrictorError("'labels': the task has no labels to give to the outputs of a head. Remove the key.")
+    if len(found) != len(head.names):
+        raise ConstrictorError(
+            f"the head of the model in {folder} has {len(found)} outputs and the task needs {len(head.names)}: "
+            f"{', '.join(head.names)}. Train a new head ('stage: finetune' with 'new_head: true')."
+        )
+    return list(range(len(found)))
+
+
+def _reorder_outputs(model: PreTrainedModel, order: list[int]) -> None:
+    """Give a head's outputs another order, in place: output `order[i]` becomes output `i`."""
+    if order == sorted(order):
+        return
+    base = f"{model.base_model_prefix}."
+    last = [
+        part
+        for name, part in model.named_modules()
+        if isinstance(part, nn.Linear) and part.out_features == len(order) and not name.startswith(base)
+    ][-1]
+    with torch.no_grad():
+        for parameter in last.parameters():
+            parameter.copy_(parameter[order].clone())
 
 
 def _refuse_short_positions(model: PreTrainedModel, max_length: int, folder: Path) -> None:

@@ -19,7 +19,7 @@ from constrictor.study.steps.step import Step
 _PARAMETERS, _LAYERS, _ROWS = 110_000_000, 12, 100_000
 _CALIBRATED_AT_ONCE = 32  # examples in memory while a method calibrates or an export is checked
 
-_BUILDS = ("finetune", "distil", "prune", "quantize", "quantize_aware", "export")
+_BUILDS = ("take_checkpoint", "finetune", "distil", "prune", "quantize", "quantize_aware", "export")
 _TIMES = ("latency", "fair_baseline")
 
 

@@ -21,7 +21,7 @@ Problem = tuple[tuple[str | int, ...], str]
 # Names of the workflow's own targets.
 RULES = frozenset(
     "all download_dataset download_corpus download_extra_test_set make_folds download_model select_subset teacher_outputs "
-    "finetune distil prune quantize quantize_aware export evaluate latency fair_baseline compare".split()
+    "take_checkpoint finetune distil prune quantize quantize_aware export evaluate latency fair_baseline compare".split()
 )
 
 

@@ -39,9 +39,12 @@ def no_parent(name: str, verb: str) -> str:
     """The message for a step that needs a parent and begins a chain.
 
     >>> no_parent("mag40", "prunes")
-    "'mag40' prunes a model and no step comes before it. Begin with a 'finetune' step: 'teacher/mag40'."
+    "'mag40' prunes a model and no step comes before it. Begin with a 'finetune' or 'checkpoint' step: 'teacher/mag40'."
     """
-    return f"'{name}' {verb} a model and no step comes before it. Begin with a 'finetune' step: 'teacher/{name}'."
+    return (
+        f"'{name}' {verb} a model and no step comes before it. "
+        f"Begin with a 'finetune' or 'checkpoint' step: 'teacher/{name}'."
+    )
 
 
 def not_float32(name: str, verb: str, parent: ModelState) -> str:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable
 from typing import Annotated, Any, ClassVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 
 class Settings(BaseModel):
@@ -77,6 +77,17 @@ Once = AfterValidator(each_once)
 # A name becomes a folder, a file or part of a target, so it contains no slash and does not start with a dot or a dash.
 NAME = r"^[A-Za-z][A-Za-z0-9_.-]*$"
 Name = Annotated[str, Field(pattern=NAME, max_length=80)]
+
+
+def _as_written(value: Any) -> Any:
+    """A class as written in the data: numbers are accepted, but YAML's booleans are ambiguous."""
+    if isinstance(value, bool):
+        raise ValueError(f"YAML reads this class as {str(value).lower()}. Put it in quotes, as written in the data")
+    return str(value) if isinstance(value, int) else value
+
+
+Label = Annotated[str, BeforeValidator(_as_written)]
+"""The name of a class."""
 
 Share = Annotated[float, Field(gt=0, lt=1)]
 """A fraction strictly between 0 and 1."""

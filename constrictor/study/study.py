@@ -10,6 +10,7 @@ from constrictor.study.corpora import Corpus, Subset
 from constrictor.study.report import Report
 from constrictor.study.settings import Name, Once, Settings
 from constrictor.study.sources import ModelSource
+from constrictor.study.steps.checkpoint import Checkpoint
 from constrictor.study.steps.distil import Distil
 from constrictor.study.steps.export import Export
 from constrictor.study.steps.finetune import Finetune
@@ -17,7 +18,7 @@ from constrictor.study.steps.prune import AnyPrune
 from constrictor.study.steps.quantize import AnyQuantize
 from constrictor.study.tasks import AnyTask
 
-AnyStep = Annotated[Finetune | Distil | AnyPrune | AnyQuantize | Export, Field(discriminator="stage")]
+AnyStep = Annotated[Checkpoint | Finetune | Distil | AnyPrune | AnyQuantize | Export, Field(discriminator="stage")]
 
 
 class Replicates(Settings):

@@ -26,6 +26,8 @@ class TextKind(Kind):
 
     problem_type: ClassVar[str]
     """What transformers calls the kind in a model's configuration."""
+    predicts_labels: ClassVar[bool] = True
+    """Whether each output stands for a label."""
 
     def __init__(self, record: TaskRecord) -> None:
         super().__init__(record)
@@ -64,7 +66,13 @@ class TextKind(Kind):
             "problem_type": self.problem_type,
         }
         return Head(
-            "AutoModelForSequenceClassification", self.names, {LOGITS: LOGITS}, config, "SEQ_CLS", "text classifier"
+            "AutoModelForSequenceClassification",
+            self.names,
+            {LOGITS: LOGITS},
+            config,
+            "SEQ_CLS",
+            "text classifier",
+            labelled=self.predicts_labels,
         )
 
     def output_shapes(self, batch: int, length: int) -> dict[str, tuple[int, ...]]:

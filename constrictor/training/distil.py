@@ -32,6 +32,7 @@ def distil(
     before = read_manifest(teacher)
     read_manifest(student)  # refuses one that is damaged
     layers = settings.student.layers if isinstance(settings.student, StudentLayers) else None
-    trainable = TrainableModel(Initialization(student, task.kind, node.seed, layers), settings)
+    start = Initialization(student, task.kind, node.seed, layers, labels=settings.labels)
+    trainable = TrainableModel(start, settings)
     training = Training(trainable.model, student, task.kind.tokenizer(student), settings, settings.epochs, plan)
     return trainable.save(before, settings, training.run(task, node), node)

@@ -27,7 +27,7 @@ def finetune(settings: Finetune, start: Path, plan: TrainingPlan, task: TaskFold
     """
     before = read_manifest(start)
     trainable = TrainableModel(
-        Initialization(start, task.kind, node.seed, settings.layers, settings.new_head), settings
+        Initialization(start, task.kind, node.seed, settings.layers, settings.new_head, settings.labels), settings
     )
     training = Training(trainable.model, start, task.kind.tokenizer(start), settings, settings.epochs, plan)
     return trainable.save(before, settings, training.run(task, node), node)

@@ -85,11 +85,27 @@ class Node:
             tokenizer: content of ``tokenizer.json`` where it is not that folder's any more.
             kept: the adapter that is written in the model's place.
         """
+        self.write_training(trained)
+        details = {**manifest.details, **_share_trained(trained)}
+        sealed = self.write_model(
+            model, tokenizer_from, manifest.model_copy(update={"details": details}), tokenizer, kept
+        )
+        self.forget_training()
+        return sealed
+
+    def write_model(
+        self,
+        model: PreTrainedModel,
+        tokenizer_from: Path,
+        manifest: Manifest,
+        tokenizer: str | None = None,
+        kept: AdapterCheckpoint | None = None,
+    ) -> Manifest:
+        """Write the artifact. The arguments are those of :meth:`save`."""
         from constrictor.models.adapter import save_adapter
         from constrictor.models.torch_model import count_parameters, save_model
         from constrictor.models.widths import note_shape
 
-        self.write_training(trained)
         shape = note_shape(model)  # may write into the configuration, so it goes before the saving
         with artifact_folder(self.model) as staging:
             record = kept.record(self.model) if kept else None
@@ -101,7 +117,7 @@ class Node:
                 save_model(model, tokenizer_from, staging)
             if tokenizer is not None:
                 replace_tokenizer(staging, tokenizer)
-            sealed = seal(
+            return seal(
                 staging,
                 manifest.model_copy(
                     update={
@@ -109,13 +125,10 @@ class Node:
                         "layers": model.config.num_hidden_layers,
                         "shape": shape,
                         "adapter": record,
-                        "details": {**manifest.details, **_share_trained(trained)},
                         "versions": installed_versions("torch", "transformers"),
                     }
                 ),
             )
-        self.forget_training()
-        return sealed
 
     def forget_training(self) -> None:
         """Remove what a training would need to go on: its model is saved."""

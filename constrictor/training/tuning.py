@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -37,6 +38,7 @@ class Initialization:
         seed: seed of a new head and of an adapter.
         layers: layers that are kept; None for all.
         new_head: replace a head that is there.
+        labels: the task's label for names of a kept head's outputs that differ from it.
     """
 
     folder: Path
@@ -44,6 +46,7 @@ class Initialization:
     seed: int
     layers: list[int] | None = None
     new_head: bool = False
+    labels: Mapping[str, str] | None = None
 
     def open(self) -> PreTrainedModel:
         """The model as it is before the training.
@@ -52,7 +55,9 @@ class Initialization:
             ConstrictorError: if it does not fit the task, or has no such layers.
         """
         max_length = self.kind.record.max_length
-        model = load_model(self.folder, self.kind.head, max_length, seed=self.seed, new_head=self.new_head)
+        model = load_model(
+            self.folder, self.kind.head, max_length, seed=self.seed, new_head=self.new_head, labels=self.labels
+        )
         if self.layers:
             keep_layers(model, self.layers)
         return model

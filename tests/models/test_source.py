@@ -167,7 +167,7 @@ def test_hub_model_that_is_not_in_the_cache(tmp_path):
 
 def test_head_that_does_not_fit_the_task(tiny_teacher):
     with pytest.raises(
-        ConstrictorError, match=r"a head with 2 outputs and the task needs 3: a, b, c\.\s+Set 'new_head: true'"
+        ConstrictorError, match=r"Its outputs: bad, good\. The task's labels: a, b, c\. Their numbers differ"
     ):
         load_classifier(tiny_teacher, ["a", "b", "c"], 32)
     model = load_classifier(tiny_teacher, ["a", "b", "c"], 32, new_head=True)

@@ -7,7 +7,7 @@ from constrictor.study.read import read_study
 @pytest.mark.parametrize(
     ("lineage", "reason"),
     [
-        ("mag", "'mag' prunes a model and no step comes before it. Begin with a 'finetune' step: 'teacher/mag'."),
+        ("mag", "'mag' prunes a model and no step comes before it. Begin with a 'finetune' or 'checkpoint' step: 'teacher/mag'."),
         ("int8", "'int8' quantizes a model and no step comes before it."),
         ("onnx", "'onnx' exports a model and no step comes before it."),
         ("kd", "'kd' distils and has no teacher. Put the step that builds the teacher before it: 'teacher/kd'."),

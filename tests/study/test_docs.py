@@ -16,7 +16,7 @@ from constrictor.study.study import Study
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 AROUND: dict[str, Any] = {  # what blocks refer to without defining it
-    "models": {"minilm": {"hub": "owner/minilm"}},
+    "models": {"minilm": {"hub": "owner/minilm"}, "mine": {"hub": "owner/my_model"}},
     "corpora": {"sentences": {"source": {"hub": "owner/sentences"}}},
     "subsets": {"imdb_60k": {"of": "sentences", "size": 60000}},
     "steps": {"wide": {"stage": "finetune", "model": "minilm"}},

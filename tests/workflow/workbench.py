@@ -44,6 +44,7 @@ MESSAGES = {
     "download_corpus": r"Read the corpus (?P<what>\S+)",
     "download_model": r"Fetch the model (?P<what>\S+)",
     "select_subset": r"Select the subset (?P<what>\S+)",
+    "take_checkpoint": r"Take the checkpoint (?P<what>\S+) as it is, for animals \((?P<replicate>\w+)\)",
     "finetune": r"Fine-tune (?P<what>\S+) on animals \((?P<replicate>\w+)\)",
     "teacher_outputs": r"Label (?P<what>\S+ with \S+) \(animals, (?P<replicate>\w+)\)",
     "distil": r"Distil (?P<what>\S+) on animals \((?P<replicate>\w+)\)",

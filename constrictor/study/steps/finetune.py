@@ -9,6 +9,7 @@ from pydantic import Discriminator, Field, Tag
 from constrictor.study.model_state import LayerCount, ModelState, not_float32
 from constrictor.study.settings import MAPPING, PLAIN, Settings, plain_or_mapping
 from constrictor.study.steps.adapter import Tuning
+from constrictor.study.steps.kept_head import KeptHead
 from constrictor.study.steps.step import Initialization, Optimisation
 
 
@@ -24,7 +25,7 @@ StartModel = Annotated[
 ]
 
 
-class Finetune(Optimisation, Tuning):
+class Finetune(Optimisation, Tuning, KeptHead):
     """Train on the labels of the task and keep the best epoch on validation."""
 
     stage: Literal["finetune"] = Field(description="The stage.")

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar
+from typing import ClassVar
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import Field, model_validator
 
-from constrictor.study.settings import Settings
+from constrictor.study.settings import Label, Settings
 from constrictor.study.tasks.task import Task
 from constrictor.study.text_processing import Normalise, Truncation
 
@@ -35,16 +35,6 @@ class Columns(Settings):
         if twice:
             raise ValueError(f"'{twice[0]}' is named twice; the columns must be different")
         return self
-
-
-def _as_written(value: Any) -> Any:
-    """A class as written in the data: numbers are accepted, but YAML's booleans are ambiguous."""
-    if isinstance(value, bool):
-        raise ValueError(f"YAML reads this class as {str(value).lower()}. Put it in quotes, as written in the data")
-    return str(value) if isinstance(value, int) else value
-
-
-Label = Annotated[str, BeforeValidator(_as_written)]
 
 
 class TextTask(Task):

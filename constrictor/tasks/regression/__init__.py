@@ -16,6 +16,7 @@ class Regression(TextKind):
     """One value an example."""
 
     problem_type = "regression"
+    predicts_labels = False
     no_label = np.array(np.nan, np.float32)
 
     def __init__(self, record: TaskRecord) -> None:
