@@ -16,6 +16,7 @@ from pydantic_core import ErrorDetails
 
 from constrictor.errors import ConstrictorError, StudyMistake, exit_on_user_error
 from constrictor.study.check import problems
+from constrictor.study.control import with_control
 from constrictor.study.error_messages import Place, error_message, key_path
 from constrictor.study.grid import expand_grids, variants_of_recipes
 from constrictor.study.overlay import laid_over, two_sources, with_base, with_one_source
@@ -39,7 +40,7 @@ def read_study(raw: Mapping[str, Any], files: Sequence[str | Path] = ()) -> Stud
         duplicates = [mistake for file in files for mistake in two_sources(read_yaml(file))]
         merged = dict(with_one_source(raw))
         raw = expand_grids(merged)
-        study = Study.model_validate(raw).with_variants(variants_of_recipes(merged))
+        study = with_control(Study.model_validate(raw).with_variants(variants_of_recipes(merged)))
     except ValidationError as error:
         places: dict[Place, list[ErrorDetails]] = {}
         for detail in error.errors():

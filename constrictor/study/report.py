@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Discriminator, Field, Tag
 
-from constrictor.study.settings import Once, Settings
+from constrictor.study.settings import MAPPING, PLAIN, Once, Settings, plain_or_mapping
 
 
 class Latency(Settings):
@@ -34,12 +34,25 @@ class Latency(Settings):
     seconds: float = Field(0.1, gt=0, description="Duration per model, shape and round, in seconds; at least one call.")
 
 
+class ControlOf(Settings):
+    """A control that is derived from a recipe: the same start and the same steps, with labels alone."""
+
+    of: str = Field(description="Name of the recipe.", examples=["distilled"])
+
+
 class Report(Settings):
     """What models are compared with, and what is measured."""
 
     baseline: str = Field(description="Name of the recipe that all others are compared with.")
-    control: str | None = Field(
-        None, description="Name of the control recipe: the same student trained without a teacher. Default: none."
+    control: (
+        Annotated[Annotated[str, Tag(PLAIN)] | Annotated[ControlOf, Tag(MAPPING)], Discriminator(plain_or_mapping)]
+        | None
+    ) = Field(
+        None,
+        description="The control of distilled models. `{of: distilled}` derives it from the recipe `distilled` and adds it as "
+        "the recipe `control`: every step that learns from a teacher is replaced by one with labels alone (`alpha: 0`), from "
+        "the same start. A name means a recipe that you have written. Default: none.",
+        examples=[{"of": "distilled"}, "small"],
     )
     margin: float = Field(
         0.01, gt=0, lt=1, description="Non-inferiority margin: largest acceptable drop of the metric, as a fraction."

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import Discriminator, Field, Tag
 
@@ -99,6 +99,10 @@ class Distil(Optimisation, SoftTargets, Tuning, KeptHead):
     def training_sets(self) -> dict[str, int]:
         """The training examples."""
         return self.train_on
+
+    def with_labels_alone(self) -> Self:
+        """The same student, trained as long on the same examples, with the loss on labels alone."""
+        return self.model_copy(update={"alpha": 0.0, "hidden": None, "attention": None, "co_teachers": []})
 
     def after(self, name: str, parent: ModelState | None, layers_of: LayerCount) -> ModelState | str:
         """A float32 student."""

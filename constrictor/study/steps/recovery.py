@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BeforeValidator, Field
 
@@ -75,6 +75,10 @@ class Recovery(FeatureDistillation, Optimisation):
     def training_sets(self) -> dict[str, int]:
         """The training examples."""
         return self.train_on
+
+    def with_labels_alone(self) -> Self:
+        """The same recovery fine-tuning with the loss on labels alone."""
+        return self.model_copy(update={"alpha": 0.0, "hidden": None, "attention": None, "teacher": None})
 
 
 class Calibration(Settings):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar, Literal, NamedTuple
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Self
 
 from pydantic import Discriminator, Field, Tag
 
@@ -108,6 +108,10 @@ class Step(Settings):
             layers_of: number of layers of a checkpoint.
         """
         raise NotImplementedError
+
+    def with_labels_alone(self) -> Self:
+        """This step without a teacher, for a control; itself if it has none."""
+        return self
 
     def slow_on(self, machine: Machine, format: str) -> str | None:
         """Why a model in this step's precision is slow on a machine; None if it is not.
