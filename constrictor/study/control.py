@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Sequence
+
 from constrictor.errors import StudyMistake, nearest
 from constrictor.study.lineage import ancestry, last_step, steps_of
 from constrictor.study.report import ControlOf
@@ -18,37 +21,50 @@ _PATH = ("report", "control", "of")
 def with_control(study: Study) -> Study:
     """The study with the recipe `control` where `report.control` asks for that of a recipe; else the study itself.
 
-    A step that learns from a teacher is replaced by one that does not, named after it: `kd-labels`. All else is shared.
+    A step that learns from a teacher is replaced by one that does not, named after it: `kd-labels`. All else is shared. What a
+    grid varies of the teaching makes no difference to the control.
 
     Raises:
-        StudyMistake: if there is no such recipe, it has no teacher, or a recipe is called `control` already.
+        StudyMistake: if there is no such recipe, it has no teacher, a grid varies what the control has, too, or a recipe is
+            called `control` already.
     """
     control = study.report.control
     if not isinstance(control, ControlOf):
         return study
-    if control.of in study.variants:
-        several = ", ".join(study.variants[control.of])
-        raise StudyMistake(_PATH, f"a grid expands '{control.of}' into several, and one is needed: {several}.")
-    if control.of not in study.recipes:
-        raise StudyMistake(_PATH, f"no recipe is called '{control.of}'. {nearest(control.of, study.recipes)}")
+    if control.of not in study.targets:
+        raise StudyMistake(_PATH, f"no recipe is called '{control.of}'. {nearest(control.of, study.targets)}")
     if CONTROL in study.recipes:
         raise StudyMistake(("recipes", CONTROL), "the name is that of the derived control. Choose another.")
-    lineage = study.recipes[control.of]
-    if not set(steps_of(lineage)) <= set(study.steps):
-        return study.model_copy(update={"report": study.report.model_copy(update={"control": None})})  # refused later
-    taught = {last_step(node): study.steps[last_step(node)] for node in ancestry(lineage) if _has_teacher(study, node)}
-    if not taught:
+    lineages = study.targets[control.of]
+    if not all(name in study.steps for lineage in lineages for name in steps_of(lineage)):
+        return _controlled_by(study, None)  # unknown steps are refused with the recipe
+    steps: dict[str, AnyStep] = {}
+    path = [_place(study, places, control.of, steps) for places in zip(*map(ancestry, lineages), strict=True)]
+    if not steps:
         raise StudyMistake(_PATH, f"'{control.of}' learns from no teacher: a control would be the same recipe.")
-    renamed = {name: f"{name}-labels" for name in taught}
-    steps: dict[str, AnyStep] = {renamed[name]: step.with_labels_alone() for name, step in taught.items()}
-    path = "/".join(renamed.get(name, name) for name in steps_of(lineage))
-    return study.model_copy(
-        update={
-            "steps": {**study.steps, **steps},
-            "recipes": {**study.recipes, CONTROL: path},
-            "report": study.report.model_copy(update={"control": CONTROL}),
-        }
-    )
+    derived = {"steps": {**study.steps, **steps}, "recipes": {**study.recipes, CONTROL: "/".join(path)}}
+    return _controlled_by(study.model_copy(update=derived), CONTROL)
+
+
+def _controlled_by(study: Study, recipe: str | None) -> Study:
+    return study.model_copy(update={"report": study.report.model_copy(update={"control": recipe})})
+
+
+def _place(study: Study, nodes: Sequence[str], of: str, derived: dict[str, AnyStep]) -> str:
+    """The name of the control's step in the place of one step, or of the variants of one; adds it to those derived."""
+    names = [last_step(node) for node in nodes]
+    steps = [study.steps[name] for name in names]
+    if any(_has_teacher(study, node) for node in nodes):
+        steps = [step.with_labels_alone() for step in steps]
+    if any(step != steps[0] for step in steps):
+        several = ", ".join(study.variants[of])
+        raise StudyMistake(_PATH, f"a grid expands '{of}' into several with different controls. Name one: {several}.")
+    if steps[0] is study.steps[names[0]]:
+        return names[0]
+    prefix = os.path.commonprefix(names)  # noqa: RUF071  # a step's name, and what the values of its grid begin with
+    name = names[0] if len(set(names)) == 1 else prefix.rpartition("-")[0]
+    derived[f"{name}-labels"] = steps[0]
+    return f"{name}-labels"
 
 
 def _has_teacher(study: Study, node: str) -> bool:

@@ -26,6 +26,12 @@ def test_every_step_that_learns_from_a_teacher_is_replaced_and_no_other(derived)
     assert study.steps["mag"].alpha == 0.7
 
 
+def test_grid_of_the_teaching_has_one_control(derived):
+    study = derived("wide", {"steps.kd_wide.grid": {"alpha": [0.2, 0.4], "temperature": [1, 2], "loss": ["kl", "mse"]}})
+    assert study.recipes["control"] == "teacher/kd_wide-labels/fp16"
+    assert len(study.variants["wide"]) == 8
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
@@ -36,8 +42,8 @@ def test_every_step_that_learns_from_a_teacher_is_replaced_and_no_other(derived)
             "recipes.control: the name is that of the derived control. Choose another.",
         ),
         (
-            {"report.control": {"of": "wide"}, "steps.kd_wide.grid": {"alpha": [0.2, 0.4]}},
-            "report.control.of: a grid expands 'wide' into several, and one is needed: wide-alpha0.2, wide-alpha0.4.",
+            {"report.control": {"of": "wide"}, "steps.kd_wide.grid": {"lr": [0.2, 0.4]}},
+            "report.control.of: a grid expands 'wide' into several with different controls. Name one: wide-lr0.2, wide-lr0.4.",
         ),
         ({"report.control": {"of": "wide"}, "recipes.wide": "teacher/kd_wid"}, "recipes.wide: 'teacher/kd_wid'"),
         ({"report.control": {}}, "report.control.of: this key is missing."),

@@ -102,7 +102,8 @@ class Distil(Optimisation, SoftTargets, Tuning, KeptHead):
 
     def with_labels_alone(self) -> Self:
         """The same student, trained as long on the same examples, with the loss on labels alone."""
-        return self.model_copy(update={"alpha": 0.0, "hidden": None, "attention": None, "co_teachers": []})
+        teaching = SoftTargets(alpha=0.0).model_dump(include={*SoftTargets.model_fields})
+        return self.model_copy(update={**teaching, "co_teachers": []})
 
     def after(self, name: str, parent: ModelState | None, layers_of: LayerCount) -> ModelState | str:
         """A float32 student."""

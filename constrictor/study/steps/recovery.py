@@ -78,7 +78,8 @@ class Recovery(FeatureDistillation, Optimisation):
 
     def with_labels_alone(self) -> Self:
         """The same recovery fine-tuning with the loss on labels alone."""
-        return self.model_copy(update={"alpha": 0.0, "hidden": None, "attention": None, "teacher": None})
+        teaching = {"temperature": None, "hidden": None, "attention": None, "teacher": None}
+        return self.model_copy(update={"alpha": 0.0, **teaching})
 
 
 class Calibration(Settings):
