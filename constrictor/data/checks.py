@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from constrictor.data.spelling import number_in
 from constrictor.data.tables import as_text
 from constrictor.errors import ConstrictorError
 
@@ -34,7 +35,7 @@ def refuse_other_than_text(table: pd.DataFrame, column: str, place: str) -> None
             f"{place}: {_percent(empty)} of the column '{column}' is empty, and it is to hold the text. "
             f"{_better_columns(table, column)}"
         )
-    numbers = filled.map(is_number).mean()
+    numbers = _share_of_numbers(filled)
     if numbers > MOST_NUMBERS:
         raise ConstrictorError(
             f"{place}: {_percent(numbers)} of the column '{column}' are numbers, and it is to hold the text. "
@@ -46,7 +47,7 @@ def refuse_gaps(frame: pd.DataFrame, column: str, what: str, way_out: str) -> No
     """Refuse a column with empty cells.
 
     Args:
-        frame: the rows, all cells text, with a column ``id``.
+        frame: the rows, all cells text; the index holds their ids.
         column: the column.
         what: what its cells hold.
         way_out: the setting that leaves such rows out.
@@ -54,27 +55,12 @@ def refuse_gaps(frame: pd.DataFrame, column: str, what: str, way_out: str) -> No
     Raises:
         ConstrictorError: naming the first rows with an empty cell.
     """
-    empty = frame["id"][frame[column].str.strip() == ""]
+    empty = frame.index[frame[column].str.strip() == ""]
     if len(empty):
         raise ConstrictorError(
             f"{len(empty)} rows have no {what} (column '{column}'); the first, counted from 0: "
-            f"{', '.join(empty.head(5))}. Fill them in, or leave them out with {way_out}."
+            f"{', '.join(empty[:5])}. Fill them in, or leave them out with {way_out}."
         )
-
-
-def is_number(text: str) -> bool:
-    """Whether a cell holds a number, in any script's digits, with a decimal point or comma.
-
-    >>> [is_number(text) for text in ("12", "-0,5", "1e3", "২৪", "nan", "5 stars", "")]
-    [True, True, True, True, False, False, False]
-    """
-    if not any(character.isdigit() for character in text):
-        return False
-    try:
-        float(text.replace(",", ".", 1))
-    except ValueError:
-        return False
-    return True
 
 
 def _better_columns(table: pd.DataFrame, column: str) -> str:
@@ -83,12 +69,16 @@ def _better_columns(table: pd.DataFrame, column: str) -> str:
     for name in table.columns:
         cells = table[name].map(as_text).str.strip()
         cells = cells[cells != ""]
-        if name != column and len(cells) > len(table) / 2 and cells.map(is_number).mean() < 1 - MOST_NUMBERS:
+        if name != column and len(cells) > len(table) / 2 and _share_of_numbers(cells) < 1 - MOST_NUMBERS:
             words[str(name)] = cells.str.split().str.len().mean()
     found = sorted((name for name in words if words[name] >= _FEWEST_WORDS), key=lambda name: -words[name])
     if not found:
         return "No other column looks like text."
     return f"Name the right column in 'columns'; these look like text: {', '.join(found)}."
+
+
+def _share_of_numbers(cells: pd.Series) -> float:
+    return float(cells.map(lambda cell: number_in(cell) is not None).mean())
 
 
 def _percent(share: float) -> str:

@@ -35,7 +35,7 @@ def prepare_corpus(corpus: Corpus, folder: Path) -> CorpusManifest:
     texts: dict[Text, tuple[str, str]] = {}  # key of the text -> id and text; the first of equal texts stays
     repeated = normalised = 0
     normalise = normaliser(corpus.normalise)
-    for row, document in zip(frame["id"], frame[corpus.text], strict=True):
+    for row, document in zip(frame.index, frame[corpus.text], strict=True):
         if corpus.sentences:
             parts = sentences_of(document, *corpus.sentences.words)
         else:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from constrictor.data.checks import refuse_other_than_text
 from constrictor.data.hub import read_hub
-from constrictor.data.tables import as_text, read_table
+from constrictor.data.spelling import plain
+from constrictor.data.tables import as_text, is_collection, read_table
 from constrictor.errors import ConstrictorError, nearest
 from constrictor.study.local_sources import package_path
 from constrictor.study.sources import HubDataset, LocalFile, PackageFile
@@ -22,28 +24,30 @@ def read_source(
     filter_: Mapping[str, Any],
     columns: list[str],
     texts: Sequence[str] = (),
+    lists: Sequence[str] = (),
 ) -> pd.DataFrame:
-    """The rows of a source that pass the filter, with the named columns as text and an ``id`` column.
+    """The rows of a source that pass the filter, with the named columns as text; the index holds the rows' ids.
 
     Args:
         source: where the rows are.
-        filter_: column -> value or list of values to keep; compared as text.
+        filter_: column -> value or list of values to keep; compared by their plain spelling.
         columns: the columns that are needed.
         texts: those of them that are to hold texts.
+        lists: those of them that may hold lists, which become JSON.
 
     Raises:
         ConstrictorError: a missing file, package or column, a wrong encoding, a damaged file, no rows left, numbers
             instead of text.
     """
     place, table = read_rows(source, filter_, columns)
-    _refuse_lists(table, columns, place)
+    _refuse_lists(table, [column for column in columns if column not in lists], place)
     for column in texts:
         refuse_other_than_text(table, column, place)
     result = table[list(dict.fromkeys(columns))].copy()
     for column in result.columns:
-        result[column] = result[column].map(as_text)
-    result["id"] = [str(row) for row in table.index]
-    return result.reset_index(drop=True)
+        result[column] = result[column].map(_list_as_text if column in lists else as_text)
+    result.index = table.index.map(str)
+    return result
 
 
 def read_rows(
@@ -56,7 +60,7 @@ def read_rows(
 
     Args:
         source: where the rows are.
-        filter_: column -> value or list of values to keep; compared as text.
+        filter_: column -> value or list of values to keep; compared by their plain spelling.
         columns: the columns that are needed.
         read_file: reads a file on this machine.
 
@@ -80,7 +84,7 @@ def read_rows(
     for column, wanted in filter_.items():
         values = [as_text(value) for value in (wanted if isinstance(wanted, list) else [wanted])]
         present = table[column].map(as_text)
-        kept = table[present.isin(values)]
+        kept = table[present.map(plain).isin(set(map(plain, values)))]
         if kept.empty:
             some = ", ".join(sorted(present.unique())[:10])
             raise ConstrictorError(f"{place}: no row has {column} = {' or '.join(values)}. The column holds: {some}.")
@@ -89,12 +93,21 @@ def read_rows(
 
 
 def _refuse_lists(table: pd.DataFrame, columns: Iterable[str], place: str) -> None:
+    """Refuse columns of which any row, not only the first, holds something else than text or a number."""
     for column in columns:
-        first = table[column].iloc[0]
-        if hasattr(first, "__len__") and not isinstance(first, str):
+        wrong = next(((row, cell) for row, cell in table[column].items() if is_collection(cell)), None)
+        if wrong:
             raise ConstrictorError(
-                f"{place}: the column '{column}' holds lists ({type(first).__name__}) and must hold text or numbers."
+                f"{place}: the column '{column}' holds lists ({type(wrong[1]).__name__} in row {wrong[0]}, counted from 0) "
+                "and must hold text or numbers."
             )
+
+
+def _list_as_text(cell: Any) -> str:
+    """A list as JSON, with its items as text, and lists in it as lists, whatever they hold; anything else as text."""
+    if not is_collection(cell):
+        return as_text(cell)
+    return json.dumps([[str(item)] if is_collection(item) else as_text(item) for item in cell], ensure_ascii=False)
 
 
 def _read_file(source: PackageFile | LocalFile, read_file: Callable[[Path], pd.DataFrame]) -> tuple[str, pd.DataFrame]:

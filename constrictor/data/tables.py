@@ -62,15 +62,16 @@ def _format_parser_error(error: Exception, path: Path) -> str:
 
 def as_text(value: Any) -> str:
     """A cell as text: whole floats lose their ``.0``, since a column with gaps reads 1 as 1.0."""
-    if _is_missing(value):
+    import pandas as pd
+
+    if not is_collection(value) and pd.isna(value):
         return ""
     return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
-def _is_missing(value: Any) -> bool:
-    import pandas as pd
-
-    return bool(pd.isna(value))
+def is_collection(value: Any) -> bool:
+    """Whether a cell holds a list, an object, bytes or the like, not text, a number or nothing."""
+    return hasattr(value, "__len__") and not isinstance(value, str)
 
 
 def _reader_of(path: Path) -> Callable[[Path], pd.DataFrame]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -47,7 +48,7 @@ def read_text_rows(task: TextTask, read_labels: Callable[[Any, pd.DataFrame], La
 
     Args:
         task: the task's settings.
-        read_labels: reads the labels of a table whose cells are all text, with a column ``id``.
+        read_labels: reads the labels of a table whose cells are all text and whose index holds the ids.
 
     Raises:
         ConstrictorError: for everything that :func:`~constrictor.data.sources.read_source` refuses, an empty text, a
@@ -59,14 +60,14 @@ def read_text_rows(task: TextTask, read_labels: Callable[[Any, pd.DataFrame], La
     if task.drop_empty:
         filled = _filled(frame, task.columns.texts)
         dropped["without a text"] = int((~filled).sum())
-        frame, origin = frame[filled].reset_index(drop=True), origin[filled]
+        frame, origin = frame[filled], origin[filled]
     for column in task.columns.texts:
         refuse_gaps(frame, column, "text", "'drop_empty: true'")
     labels = read_labels(task, frame)
     texts = _texts(frame, task.columns.texts)
     kept = deduplicate(texts, [row.tobytes() for row in labels.values])
     dropped = {"repeated": kept.repeated, "contradicting": kept.contradicting, **dropped}
-    examples = Examples(frame["id"].tolist(), texts, labels.values).take(kept.rows)
+    examples = Examples(frame.index.tolist(), texts, labels.values).take(kept.rows)
     return Rows(examples, origin[kept.rows], labels.names, dropped, normalised)
 
 
@@ -77,11 +78,11 @@ def _read(task: TextTask) -> tuple[pd.DataFrame, np.ndarray]:
     columns = [*task.columns.texts, *task.columns.of_labels]
     parts, origins = [], []
     for split, source in sources_by_split(task):
-        part = read_source(source, task.filter, columns, task.columns.texts)
-        part["id"] = [id_in_task(row, split) for row in part["id"]]
+        part = read_source(source, task.filter, columns, task.columns.texts, task.columns.of_lists)
+        part.index = part.index.map(partial(id_in_task, split=split))
         parts.append(part)
         origins.append(np.full(len(part), split, dtype=object))
-    return pd.concat(parts, ignore_index=True), np.concatenate(origins)
+    return pd.concat(parts), np.concatenate(origins)
 
 
 def sources_by_split(task: Task) -> list[tuple[str, DataSource]]:

@@ -38,7 +38,7 @@ def test_every_format_gives_the_same_rows(tmp_path):
     for file in files:
         found = _read(file)
         assert list(zip(found["text"], found["label"], strict=True)) == ROWS, file
-        assert found["id"].tolist() == ["0", "1", "2"]
+        assert found.index.tolist() == ["0", "1", "2"]
 
 
 def test_quotes_in_tsv_are_part_of_the_text(tmp_path):
@@ -83,6 +83,15 @@ def test_column_of_lists_is_refused_by_name(tmp_path):
         _read(tmp_path / "a.parquet")
 
 
+@pytest.mark.parametrize("later", ['["a", "b"]', '{"a": 1}'])
+def test_a_list_is_found_in_any_row(tmp_path, later):
+    file = _write(tmp_path / "a.jsonl", f'{{"text": null, "label": "x"}}\n{{"text": {later}, "label": "y"}}\n')
+    with pytest.raises(
+        ConstrictorError, match=r"the column 'text' holds lists \(\w+ in row 1, counted from 0\) and must"
+    ):
+        _read(file)
+
+
 def test_unquoted_commas_do_not_shift_the_columns_silently(tmp_path):
     file = _write(tmp_path / "a.csv", "text,label\ngood, fine,pos\nbad, poor,neg\n")
     with pytest.raises(ConstrictorError, match=r"a\.csv"):
@@ -90,8 +99,20 @@ def test_unquoted_commas_do_not_shift_the_columns_silently(tmp_path):
 
 
 def test_filter_keeps_values_and_lists_of_values_and_ids_stay(table):
-    assert _read(table, {"year": 2000})["id"].tolist() == ["1", "2"]
-    assert _read(table, {"year": [1999, "2000"], "label": "pos"})["id"].tolist() == ["0", "2"]
+    assert _read(table, {"year": 2000}).index.tolist() == ["1", "2"]
+    assert _read(table, {"year": [1999, "2000"], "label": "pos"}).index.tolist() == ["0", "2"]
+
+
+def test_a_column_called_id_is_a_column_like_any_other(tmp_path):
+    file = _write(tmp_path / "a.csv", "id,kind\na good film,pos\na bad one,neg\n")
+    found = _read(file, columns=("id", "kind"))
+    assert found["id"].tolist() == ["a good film", "a bad one"]
+    assert found.index.tolist() == ["0", "1"]
+
+
+def test_filter_keeps_what_means_the_same(tmp_path):
+    file = _write(tmp_path / "a.csv", "text,year\na,2000\nb,2000.0\nc, 2000\nd,2001\n")
+    assert _read(file, {"year": 2000}, ["text"])["text"].tolist() == ["a", "b", "c"]
 
 
 def test_filter_on_a_column_called_id_means_that_column(tmp_path):

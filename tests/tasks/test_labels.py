@@ -12,7 +12,8 @@ SOURCE = {"path": "data.csv"}
 
 
 def _read(kind, cells: dict[str, list[str]], **settings):
-    frame = pd.DataFrame({"id": [str(row) for row in range(len(next(iter(cells.values()))))], **cells})
+    frame = pd.DataFrame(cells)
+    frame.index = frame.index.map(str)
     task = kind.model_validate({"kind": kind.model_fields["kind"].annotation.__args__[0], "source": SOURCE, **settings})
     return reader_of(task.kind).read_labels(task, frame)
 
@@ -97,3 +98,61 @@ def test_a_split_keeps_the_shares_of_every_label_and_of_every_tenth():
         np.quantile(values, [0.1, 0.5, 0.9]), abs=0.25
     )
     assert np.bincount(kind_with(["score"], "regression").strata(values)[rows["test"]]).tolist() == [10] * 10
+
+
+# Spellings as they come from real files: floats of a column with gaps, Excel's trailing spaces, two Unicode forms, Windows'
+# no-break spaces, and so on.
+@pytest.mark.parametrize(
+    ("cells", "names"),
+    [
+        (["0", "1", "0.0", "1.0"], ["0", "1"]),
+        (["0.0", "1.0", "0.0", "1.0"], ["0.0", "1.0"]),  # one spelling each: as written
+        (["-1", "1", "-1.0", "1.00"], ["-1", "1"]),
+        (["neg", "pos", "neg ", "\tpos"], ["neg", "pos"]),
+        (["not good", "good", "not  good", "good\u00a0"], ["good", "not good"]),
+        (["cafe\u0301", "bar", "caf\u00e9", "bar"], ["bar", "caf\u00e9"]),
+        (["2.5", "3", "2.5", "3.0"], ["2.5", "3"]),
+    ],
+)
+def test_spellings_of_one_class_are_one_class(cells, names):
+    found = _read(ClassificationTask, {"label": cells})
+    assert found.names == names
+    assert found.values[:2].tolist() == found.values[2:].tolist()
+    assert _read(ClassificationTask, {"label": cells}, labels=names[::-1]).values.tolist() == [
+        1 - value for value in found.values
+    ]
+    both = _read(MultilabelTask, {"label": [*cells, " ; ".join(names)]}, columns={"separator": ";"})
+    assert (both.names, both.values[-1].tolist()) == (names, [1, 1])
+    assert both.values[:-1].argmax(axis=1).tolist() == found.values.tolist()
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("pos", "Pos"), ("pos", "POS "), ("pos", "pos\u200b"), ("pos", "\ufeffpos"), ("pos", "ｐｏｓ"), ("straße", "STRASSE"),
+        ("1", "01"), ("1", "+1"), ("1.1", "1.10"), ("1.5", "1,5"), ("1", "১"), ("1", "１"), ("100000", "1e5"), ("0", "-0"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("kind", [ClassificationTask, MultilabelTask])
+def test_classes_that_are_most_likely_one_are_refused_and_both_are_named(kind, one, other):
+    cells, settings = [one, other.strip(), "zzz"], {"columns": {"separator": ";"}} if kind is MultilabelTask else {}
+    with pytest.raises(ConstrictorError) as refused:
+        _read(kind, {"label": cells}, **settings)
+    assert all(repr(name) in str(refused.value) for name in cells[:2])
+    assert _read(kind, {"label": cells}, labels=cells, **settings).names == cells
+
+
+def test_of_listed_labels_the_exact_spelling_comes_first():
+    assert _read(ClassificationTask, {"label": ["1", "1.0"]}, labels=["1", "1.0"]).values.tolist() == [0, 1]
+    with pytest.raises(ConstrictorError, match=r"1 rows have a label that is not in 'labels', the first is '1\.00'"):
+        _read(ClassificationTask, {"label": ["1", "1.0", "1.00"]}, labels=["1", "1.0"])
+
+
+def test_flags_may_be_floats():
+    cells = {"rude": ["1.0", "0.0", "1"], "threat": ["0", " TRUE", "no"]}
+    assert _read(MultilabelTask, cells, columns={"labels": list(cells)}).values.tolist() == [[1, 0], [0, 1], [1, 0]]
+
+
+def test_zero_has_no_sign():
+    values = _read(RegressionTask, {"label": ["-0.0", "0", "1"]}).values
+    assert values[0].tobytes() == values[1].tobytes()

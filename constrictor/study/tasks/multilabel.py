@@ -12,8 +12,12 @@ from constrictor.study.tasks.text import Columns, LabelledTask
 class LabelColumns(Columns):
     """Columns of the examples of a multilabel task."""
 
-    label: str = Field("label", description="Column with the labels of a row, separated. Not used if `labels` is set.")
-    separator: str = Field(",", min_length=1, description="Separator of the labels in that column.")
+    label: str = Field(
+        "label",
+        description="Column with the labels of a row: a list, or a text in which they are separated. Not used if `labels` is "
+        "set.",
+    )
+    separator: str = Field(",", min_length=1, description="Separator of the labels in such a text.")
     labels: list[str] | None = Field(
         None, min_length=2, description="One column of 0 and 1 per label.", examples=[["toxic", "threat"]]
     )
@@ -22,6 +26,11 @@ class LabelColumns(Columns):
     def of_labels(self) -> list[str]:
         """The columns of labels."""
         return self.labels or [self.label]
+
+    @property
+    def of_lists(self) -> list[str]:
+        """The column of lists of labels."""
+        return [] if self.labels else [self.label]
 
 
 class MultilabelTask(LabelledTask):

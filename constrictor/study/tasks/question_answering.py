@@ -22,8 +22,9 @@ class QuestionColumns(Settings):
     context: str = Field("context", description="Column of the passage that contains the answer.")
     answers: str = Field(
         "answers",
-        description="Column of the answers: a text, a list of texts, or SQuAD's `answers` with `text` and `answer_start`. In CSV "
-        "files, lists and objects are written as JSON. An empty cell or list means that the question has no answer.",
+        description="Column of the answers: a text, a list of texts, or SQuAD's `answers` with `text` and `answer_start`. CSV "
+        "files contain lists and objects as JSON or as Python prints them. An empty cell or list means that the question has no "
+        "answer.",
     )
     answer_start: str | None = Field(
         None,

@@ -28,6 +28,11 @@ class Columns(Settings):
         """The columns of labels."""
         return [self.label]
 
+    @property
+    def of_lists(self) -> list[str]:
+        """The columns that may hold lists."""
+        return []
+
     @model_validator(mode="after")
     def _be_different(self) -> Columns:
         names = [*self.texts, *self.of_labels]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,7 +10,7 @@ from constrictor.data.checks import refuse_gaps
 from constrictor.errors import ConstrictorError
 from constrictor.models.manifest import TaskRecord
 from constrictor.study.tasks.classification import ClassificationTask
-from constrictor.tasks.labels import Labels, refuse_too_many, refuse_unknown, sorted_labels
+from constrictor.tasks.labels import Labels, names_by_spelling, refuse_too_many, refuse_unknown, sorted_labels
 from constrictor.tasks.rows import Rows, read_text_rows, text_record
 
 if TYPE_CHECKING:
@@ -42,7 +41,7 @@ def read_labels(task: ClassificationTask, frame: pd.DataFrame) -> Labels:
 
     Args:
         task: the task's settings.
-        frame: the rows, all cells text, with a column ``id``.
+        frame: the rows, all cells text; the index holds their ids.
 
     Raises:
         ConstrictorError: an empty cell, an unknown label, a single class.
@@ -50,15 +49,14 @@ def read_labels(task: ClassificationTask, frame: pd.DataFrame) -> Labels:
     name = task.columns.label
     refuse_gaps(frame, name, "label", "'filter'")
     column = frame[name]
-    names = task.labels or sorted_labels(column.unique().tolist())
-    if task.labels is None:
-        _refuse_twins(names, name)
+    spelled = names_by_spelling(column.unique(), task.labels, name)
+    names = task.labels or sorted_labels(list(dict.fromkeys(spelled.values())))
     if len(names) < 2:
         raise ConstrictorError(
             f"all rows have the label '{names[0]}' (column '{name}'): a task needs two classes or more. "
             "Check 'columns.label' and 'filter'."
         )
-    refuse_unknown(column.tolist(), names, name)
+    refuse_unknown([spelled.get(cell, cell) for cell in column], names, name)
     if task.labels is None:
         refuse_too_many(names, column, "(For numbers to be predicted: 'kind: regression'.)")
     if task.metric == "f1" and len(names) != 2:
@@ -66,16 +64,4 @@ def read_labels(task: ClassificationTask, frame: pd.DataFrame) -> Labels:
             f"the metric 'f1' is that of the second of two classes, and this task has {len(names)}. "
             "Use macro_f1 or weighted_f1."
         )
-    return Labels(names, column.map({label: number for number, label in enumerate(names)}).to_numpy(np.int64))
-
-
-def _refuse_twins(names: Sequence[str], column: str) -> None:
-    """Refuse classes that are most likely one, written in two ways."""
-    alike: dict[str, str] = {}
-    for name in names:
-        twin = alike.setdefault(name.strip().casefold(), name)
-        if twin != name:
-            raise ConstrictorError(
-                f"the column '{column}' holds the classes '{twin}' and '{name}', which differ in case or spaces only. Make "
-                "them one in the data; or, if they are two, list all classes in 'labels'."
-            )
+    return Labels(names, column.map(spelled).map(names.index).to_numpy(np.int64))

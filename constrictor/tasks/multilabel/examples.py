@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from constrictor.data.checks import refuse_gaps
+from constrictor.data.spelling import plain
 from constrictor.errors import ConstrictorError
 from constrictor.models.manifest import TaskRecord
 from constrictor.study.tasks.multilabel import MultilabelTask
-from constrictor.tasks.labels import Labels, refuse_too_many, refuse_unknown
+from constrictor.tasks.labels import Labels, names_by_spelling, refuse_too_many, refuse_unknown
+from constrictor.tasks.multilabel.lists import read_lists
 from constrictor.tasks.rows import Rows, read_text_rows, text_record
 
 if TYPE_CHECKING:
@@ -43,7 +45,7 @@ def read_labels(task: MultilabelTask, frame: pd.DataFrame) -> Labels:
 
     Args:
         task: the task's settings.
-        frame: the rows, all cells text, with a column ``id``.
+        frame: the rows, all cells text; the index holds their ids.
 
     Raises:
         ConstrictorError: an empty cell, an unknown or unused label, a cell that is no flag.
@@ -52,14 +54,14 @@ def read_labels(task: MultilabelTask, frame: pd.DataFrame) -> Labels:
         names = list(task.columns.labels)
         values = np.stack([_flags(frame, name) for name in names], axis=1)
     else:
-        names, values = _split_lists(task, frame[task.columns.label])
+        names, values = _listed_labels(task, frame[task.columns.label])
     unused = [name for name, count in zip(names, values.sum(axis=0), strict=True) if count == 0]
     if unused:
         raise ConstrictorError(f"no row has the label '{unused[0]}'. Leave it out.")
-    bare = frame["id"][values.sum(axis=1) == 0]
+    bare = frame.index[values.sum(axis=1) == 0]
     if len(bare) and task.refuse_unlabelled:
         raise ConstrictorError(
-            f"{len(bare)} rows have none of the labels; the first, counted from 0: {', '.join(bare.head(5))}. "
+            f"{len(bare)} rows have none of the labels; the first, counted from 0: {', '.join(bare[:5])}. "
             "Leave them out with 'filter', or allow them with 'refuse_unlabelled: false'."
         )
     return Labels(names, values)
@@ -68,31 +70,32 @@ def read_labels(task: MultilabelTask, frame: pd.DataFrame) -> Labels:
 def _flags(frame: pd.DataFrame, column: str) -> np.ndarray:
     """A label's own column as zeros and ones."""
     refuse_gaps(frame, column, "label", "'filter'")
-    flags = frame[column].str.strip().str.lower().map(_FLAGS)
+    flags = frame[column].map(plain).str.lower().map(_FLAGS)
     if flags.isna().any():
-        wrong = frame[flags.isna()].iloc[0]
+        row = flags.isna().idxmax()
         raise ConstrictorError(
-            f"the column '{column}' of a multi-label task holds '{wrong[column]}' (row {wrong['id']}, counted from 0). "
+            f"the column '{column}' of a multi-label task holds '{frame[column][row]}' (row {row}, counted from 0). "
             f"Allowed: {', '.join(_FLAGS)}."
         )
     return flags.to_numpy(np.float32)
 
 
-def _split_lists(task: MultilabelTask, column: pd.Series) -> Labels:
+def _listed_labels(task: MultilabelTask, column: pd.Series) -> Labels:
     """One column that lists the labels of each row."""
-    lists = [[part.strip() for part in cell.split(task.columns.separator) if part.strip()] for cell in column]
-    found = sorted({name for names in lists for name in names})
-    names = task.labels or found
+    lists = read_lists(column, task.columns.separator)
+    found = sorted({label for labels in lists for label in labels})
+    spelled = names_by_spelling(found, task.labels, column.name)
+    names = task.labels or sorted(set(spelled.values()))
     if len(names) < 2:
         raise ConstrictorError(
-            f"the column '{task.columns.label}' holds one label only ({', '.join(names) or 'none'}): a task needs two or more. "
+            f"the column '{column.name}' holds one label only ({', '.join(names) or 'none'}): a task needs two or more. "
             f"Are its labels separated by '{task.columns.separator}'?"
         )
-    refuse_unknown(found, names, task.columns.label)
+    refuse_unknown([spelled.get(label, label) for label in found], names, column.name)
     if task.labels is None:
         refuse_too_many(names, column, f"Are its labels separated by '{task.columns.separator}'?")
-    place = {name: number for number, name in enumerate(names)}
+    place = {spelling: names.index(name) for spelling, name in spelled.items()}
     values = np.zeros((len(lists), len(names)), np.float32)
-    for row, own in enumerate(lists):
-        values[row, [place[name] for name in own]] = 1
+    for row, labels in enumerate(lists):
+        values[row, [place[label] for label in labels]] = 1
     return Labels(names, values)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -129,7 +131,8 @@ def parse_answers(cell: Any, start: int | None = None) -> list[Answer]:
     """The answers in a cell, in any of the ways in which they are written.
 
     Args:
-        cell: a text, a list of texts, SQuAD's list of objects, the hub's object of lists, or one of these as JSON.
+        cell: a text, a list of texts, SQuAD's list of objects, the hub's object of lists, or one of these as JSON or as
+            Python prints it.
         start: the position of a single text, if another column has it.
 
     Raises:
@@ -143,11 +146,8 @@ def parse_answers(cell: Any, start: int | None = None) -> list[Answer]:
     if isinstance(cell, np.ndarray):
         cell = cell.tolist()
     if isinstance(cell, str):
-        if cell.lstrip()[:1] in ("[", "{"):
-            try:
-                return parse_answers(json.loads(cell))
-            except json.JSONDecodeError:
-                pass  # a text that begins with a bracket
+        if (written := _literal(cell)) is not None:
+            return parse_answers(written)
         return [{"text": cell, "start": -1 if start is None else start}] if cell.strip() else []
     if isinstance(cell, Mapping):
         texts, starts = (_as_list(cell.get(name, [])) for name in ("text", "answer_start"))
@@ -161,6 +161,16 @@ def parse_answers(cell: Any, start: int | None = None) -> list[Answer]:
     if as_text(cell) == "":
         return []
     raise ValueError(f"{cell!r} is no text, no list of texts and no object with 'text' and 'answer_start'.")
+
+
+def _literal(text: str) -> Any:
+    """The list or object that a text is, as JSON or a Python literal; None if it is a text, even one that begins so."""
+    if text.lstrip()[:1] not in ("[", "{"):
+        return None
+    for parse in (json.loads, ast.literal_eval):
+        with suppress(ValueError, SyntaxError, RecursionError, MemoryError):
+            return parse(text.strip())
+    return None
 
 
 def _as_list(value: Any) -> list[Any]:

@@ -41,7 +41,7 @@ def read_labels(task: RegressionTask, frame: pd.DataFrame) -> Labels:
 
     Args:
         task: the task's settings.
-        frame: the rows, all cells text, with a column ``id``.
+        frame: the rows, all cells text; the index holds their ids.
 
     Raises:
         ConstrictorError: an empty cell, a cell that is no finite number, one value only.
@@ -51,9 +51,9 @@ def read_labels(task: RegressionTask, frame: pd.DataFrame) -> Labels:
     try:
         values = frame[column].to_numpy(dtype=str).astype(np.float32)
     except ValueError:
-        wrong = next(row for _, row in frame.iterrows() if not _is_float(row[column]))
+        row, wrong = next((row, cell) for row, cell in frame[column].items() if not _is_float(cell))
         raise ConstrictorError(
-            f"the column '{column}' holds '{wrong[column]}' (row {wrong['id']}, counted from 0), and a regression task "
+            f"the column '{column}' holds '{wrong}' (row {row}, counted from 0), and a regression task "
             "needs numbers, with a decimal point. For names, use 'kind: classification'."
         ) from None
     if not np.isfinite(values).all():
@@ -64,7 +64,7 @@ def read_labels(task: RegressionTask, frame: pd.DataFrame) -> Labels:
         raise ConstrictorError(
             f"all rows have the value {values[0]:g} (column '{column}'). Check 'columns.label' and 'filter'."
         )
-    return Labels([column], values)
+    return Labels([column], values + np.float32(0))  # -0 is 0
 
 
 def _is_float(text: str) -> bool:

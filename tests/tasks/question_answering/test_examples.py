@@ -72,6 +72,7 @@ EXPECTED = [[{"text": "good", "start": 13}], [{"text": "bad", "start": 32}]]
             {},
         ),
         ("json.csv", {"answers": ['{"text": ["good"], "answer_start": [13]}', '["bad"]']}, {}),
+        ("python.csv", {"answers": [{"text": ["good"], "answer_start": [13]}, ["bad"]]}, {}),
         ("plain.csv", {"answers": ["good", "bad"]}, {}),
         (
             "two.tsv.csv",
