@@ -46,6 +46,9 @@ def _record(row: Row, recipe: str, metric: str, replicates: Sequence[Path], subs
             for root in replicates
         },
         "subsets": _subsets(row.manifest, subsets),
+        "labelled_for_students": [
+            file.as_posix() for root in replicates for file in sorted((root / row.lineage / "outputs").glob("*.parquet"))
+        ],
         "metric": metric,
         "results": {root.name: _results(root / row.lineage) for root in replicates},
         "test": row.test._asdict(),
@@ -60,7 +63,8 @@ def _record(row: Row, recipe: str, metric: str, replicates: Sequence[Path], subs
         },
         "peak_training_memory_bytes": training.peak_memory_bytes if training else None,
         "energy_joules": training.energy_joules if training else None,
-        **row.efficiency,
+        f"{metric}_per_million_params": row.efficiency["points_per_million_parameters"],
+        f"{metric}_per_minute": row.efficiency.get("points_per_training_minute"),
     }
 
 

@@ -64,17 +64,15 @@ _SOURCES = {
     "path": {"path"},
     "hub": {"hub", "config", "split", "revision"},
     "train": {"train", "validation", "test"},
-    "layers": {"layers"},  # a student is some of its teacher's layers, or a model
-    "model": {"model"},
 }
 _PLACES = (
     *("tasks.*.source", "tasks.*.source.*", "tasks.*.extra_test_sets.*", "corpora.*.source"),
-    *("models.*", "steps.*.student"),
+    "models.*",
 )
 
 
 def with_one_source(value: Any, place: _Place = ()) -> Any:
-    """Keep only the later source or student where one was merged into another of a different kind.
+    """Keep only the later source where one was merged into another of a different kind.
 
     >>> with_one_source({"models": {"bert": {"hub": "google-bert/bert-base-uncased", "revision": "1", "path": "bert"}}})
     {'models': {'bert': {'path': 'bert'}}}
@@ -87,7 +85,7 @@ def with_one_source(value: Any, place: _Place = ()) -> Any:
 
 
 def two_sources(value: Any, place: _Place = ()) -> Iterator[StudyMistake]:
-    """The places of one file that name two sources or students."""
+    """The places of one file that name two sources."""
     if isinstance(value, Mapping):
         kinds = _kinds(value, place)
         if len(kinds) > 1:
@@ -97,7 +95,7 @@ def two_sources(value: Any, place: _Place = ()) -> Iterator[StudyMistake]:
 
 
 def _kinds(value: Mapping[str, Any], place: _Place) -> list[str]:
-    """The kinds of source or student that a mapping names, in order; none in places without sources."""
+    """The kinds of source that a mapping names, in order; none in places without sources."""
     fits = any(_is_at(place, known.split(".")) for known in _PLACES)
     return [key for key in value if key in _SOURCES] if fits else []
 

@@ -52,6 +52,8 @@ def _without_required(part: Any) -> Any:
     if "patternProperties" in loose:  # null removes an entry
         named = loose["patternProperties"]
         loose["patternProperties"] = {name: {"anyOf": [entry, {"type": "null"}]} for name, entry in named.items()}
+    if isinstance(loose.get("additionalProperties"), dict):
+        loose["additionalProperties"] = {"anyOf": [loose["additionalProperties"], {"type": "null"}]}
     return loose
 
 

@@ -86,7 +86,7 @@ def _as_written(value: Any) -> Any:
     return str(value) if isinstance(value, int) else value
 
 
-Label = Annotated[str, BeforeValidator(_as_written)]
+Label = Annotated[str, BeforeValidator(_as_written, json_schema_input_type=str | int)]
 """The name of a class."""
 
 Share = Annotated[float, Field(gt=0, lt=1)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from constrictor.models.manifest import Manifest, read_manifest
-from constrictor.study.steps.distil import Distil, StudentLayers
+from constrictor.study.steps.distil import Distil
 from constrictor.study.training_plan import TrainingPlan
 from constrictor.training.node import Node, TaskFolder
 from constrictor.training.run import Training
@@ -31,8 +31,7 @@ def distil(
     """
     before = read_manifest(teacher)
     read_manifest(student)  # refuses one that is damaged
-    layers = settings.student.layers if isinstance(settings.student, StudentLayers) else None
-    start = Initialization(student, task.kind, node.seed, layers, labels=settings.labels)
+    start = Initialization(student, task.kind, node.seed, settings.student.layers, labels=settings.labels)
     trainable = TrainableModel(start, settings)
     training = Training(trainable.model, student, task.kind.tokenizer(student), settings, settings.epochs, plan)
     return trainable.save(before, settings, training.run(task, node), node)

@@ -23,7 +23,7 @@ from transformers import BertConfig, BertModel
 from constrictor.compression.pruning.vocabulary import prune_vocabulary
 from constrictor.compression.sample import Sample
 from constrictor.data.tokenization import Tokenizer
-from constrictor.models.torch_model import replace_tokenizer
+from constrictor.models.tokenizer_files import replace_tokenizer
 from constrictor.study.local_sources import package_path
 from constrictor.study.steps.prune import Vocabulary
 

@@ -343,13 +343,26 @@ def test_literals_that_are_numbers_are_listed(study_file):
 @pytest.mark.parametrize(
     ("changes", "place"),
     [
-        ({"steps.kd.student": {"layers": [0], "model": "minilm"}}, "steps.kd.student: 'layers' and 'model'"),
         ({"models.minilm": {"path": "a", "hub": "b/c"}}, "models.minilm: 'path' and 'hub'"),
         ({"tasks.reviews.source": {"path": "reviews.csv", "train": LOCAL}}, "tasks.reviews.source: 'path' and 'train'"),
     ],
 )
 def test_two_sources_in_one_file_are_refused_and_none_is_dropped(study_file, changes, place):
     assert f"{place} are mutually exclusive. Keep one of them." in _mistakes(study_file, changes)
+
+
+def test_student_is_some_layers_of_the_teacher_or_of_a_model(changed):
+    def start(student):
+        return read_study(changed({"steps.kd.student": student})).steps["kd"].initialization
+
+    assert start({"layers": [0, 2]}) is None
+    assert start({"model": "minilm"})[:2] == ("minilm", None)
+    assert start({"model": "minilm", "layers": [0, 2]})[:2] == ("minilm", [0, 2])
+
+
+def test_student_with_a_layer_that_its_model_does_not_have(mistake):
+    found = mistake({"steps.kd.student": {"model": "minilm", "layers": [0, 6]}})
+    assert found.startswith("steps.kd.student.model: the model 'minilm' has no layer 6"), found
 
 
 def test_steps_and_subsets_may_be_called_as_keys_of_sources_are(changed):

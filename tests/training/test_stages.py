@@ -94,6 +94,9 @@ def test_students_of_two_distillations_are_equal(data_set, tiny_teacher, tiny_ta
 def test_student_may_start_from_another_model(data_set, tiny_teacher, tiny_model, tiny_task, tmp_path):
     manifest = _distil(data_set, tiny_teacher, tiny_model, tiny_task, tmp_path / "kd", student={"model": "tiny"})
     assert (manifest.layers, manifest.seed) == (4, 3)
+    some = {"model": "tiny", "layers": [1, 3]}
+    manifest = _distil(data_set, tiny_teacher, tiny_model, tiny_task, tmp_path / "half", student=some)
+    assert manifest.layers == 2
 
 
 def test_student_comes_near_its_teacher(data_set, tiny_teacher, tiny_task, tmp_path):

@@ -27,12 +27,15 @@ class StudentModel(Settings):
     """A student that is initialized from a checkpoint."""
 
     model: str = Field(description="Name of the model.")
+    layers: list[int] | None = Field(
+        None, min_length=1, description="Layers of the model to keep, numbered from 0. Default: all."
+    )
 
 
 Student = Annotated[
-    Annotated[StudentLayers, Tag("layers")] | Annotated[StudentModel, Tag("model")],
+    Annotated[StudentModel, Tag("model")] | Annotated[StudentLayers, Tag("layers")],
     Discriminator(
-        by_key(layers="layers", model="model"),
+        by_key(model="model", layers="layers"),
         custom_error_type="student",
         custom_error_message="needs the key 'layers' (of the teacher) or 'model' (the name of a model)",
     ),
@@ -61,8 +64,8 @@ class Distil(Optimisation, SoftTargets, Tuning, KeptHead):
 
     stage: Literal["distil"] = Field(description="The stage.")
     student: Student = Field(
-        description="Initialization of the student: some of the teacher's layers, or a model.",
-        examples=[{"layers": [0, 2, 4]}, {"model": "minilm"}],
+        description="Initialization of the student: some of the teacher's layers, or a model or some of its layers.",
+        examples=[{"layers": [0, 2, 4]}, {"model": "minilm"}, {"model": "minilm", "layers": [0, 2, 4]}],
     )
     train_on: Repeats = Field(
         {"train": 1},
@@ -88,7 +91,9 @@ class Distil(Optimisation, SoftTargets, Tuning, KeptHead):
     def initialization(self) -> Initialization | None:
         """The student's checkpoint, if it has one."""
         student = self.student
-        return Initialization(student.model, None, ("student", "model")) if isinstance(student, StudentModel) else None
+        if isinstance(student, StudentLayers):
+            return None
+        return Initialization(student.model, student.layers, ("student", "model"))
 
     @property
     def training_epochs(self) -> int:
@@ -114,7 +119,8 @@ class Distil(Optimisation, SoftTargets, Tuning, KeptHead):
 
     def _student(self, name: str, teacher: ModelState, layers_of: LayerCount) -> ModelState | str:
         if isinstance(self.student, StudentModel):
-            return ModelState("torch", "fp32", layers_of(self.student.model))
+            kept = self.student.layers
+            return ModelState("torch", "fp32", len(kept) if kept else layers_of(self.student.model))
         if not teacher.is_float32:
             return not_float32(name, "takes its student's layers from its teacher", teacher)
         wrong = layer_problem(self.student.layers, teacher.layers, f"the teacher of '{name}'")
