@@ -47,7 +47,9 @@ def _record(row: Row, recipe: str, metric: str, replicates: Sequence[Path], subs
         },
         "subsets": _subsets(row.manifest, subsets),
         "labelled_for_students": [
-            file.as_posix() for root in replicates for file in sorted((root / row.lineage / "outputs").glob("*.parquet"))
+            file.as_posix()
+            for root in replicates
+            for file in sorted((root / row.lineage / "outputs").glob("*.parquet"))
         ],
         "metric": metric,
         "results": {root.name: _results(root / row.lineage) for root in replicates},

@@ -23,9 +23,11 @@ from transformers import BertConfig, BertModel
 from constrictor.compression.pruning.vocabulary import prune_vocabulary
 from constrictor.compression.sample import Sample
 from constrictor.data.tokenization import Tokenizer
+from constrictor.models.manifest import TaskRecord
 from constrictor.models.tokenizer_files import replace_tokenizer
 from constrictor.study.local_sources import package_path
 from constrictor.study.steps.prune import Vocabulary
+from constrictor.tasks.registry import kind_of
 
 BLOCK = 32
 """Weights a block: a float16 scale, then 16 bytes with two weights each."""
@@ -63,7 +65,7 @@ def tensors_of(image: bytes) -> tuple[BertConfig, dict[str, np.ndarray]]:
     """The configuration, and every tensor under the package's short name, flat and in float32."""
     reader = Reader(image)
     reader.skip(8)  # its mark and version
-    hidden, layers, heads, neurons, tokens, positions, types = reader.take("7i")
+    hidden, layers, heads, neurons, tokens, positions, types = map(int, reader.take("7i"))
     (epsilon,) = reader.take("f")
     reader.skip(4)
     (pieces,) = reader.take("i")
@@ -124,7 +126,9 @@ def main() -> None:
         texts = pd.read_csv(arguments.texts, dtype=str, keep_default_na=False, encoding="utf-8-sig")["text"].tolist()
         tokenizer = Tokenizer(arguments.folder, 1_000_000)
         text = (arguments.folder / "tokenizer.json").read_text(encoding="utf-8")
-        sample = Sample(tokenizer.encode(texts), np.zeros(len(texts), np.int64), tokenizer.pad_id, text)
+        kind = kind_of(TaskRecord(kind="classification", labels=["no", "yes"], max_length=tokenizer.max_length))
+        encoded = kind.encode(tokenizer, texts).encoded
+        sample = Sample(kind, encoded, {}, labelled=False, pad_id=tokenizer.pad_id, tokenizer=text)
         pruned = prune_vocabulary(model, Vocabulary(stage="prune", method="vocabulary"), sample)
         replace_tokenizer(arguments.folder, pruned.tokenizer or text)
     model.save_pretrained(arguments.folder)
