@@ -33,7 +33,7 @@ rule evaluate:
 
 rule fair_baseline:
     input:
-        model=f"{NODE}/model/manifest.json",
+        baselines=inputs.baseline_models,
         examples=inputs.validation,
     output:
         found=f"{NODE}/fair_baseline.json",
@@ -49,12 +49,13 @@ rule fair_baseline:
         **jobs.of("fair_baseline", f"{NODE}/logs/fair_baseline.tsv"),
     params:
         settings=study.report.latency.canonical(),
+        baselines=inputs.named_baselines,
         code=code.of_task("fair_baseline", "constrictor.evaluation.latency_worker"),
     message:
         "Find the fastest way to run {wildcards.lineage} ({wildcards.task}, {wildcards.replicate})"
     shell:
-        "python -m workflow_scripts.fair_baseline --settings {params.settings:q} --model {input.model:q}"
-        " --examples {input.examples:q} --output {output.found:q} --threads {threads} 2> {log:q}"
+        "python -m workflow_scripts.fair_baseline --settings {params.settings:q}"
+        " --baselines {params.baselines:q} --examples {input.examples:q} --output {output.found:q} --threads {threads} 2> {log:q}"
 
 
 rule latency:

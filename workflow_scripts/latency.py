@@ -1,8 +1,8 @@
 """Rule `latency`: speed and memory of an artifact, in turn with its baselines."""
 
-import json
 from pathlib import Path
 
+from constrictor.evaluation.fair_baseline import FairBaseline
 from constrictor.evaluation.latency import measure_latency
 from constrictor.files.reading import read_parsed
 from constrictor.study.report import Latency
@@ -20,8 +20,8 @@ def main(
 ) -> None:
     """Time the artifact and its baselines, each in a process of its own."""
     folders = {name: manifest.parent for name, manifest in baselines.items()}
-    fastest = read_parsed(fair_baseline, json.loads)["fastest"]
-    measure_latency(model.parent, folders, examples, settings, output, threads, fastest)
+    fair = read_parsed(fair_baseline, FairBaseline.model_validate_json)
+    measure_latency(model.parent, folders, examples, settings, output, threads, fair)
 
 
 if __name__ == "__main__":
@@ -36,7 +36,12 @@ if __name__ == "__main__":
         metavar="NAME=MANIFEST",
         help="models to compare with",
     )
-    arguments.add_argument("--fair-baseline", type=Path, required=True, help="record of the fastest torch variant")
+    arguments.add_argument(
+        "--fair-baseline",
+        type=Path,
+        required=True,
+        help="record of the fastest torch variant and of the baselines' times",
+    )
     arguments.add_argument("--examples", type=Path, required=True, help="examples to make inputs of")
     arguments.add_argument("--output", type=Path, required=True, help="the JSON file to write")
     arguments.add_argument("--threads", type=int, required=True, help="threads to compute with")

@@ -3,7 +3,7 @@
 It imports only what its artifact's runtime needs, so that its memory and its start are those of a service. Protocol:
 one JSON object a line. In: ``{"texts": [...]}`` once, then ``{"batch": 1, "length": 32, "seconds": 0.2}`` any number of
 times; the length `task` means the inputs at their own lengths. Out: ``{"ready": true}`` after the first prediction,
-``{"ms": [...], "peak_bytes": ...}`` after each timing.
+``{"ms": [...], "waiting": 0.01, "peak_bytes": ...}`` after each timing.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import cast
 
 from constrictor.data.batching import Batch, Text, full_batch, pad
 from constrictor.data.tokenization import Tokenizer
+from constrictor.evaluation.wait_clock import WaitClock
 from constrictor.machine import peak_memory_bytes
 from constrictor.runtimes.load import Variant, load
 from constrictor.runtimes.timing import LONG_CALL_MS, Call, milliseconds
@@ -51,9 +52,11 @@ def main() -> None:
             calls[shape] = [partial(runtime.predict, batch) for batch in inputs_of(runtime.tokenizer, texts, *shape)]
         if quick.get(shape, True):
             calls[shape][0]()  # untimed
+        clock = WaitClock(threads)
         times = milliseconds(calls[shape], command["seconds"])
+        waiting = clock.share()
         quick[shape] = min(times) < LONG_CALL_MS
-        print(json.dumps({"ms": times, "peak_bytes": peak_memory_bytes()}), flush=True)
+        print(json.dumps({"ms": times, "waiting": waiting, "peak_bytes": peak_memory_bytes()}), flush=True)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from constrictor.data.batching import Text
 from constrictor.data.examples import read_examples
@@ -26,8 +26,21 @@ from constrictor.study.report import Latency
 Shape = tuple[int, int | str]
 """Batch size and length in tokens, or `task` for texts as they are."""
 
-Times = dict[str, list[list[float]]]
-"""Milliseconds, a list a round, by model."""
+
+class Turn(NamedTuple):
+    """What a model did in its turn.
+
+    Attributes:
+        milliseconds: of each call.
+        waiting: share of its time that the process was ready to compute and waited for a processor.
+    """
+
+    milliseconds: list[float]
+    waiting: float
+
+
+Times = dict[str, list[Turn]]
+"""The turns of each model, one a round."""
 
 INPUTS = 64
 
@@ -61,6 +74,7 @@ class Worker:
         self._request({"texts": list(texts)})
         self.cold_start_seconds = time.perf_counter() - start
         self.peak_bytes = 0
+        self._warm: set[Shape] = set()
 
     def __enter__(self) -> Worker:
         return self
@@ -74,12 +88,18 @@ class Worker:
         if self._process.wait() != 0 and error[0] is None:
             raise ConstrictorError(f"the process that timed {self.folder} failed: its message stands above.")
 
-    def time(self, batch: int, length: int | str, seconds: float) -> list[float]:
-        """Milliseconds of each call, for about so many seconds, at least once over all inputs of the shape."""
+    def warm_up(self, shape: Shape) -> None:
+        """Compute a shape for the first time, which takes longer than later times."""
+        if shape not in self._warm:
+            self.time(*shape, seconds=0)
+            self._warm.add(shape)
+
+    def time(self, batch: int, length: int | str, seconds: float) -> Turn:
+        """Time calls for about so many seconds, at least once over all inputs of the shape."""
         time.sleep(SETTLE_SECONDS)
         reply = self._request({"batch": batch, "length": length, "seconds": seconds})
         self.peak_bytes = reply["peak_bytes"]
-        return reply["ms"]
+        return Turn(reply["ms"], reply["waiting"])
 
     def _request(self, command: dict[str, Any]) -> dict[str, Any]:
         assert self._process.stdin is not None
@@ -119,14 +139,21 @@ def shapes_to_time(settings: Latency, max_length: int) -> list[Shape]:
     return [(batch, length) for batch in settings.batch_sizes for length in lengths]
 
 
-def take_turns(workers: dict[str, Worker], shapes: Sequence[Shape], settings: Latency) -> dict[Shape, Times]:
-    """Time every worker on every shape in every round."""
+def take_turns(workers: dict[str, Worker], shapes: Sequence[Shape], rounds: int, seconds: float) -> dict[Shape, Times]:
+    """Time every worker on every shape in every round.
+
+    Args:
+        workers: the workers by name.
+        shapes: the shapes.
+        rounds: how often each worker has its turn at each shape.
+        seconds: duration of a turn.
+    """
     times: dict[Shape, Times] = {shape: {name: [] for name in workers} for shape in shapes}
     for shape in shapes:
         for worker in workers.values():
-            worker.time(*shape, seconds=0)  # warm-up
-    for _ in range(settings.rounds):
+            worker.warm_up(shape)
+    for _ in range(rounds):
         for shape in shapes:
             for name, worker in workers.items():
-                times[shape][name].append(worker.time(*shape, seconds=settings.seconds))
+                times[shape][name].append(worker.time(*shape, seconds=seconds))
     return times

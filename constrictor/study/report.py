@@ -31,6 +31,12 @@ class Latency(Settings):
     rounds: int = Field(
         5, ge=3, description="Number of rounds, in each of which the model and its baselines are timed in turn."
     )
+    attempts: int = Field(
+        3,
+        ge=1,
+        description="How often a shape is timed at most: again while other processes, rounds that disagree or a slow baseline "
+        "show that the timing was disturbed. What stays disturbed is marked in the report.",
+    )
     seconds: float = Field(0.1, gt=0, description="Duration per model, shape and round, in seconds; at least one call.")
 
 

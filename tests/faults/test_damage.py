@@ -30,7 +30,7 @@ from constrictor.compression.export.export import export
 from constrictor.compression.pruning.prune import prune
 from constrictor.compression.quantization.quantize import quantize
 from constrictor.errors import ConstrictorError
-from constrictor.evaluation.fair_baseline import find_fair_baseline
+from constrictor.evaluation.fair_baseline import FairBaseline, find_fair_baseline
 from constrictor.evaluation.latency import measure_latency
 from constrictor.evaluation.teacher_outputs import teacher_outputs
 from constrictor.study.report import Latency
@@ -52,7 +52,10 @@ def cut_off(file: Path) -> None:
 
 DISTIL = Distil.model_validate({"stage": "distil", "student": {"layers": [0]}, "epochs": 1})
 MAGNITUDE = Magnitude(stage="prune", method="magnitude", sparsity=0.4, finetune_epochs=0)
-TIMING = Latency(batch_sizes=[1], lengths=[8], rounds=3, seconds=0.01)
+TIMING = Latency(batch_sizes=[1], lengths=[8], rounds=3, seconds=0.01, attempts=1)
+FAIR = FairBaseline(
+    fastest="sdpa", milliseconds={}, baselines={}, not_tried={}, disturbed={}, threads=1, processor={}
+)  # fmt: skip
 
 
 def _distil(teacher: Path, student: Path, task: Path, node: Node) -> object:
@@ -78,10 +81,10 @@ STAGES: dict[str, Callable[[Path, Path, Path, Node], object]] = {
         model, task / "train.parquet", node.folder / "outputs.parquet"
     ),
     "fair_baseline": lambda model, whole, task, node: find_fair_baseline(
-        model, task, TIMING, node.folder / "fair_baseline.json", 1
+        {"torch fp32": model}, task, TIMING, node.folder / "fair_baseline.json", 1
     ),
     "latency": lambda model, whole, task, node: measure_latency(
-        model, {}, task, TIMING, node.folder / "latency.json", 1
+        model, {}, task, TIMING, node.folder / "latency.json", 1, FAIR
     ),
 }  # fmt: skip
 

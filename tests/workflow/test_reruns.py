@@ -199,6 +199,7 @@ CHANGES: dict[str, tuple[Change, set[Job]]] = {
         {
             *built(*from_step("onnx")),
             *measured(*from_step("onnx")),
+            FAIR_BASELINE,
             *TIMING,  # the ONNX teacher is one of the baselines
             COMPARE,
         },
