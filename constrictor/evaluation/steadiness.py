@@ -156,12 +156,12 @@ def until_steady(
         pending = [shape for shape in pending if found[shape].disturbances]
         if not pending:
             break
-        reasons = "; ".join(dict.fromkeys(reason for shape in pending for reason in found[shape].disturbances))
+        what = f"{len(pending)} of {len(shapes)} timings disturbed (first: {found[pending[0]].disturbances[0]})"
         if attempt < attempts:
-            announce(f"the timing was disturbed and is taken again ({reasons})")
+            announce(f"{what}; taken again, {attempt + 1} of {attempts}")
             time.sleep(PAUSE_SECONDS)
         else:
-            announce(f"the timing stayed disturbed in {attempts} attempts ({reasons})")
+            announce(f"{what} after {attempts} attempts: the report marks them")
     return found
 
 
