@@ -41,7 +41,7 @@ def match_labels(found: Sequence[str], wanted: Sequence[str], renamed: Mapping[s
         return [int(label) for label in wanted]
     raise ConstrictorError(
         f"the head of the model in {where} does not have the task's labels. Its outputs: {', '.join(found)}. "
-        f"The task's labels: {', '.join(wanted)}. {_way_out(names, found, wanted)}"
+        f"The task's labels: {', '.join(wanted)}. {_way_out(found, wanted, renamed)}"
     )
 
 
@@ -68,18 +68,19 @@ def _refuse_bad_names(found: Sequence[str], wanted: Sequence[str], renamed: Mapp
         )
 
 
-def _way_out(names: Sequence[str], found: Sequence[str], wanted: Sequence[str]) -> str:
-    """What to do about names that do not match, with a mapping to fill in."""
+def _way_out(found: Sequence[str], wanted: Sequence[str], renamed: Mapping[str, str]) -> str:
+    """What to do about names that do not match, with a mapping of all that are not the labels themselves."""
     if len(found) != len(wanted):
         return (
             "Their numbers differ: choose another checkpoint, list its labels in the task's 'labels', or train a new head "
             "('stage: finetune' with 'new_head: true')."
         )
-    folded = {_folded(label) for label in wanted}
-    open_names = [name for name, now in zip(found, names, strict=True) if _folded(now) not in folded]
-    taken = {_folded(now) for now in names}
+    labels = {_folded(label) for label in wanted}
+    unnamed = [name for name in found if name not in renamed and _folded(name) not in labels]
+    taken = {_folded(renamed.get(name, name)) for name in found}
     free = [label for label in wanted if _folded(label) not in taken]
-    mapping = ", ".join(f"{name}: {label}" for name, label in zip(open_names, free, strict=False))
+    pairs = {**renamed, **dict(zip(unnamed, free, strict=False))}
+    mapping = ", ".join(f"{name}: {label}" for name, label in pairs.items())
     return (
         f"Say in the step what each output means, for example 'labels: {{{mapping}}}' if that is its meaning, or train a new "
         "head ('stage: finetune' with 'new_head: true')."

@@ -55,7 +55,7 @@ def test_any_names_in_any_order_find_their_places(names, random):
         (["LABEL_0", "LABEL_1"], ["bad", "good"], {"LABEL_2": "bad"}, "has no output 'LABEL_2'. Its outputs: LABEL_0, LABEL_1."),
         (["LABEL_0", "LABEL_1"], ["bad", "good"], {"LABEL_0": "god"}, "no label 'god' (for 'LABEL_0'). Did you mean 'good'?"),
         (["LABEL_0", "LABEL_1"], ["bad", "good"], {"LABEL_0": "bad", "LABEL_1": "bad"}, "two outputs of the model in"),
-        (["LABEL_0", "LABEL_1"], ["bad", "good"], {"LABEL_0": "bad"}, "for example 'labels: {LABEL_1: good}'"),
+        (["LABEL_0", "LABEL_1"], ["bad", "good"], {"LABEL_0": "bad"}, "for example 'labels: {LABEL_0: bad, LABEL_1: good}'"),
     ],
 )  # fmt: skip
 def test_outputs_that_are_not_the_labels_are_refused_with_both_lists(found, wanted, renamed, message):

@@ -46,7 +46,7 @@ def test_every_block_fits_into_the_study_of_the_readme(block, tmp_path, monkeypa
     monkeypatch.chdir(tmp_path)
     study = laid_over(laid_over(example, AROUND), block)
     for name in re.findall(r"'path': '([^']+)'", str(study)):
-        Path(name).touch()
+        Path(name).touch() if Path(name).suffix else Path(name).mkdir()
     read_study(study)
 
 
