@@ -73,7 +73,7 @@ def _way_out(found: Sequence[str], wanted: Sequence[str], renamed: Mapping[str, 
     if len(found) != len(wanted):
         return (
             "Their numbers differ: choose another checkpoint, list its labels in the task's 'labels', or train a new head "
-            "('stage: finetune' with 'new_head: true')."
+            "('new_head: true' in a 'finetune' or 'distil' step)."
         )
     labels = {_folded(label) for label in wanted}
     unnamed = [name for name in found if name not in renamed and _folded(name) not in labels]
@@ -83,5 +83,5 @@ def _way_out(found: Sequence[str], wanted: Sequence[str], renamed: Mapping[str, 
     mapping = ", ".join(f"{name}: {label}" for name, label in pairs.items())
     return (
         f"Say in the step what each output means, for example 'labels: {{{mapping}}}' if that is its meaning, or train a new "
-        "head ('stage: finetune' with 'new_head: true')."
+        "head ('new_head: true' in a 'finetune' or 'distil' step)."
     )

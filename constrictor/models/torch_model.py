@@ -71,6 +71,9 @@ def load_model(
             model = _filled(folder, weights, config, head, manifest.shape, new_head).to(dtype)  # type: ignore[arg-type]
         else:
             model = _from_pretrained(folder, config, head, dtype, new_head)
+            if new_head and has_head(config, head):
+                torch.manual_seed(seed)
+                _renew_head(model, config, head)
         if order is not None:
             _reorder_outputs(model, order)
     except (ValueError, KeyError, OSError, StrictDataclassError) as error:
@@ -115,6 +118,13 @@ def _from_pretrained(
             "Put weights and configuration of one model there."
         )
     return model
+
+
+def _renew_head(model: PreTrainedModel, config: PretrainedConfig, head: Head) -> None:
+    """Replace the weights of a head that was loaded, in place: transformers keeps those whose shapes fit."""
+    base = f"{model.base_model_prefix}."
+    fresh = empty_model(config, head, None).state_dict()
+    model.load_state_dict({name: weight for name, weight in fresh.items() if not name.startswith(base)}, strict=False)
 
 
 def _manifest_in(folder: Path) -> Manifest | None:
@@ -200,7 +210,8 @@ def _order_of_outputs(
     if config.problem_type and wanted and config.problem_type != wanted:
         raise ConstrictorError(
             f"the head of the model in {folder} is for another kind of task: its config.json says {config.problem_type}, and "
-            f"the task needs {wanted}. Change the task's 'kind', or train a new head ('stage: finetune' with 'new_head: true')."
+            f"the task needs {wanted}. Change the task's 'kind', or train a new head ('new_head: true' in a 'finetune' or "
+            "'distil' step)."
         )
     if head.labelled:
         return match_labels(found, head.names, labels, str(folder))
@@ -209,7 +220,7 @@ def _order_of_outputs(
     if len(found) != len(head.names):
         raise ConstrictorError(
             f"the head of the model in {folder} has {len(found)} outputs and the task needs {len(head.names)}: "
-            f"{', '.join(head.names)}. Train a new head ('stage: finetune' with 'new_head: true')."
+            f"{', '.join(head.names)}. Train a new head ('new_head: true' in a 'finetune' or 'distil' step)."
         )
     return list(range(len(found)))
 

@@ -31,7 +31,7 @@ def distil(
     """
     before = read_manifest(teacher)
     read_manifest(student)  # refuses one that is damaged
-    start = Initialization(student, task.kind, node.seed, settings.student.layers, labels=settings.labels)
+    start = Initialization(student, task.kind, node.seed, settings.student.layers, settings.new_head, settings.labels)
     trainable = TrainableModel(start, settings)
     training = Training(trainable.model, student, task.kind.tokenizer(student), settings, settings.epochs, plan)
     return trainable.save(before, settings, training.run(task, node), node)

@@ -70,6 +70,16 @@ def test_head_that_the_configuration_names_and_the_weights_lack_is_refused(swapp
         load_classifier(swapped, ["bad", "good"], 32)
 
 
+def test_new_head_replaces_one_of_the_same_shape(swapped):
+    kept = load_classifier(swapped, ["bad", "good"], 32)
+    new = [load_classifier(swapped, ["bad", "good"], 32, seed=seed, new_head=True) for seed in (1, 1, 2)]
+    assert not torch.equal(new[0].classifier.weight, kept.classifier.weight)
+    assert torch.equal(new[0].classifier.weight, new[1].classifier.weight)
+    assert not torch.equal(new[0].classifier.weight, new[2].classifier.weight)
+    encoder = [model.bert.encoder.layer[0].output.dense.weight for model in (new[0], kept)]
+    assert torch.equal(*encoder)
+
+
 def test_a_new_head_asks_for_no_names(swapped):
     model = load_classifier(swapped, ["a", "b", "c"], 32, new_head=True)
     assert model.config.id2label == {0: "a", 1: "b", 2: "c"}

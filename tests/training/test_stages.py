@@ -99,6 +99,17 @@ def test_student_may_start_from_another_model(data_set, tiny_teacher, tiny_model
     assert manifest.layers == 2
 
 
+@pytest.mark.parametrize("new_head", [False, True])
+def test_students_head_is_kept_or_replaced(new_head, data_set, tiny_teacher, tiny_task, tmp_path):
+    settings = {"student": {"model": "tiny"}, "epochs": 1, "lr": 1e-9, "new_head": new_head}
+    _distil(data_set, tiny_teacher, tiny_teacher, tiny_task, tmp_path / "kd", **settings)
+    heads = [
+        load_classifier(folder, ["bad", "good"], 32).classifier.weight
+        for folder in (tiny_teacher, tmp_path / "kd/model")
+    ]
+    assert torch.allclose(*heads, rtol=0, atol=1e-4) is not new_head
+
+
 def test_student_comes_near_its_teacher(data_set, tiny_teacher, tiny_task, tmp_path):
     _distil(data_set, tiny_teacher, tiny_teacher, tiny_task, tmp_path / "kd", alpha=1.0, epochs=4)
     student = tmp_path / "student.parquet"

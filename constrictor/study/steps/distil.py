@@ -11,7 +11,7 @@ from constrictor.study.model_state import LayerCount, ModelState, not_float32
 from constrictor.study.settings import Once, Settings, by_key
 from constrictor.study.steps.adapter import Tuning
 from constrictor.study.steps.feature_distillation import FeatureDistillation
-from constrictor.study.steps.kept_head import KeptHead
+from constrictor.study.steps.kept_head import ReplaceableHead
 from constrictor.study.steps.recovery import Repeats
 from constrictor.study.steps.schedules import Alpha, Temperature
 from constrictor.study.steps.step import Initialization, Optimisation
@@ -59,7 +59,7 @@ class SoftTargets(FeatureDistillation):
     )
 
 
-class Distil(Optimisation, SoftTargets, Tuning, KeptHead):
+class Distil(Optimisation, SoftTargets, Tuning, ReplaceableHead):
     """Knowledge distillation (Hinton et al., 2015) with the parent as the teacher."""
 
     stage: Literal["distil"] = Field(description="The stage.")

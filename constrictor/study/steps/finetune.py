@@ -9,7 +9,7 @@ from pydantic import Discriminator, Field, Tag
 from constrictor.study.model_state import LayerCount, ModelState, not_float32
 from constrictor.study.settings import MAPPING, PLAIN, Settings, plain_or_mapping
 from constrictor.study.steps.adapter import Tuning
-from constrictor.study.steps.kept_head import KeptHead
+from constrictor.study.steps.kept_head import ReplaceableHead
 from constrictor.study.steps.step import Initialization, Optimisation
 
 
@@ -25,7 +25,7 @@ StartModel = Annotated[
 ]
 
 
-class Finetune(Optimisation, Tuning, KeptHead):
+class Finetune(Optimisation, Tuning, ReplaceableHead):
     """Train on the labels of the task and keep the best epoch on validation."""
 
     stage: Literal["finetune"] = Field(description="The stage.")
@@ -34,9 +34,6 @@ class Finetune(Optimisation, Tuning, KeptHead):
         description="Name of the model to start from, optionally with the layers to keep. Required if the step begins a "
         "recipe; not allowed otherwise.",
         examples=["minilm", {"from": "minilm", "layers": [0, 2, 4]}],
-    )
-    new_head: bool = Field(
-        False, description="Replace the head of the checkpoint, for example one with other classes, by a new one."
     )
     epochs: int = Field(3, ge=1, description="Number of epochs over the training examples.")
 

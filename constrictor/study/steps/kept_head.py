@@ -1,4 +1,4 @@
-"""Settings of a head that a checkpoint brings and that is kept."""
+"""Settings of the head that a checkpoint brings."""
 
 from __future__ import annotations
 
@@ -19,4 +19,14 @@ class KeptHead(Settings):
         description="The task's label for outputs of the checkpoint whose names differ from it by more than case. Default: none "
         "differs.",
         examples=[{"LABEL_0": "negative", "LABEL_1": "positive"}],
+    )
+
+
+class ReplaceableHead(KeptHead):
+    """A head that is kept, or replaced by a new one that is trained."""
+
+    topic: ClassVar[str] = "head"
+
+    new_head: bool = Field(
+        False, description="Replace the head of the checkpoint, for example one with other classes, by a new one."
     )
