@@ -49,7 +49,8 @@ run: setup
 	    $(BIN)/snakemake --configfile $(STUDY) --report $$reports/report.html > /dev/null 2> $$reports/report.log \
 	        || { cat $$reports/report.log; exit 1; }; fi; \
 	echo; cat $$reports/*/table.md; echo; \
-	echo "Tables and pictures: $$reports/   Report to open in a browser: $$reports/report.html"
+	echo "Tables and pictures: $$reports/   Report to open in a browser: $$reports/report.html"; \
+	grep -hF "too busy to trust" $$reports/*/table.md | tr -d '*`' || true
 
 plan: setup
 	@$(BIN)/python -m workflow_scripts.plan --configfile $(STUDY)

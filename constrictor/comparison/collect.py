@@ -12,6 +12,7 @@ import numpy as np
 from constrictor.comparison.bootstrap import Interval, Replicated, interval, paired_difference
 from constrictor.comparison.efficiency import last_training, training_seconds
 from constrictor.comparison.row import Comparison, Row
+from constrictor.comparison.speed import mark_strays
 from constrictor.data.outputs import Predictions, read_predictions
 from constrictor.files.reading import read_parsed
 from constrictor.models.manifest import Manifest
@@ -37,7 +38,8 @@ def collect(settings: Comparison, task: TaskManifest, results: Path) -> list[Row
     kind = kind_of(task.task)
     found = {lineage: _replicated(lineage, settings.replicates, kind, results) for lineage in lineages}
     roots = [results / replicate for replicate in settings.replicates]
-    return [_row(lineage, recipe_of.get(lineage), settings, task.metric, kind, roots, found) for lineage in lineages]
+    rows = [_row(lineage, recipe_of.get(lineage), settings, task.metric, kind, roots, found) for lineage in lineages]
+    return mark_strays(rows)
 
 
 def _replicated(lineage: str, replicates: Sequence[str], kind: Kind, results: Path) -> Replicated:

@@ -76,7 +76,12 @@ def plot_quality_latency(rows: Sequence[Row], metric: str, margin: float, file: 
         axes.xaxis.set_minor_formatter(mpl.ticker.NullFormatter())
         axes.set_xticks(_ticks(min(latencies), max(latencies)))
         axes.set_xlim(min(latencies) / 1.3, max(latencies) * 1.8)
-        _label_points(axes, latencies, qualities, [row.recipe or "" for row in timed])
+        _label_points(
+            axes,
+            latencies,
+            qualities,
+            [f"{row.recipe or ''}{_disturbed(found[row.lineage])}" for row in timed],
+        )
         shape = found[timed[0].lineage]
         length = "the task's inputs" if shape["length"] == "task" else f"{shape['length']} tokens"
         axes.set_xlabel(f"median latency in ms at batch {shape['batch']}, {length} (log scale; left is faster)")
@@ -158,8 +163,11 @@ def plot_stages(rows: Sequence[Row], metric: str, file: Path) -> None:
         _bar(size, positions, [row.bytes / 1e6 for row in ordered], "{:.1f}")
         size.set_xlabel("file in MB")
         found = _at_first_shape(rows)
-        ratios = [next(iter(found[row.lineage]["speedup"].values())) if row.lineage in found else 0 for row in ordered]
-        _bar(speed, positions, ratios, "×{:.1f}")
+        for position, row in zip(positions, ordered, strict=True):
+            if row.lineage in found:
+                _speed_bar(speed, position, found[row.lineage])
+        speed.margins(x=0.18)
+        speed.grid(axis="y", visible=False)
         speed.set_xlabel("speed against the baseline")
         figure.suptitle("Stage by stage: what each step changed", x=0.01, ha="left", fontsize=11)
         _save(figure, file)
@@ -180,6 +188,20 @@ def _bar(axes: Axes, positions: np.ndarray, values: Sequence[float], label: str)
             )
     axes.margins(x=0.18)
     axes.grid(axis="y", visible=False)
+
+
+def _speed_bar(axes: Axes, position: float, shape: dict[str, Any]) -> None:
+    """A speed-up with its interval."""
+    value, (low, high) = (next(iter(shape[key].values())) for key in ("speedup", "speedup_interval"))
+    axes.barh(position, value, height=0.55, color="#9dbad5")
+    axes.errorbar(value, position, xerr=[[value - low], [high - value]], fmt="none", ecolor=QUIET, lw=1.2)
+    label = f"×{value:.1f}{_disturbed(shape)}"
+    axes.annotate(label, (high, position), (3, 0), textcoords="offset points", va="center", fontsize=9)
+
+
+def _disturbed(shape: dict[str, Any]) -> str:
+    """The mark of a timing that was disturbed."""
+    return " (disturbed)" if shape["disturbed"] else ""
 
 
 def _error_bars(found: Sequence[Interval]) -> np.ndarray:

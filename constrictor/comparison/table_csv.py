@@ -56,7 +56,12 @@ def _record(row: Row, settings: Comparison, metric: str) -> dict[str, Any]:
         for shape in row.latency["shapes"]:
             name = f"b{shape['batch']}_s{shape['length']}_t{shape['threads']}"
             record |= {f"{key}_{name}": shape[key] for key in ("p50_ms", "p95_ms", "examples_per_second")}
-            record |= {f"speedup_over_{key}_{name}": value for key, value in shape["speedup"].items()}
+            for key, value in shape["speedup"].items():
+                ends = dict(zip(("low", "high"), shape["speedup_interval"][key], strict=True))
+                record |= {f"speedup_over_{key}_{name}": value}
+                record |= {f"speedup_over_{key}_{name}_{end}": limit for end, limit in ends.items()}
+                record |= {f"jitter_of_{key}_{name}": shape["baseline_jitter"][key]}
+            record |= {f"disturbed_{name}": "; ".join(shape["disturbed"])}
     return record
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from constrictor.comparison.bootstrap import Interval
 from constrictor.comparison.row import Comparison, Row
+from constrictor.comparison.speed import disturbance_notes, format_jitter, format_speedup
 from constrictor.tasks.manifest import TaskManifest
 
 
@@ -25,6 +26,7 @@ def table_markdown(rows: Sequence[Row], settings: Comparison, task: TaskManifest
         parts.append("\n".join(between))
     if measured:
         parts += [_markdown(_cost_columns(measured), shown), _cost_legend(measured, settings.replicates)]
+        parts += disturbance_notes(shown)
     return "\n\n".join(parts) + "\n"
 
 
@@ -117,9 +119,9 @@ def _format_shape(shape: dict[str, Any]) -> str:
 
 def _speedups(shape: dict[str, Any]) -> list[Column]:
     def column(name: str) -> Column:
-        return f"× {name} at {_format_shape(shape)}", _at(shape, lambda found: f"×{found['speedup'][name]:.2f}")
+        return f"× {name} at {_format_shape(shape)}", _at(shape, lambda found: format_speedup(found, name))
 
-    return [column(name) for name in shape["speedup"]]
+    return [*map(column, shape["speedup"]), (f"jitter at {_format_shape(shape)}", _at(shape, format_jitter))]
 
 
 def _at(shape: dict[str, Any], cell: Callable[[dict[str, Any]], str]) -> Callable[[Row], str]:
@@ -189,6 +191,7 @@ def _cost_legend(measured: dict[str, Any], replicates: Sequence[str]) -> str:
         f"Cost: full batches (batch×tokens{meaning}) on the file that would be shipped{of_which}, each model in a "
         "separate process, in alternation with its baselines; medians of "
         f"{measured['rounds']} rounds, {threads} of {machine['name']} ({instructions}). Torch models run in the "
-        f"fastest mode of the baseline: {measured['torch_variant']}. The baseline timed against itself shows the noise. "
+        f"fastest mode of the baseline: {measured['torch_variant']}. Speed-ups have 95 % intervals over the rounds (Student's t "
+        "of their logarithms). *jitter*: how much the torch baseline differs from itself from one round to the next. "
         "Peak memory and cold start (process start to first output) are those of the whole process."
     )

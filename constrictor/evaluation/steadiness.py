@@ -10,13 +10,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from constrictor.evaluation.workers import Shape, Times, Turn
 from constrictor.progress import announce
 from constrictor.student_t import t_quantile
+
+if TYPE_CHECKING:  # the report needs the limits alone
+    from constrictor.evaluation.workers import Shape, Times, Turn
 
 MOST_WAITING = 0.05
 """Share of its time that a process may wait for a processor: it is then slower by about as much."""
@@ -120,14 +122,9 @@ def disturbances(times: Times, references: Mapping[str, float]) -> list[str]:
         ratio = speedup(rounds[name], rounds[first])
         if ratio.high > MOST_DISAGREEMENT * ratio.low:
             found.append(f"rounds disagree: ×{ratio.low:.2f} to ×{ratio.high:.2f} against {name}")
-        if name in references and strays(drift := float(np.median(rounds[name])) / references[name]):
+        if name in references and (drift := float(np.median(rounds[name])) / references[name]) > MOST_DRIFT:
             found.append(f"{name} took {drift:.2f} times as long as alone")
     return found
-
-
-def strays(drift: float) -> bool:
-    """Whether a baseline took too much longer than elsewhere to be the same measurement."""
-    return drift > MOST_DRIFT
 
 
 def until_steady(

@@ -72,11 +72,14 @@ def _latency(speedup: float, lengths: tuple[int | str, ...]) -> dict:
     shapes = [
         {"batch": batch, "length": length, "threads": threads, "p50_ms": 8.0 * batch * slow / speedup,
          "p95_ms": 9.0 * batch * slow / speedup, "examples_per_second": 125.0 * speedup / slow,
-         "speedup": {"torch fp32": speedup + LENGTH_FACTORS[length] + 10 * threads + batch}}
+         "speedup": {"torch fp32": ratio}, "speedup_interval": {"torch fp32": [ratio - 1, ratio + 2]},
+         "baseline_p50_ms": {"torch fp32": 8.0 * batch * slow}, "baseline_jitter": {"torch fp32": 0.021},
+         "disturbed": []}
         for threads in THREAD_FACTORS
         for batch in (1, 8)
         for length in lengths
         for slow in [LENGTH_FACTORS[length] * THREAD_FACTORS[threads]]
+        for ratio in [speedup + LENGTH_FACTORS[length] + 10 * threads + batch]
     ]  # fmt: skip
     return {
         "cold_start_seconds": 1.5, "peak_memory_bytes": 300_000_000, "threads": 2, "rounds": 7, "shapes": shapes,
@@ -289,7 +292,10 @@ def test_speed_stands_where_it_was_timed(table):
         assert float(row[f"p50_ms_{shape}"]) == 32.0 * short * slow
         assert float(row[f"p95_ms_{shape}"]) == 36.0 * short * slow
         assert float(row[f"examples_per_second_{shape}"]) == 250.0 / (short * slow)
-        assert float(row[f"speedup_over_torch fp32_{shape}"]) == 2.0 + short + 10 * threads + 8
+        ratio = 2.0 + short + 10 * threads + 8
+        ends = [float(row[f"speedup_over_torch fp32_{shape}{end}"]) for end in ("", "_low", "_high")]
+        assert ends == [ratio, ratio - 1, ratio + 2]
+        assert (float(row[f"jitter_of_torch fp32_{shape}"]), row[f"disturbed_{shape}"]) == (0.021, "")
     assert float(row["cold_start_seconds"]) == 1.5
     assert table["teacher/kd"]["p50_ms_b1_s32_t2"] == ""
     assert (table["small"]["p50_ms_b1_s32_t2"], float(table["small"]["p50_ms_b1_stask_t1"])) == ("", 8 * 0.5 * 3 / 2.5)
@@ -367,9 +373,11 @@ def test_markdown_shows_speed_on_the_first_number_of_threads_at_the_first_and_th
     shown = {name: dict(zip(cost["recipe"], cells, strict=True)) for name, cells in cost.items()}
     expected = {
         "p50 / p95 at 1×32": "4.00 / 4.50 ms",
-        "× torch fp32 at 1×32": "×24.00",
+        "× torch fp32 at 1×32": "×24.00 [23.00, 26.00]",
         "examples/s at 8×task": "500",
-        "× torch fp32 at 8×task": "×30.50",
+        "× torch fp32 at 8×task": "×30.50 [29.50, 32.50]",
+        "jitter at 1×32": "±2.1 %",
+        "jitter at 8×task": "±2.1 %",
     }
     assert {title: shown["sparse"][title] for title in expected} == expected
     # Not timed at the first shape: an empty cell, and never the number of another shape.
@@ -377,7 +385,9 @@ def test_markdown_shows_speed_on_the_first_number_of_threads_at_the_first_and_th
         "p50 / p95 at 1×32": "",
         "× torch fp32 at 1×32": "",
         "examples/s at 8×task": "625",
-        "× torch fp32 at 8×task": "×31.00",
+        "× torch fp32 at 8×task": "×31.00 [30.00, 33.00]",
+        "jitter at 1×32": "",
+        "jitter at 8×task": "±2.1 %",
     }
 
 
@@ -402,6 +412,7 @@ def test_a_single_shape_has_its_columns_once(results, tmp_path):
     assert [title for title in titles if "1×32" in title] == [
         "p50 / p95 at 1×32",
         "× torch fp32 at 1×32",
+        "jitter at 1×32",
         "examples/s at 1×32",
     ]
 
