@@ -39,7 +39,7 @@ rule quantize:
     input:
         parent=inputs.parent_model,
         task=inputs.task_manifest,
-        validation=[],
+        validation=inputs.validation,
         calibration=inputs.calibration,
     output:
         manifest=f"{NODE}/model/manifest.json",

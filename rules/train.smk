@@ -7,6 +7,7 @@ rule take_checkpoint:
     input:
         start=inputs.initial_model,
         task=inputs.task_manifest,
+        validation=inputs.validation,
     output:
         manifest=f"{NODE}/model/manifest.json",
     log:
@@ -28,7 +29,7 @@ rule take_checkpoint:
         "Take the checkpoint {wildcards.lineage} as it is, for {wildcards.task} ({wildcards.replicate})"
     shell:
         "python -m workflow_scripts.take_checkpoint --settings {params.settings:q} --start {input.start:q}"
-        " --task {input.task:q} --output {output.manifest:q} --seed {params.seed} 2> {log:q}"
+        " --task {input.task:q} --validation {input.validation:q} --output {output.manifest:q} --seed {params.seed} 2> {log:q}"
 
 
 rule finetune:

@@ -19,7 +19,7 @@ def add_training_arguments(arguments: argparse.ArgumentParser) -> None:
         help="the training plan as JSON; null for no training",
     )
     arguments.add_argument("--task", type=Path, required=True, help="the prepared task's manifest")
-    arguments.add_argument("--validation", type=Path, nargs="?", help="validation examples, where something is trained")
+    arguments.add_argument("--validation", type=Path, required=True, help="the validation examples")
     arguments.add_argument("--output", type=Path, required=True, help="the manifest to write")
     arguments.add_argument("--seed", type=int, required=True, help="seed of the replicate")
     arguments.add_argument("--code", default="", help="digest of the code; checkpoints of other code are not resumed")

@@ -17,7 +17,7 @@ def main(
     calibration: list[Path],
     plan: TrainingPlan | None,
     task: Path,
-    validation: Path | None,
+    validation: Path,
     output: Path,
     seed: int,
     code: str,

@@ -10,9 +10,10 @@ from workflow_scripts._script import json_of, parser, run
 from workflow_scripts._training import node_of
 
 
-def main(settings: Checkpoint, start: Path, task: Path, output: Path, seed: int) -> None:
+def main(settings: Checkpoint, start: Path, task: Path, validation: Path, output: Path, seed: int) -> None:
     """Save a checkpoint as a model of the task, its outputs in the order of the task's labels."""
-    manifest = take_checkpoint(settings, start.parent, TaskFolder(task, None), node_of(output, seed, code=""))
+    where = node_of(output, seed, code="")
+    manifest = take_checkpoint(settings, start.parent, TaskFolder(task, validation), where)
     own = manifest.details.get("outputs_of_checkpoint")
     if own:
         announce(
@@ -25,6 +26,7 @@ if __name__ == "__main__":
     arguments.add_argument("--settings", type=json_of(Checkpoint), required=True, help="the step's settings as JSON")
     arguments.add_argument("--start", type=Path, required=True, help="manifest of the checkpoint")
     arguments.add_argument("--task", type=Path, required=True, help="the prepared task's manifest")
+    arguments.add_argument("--validation", type=Path, required=True, help="the validation examples")
     arguments.add_argument("--output", type=Path, required=True, help="the manifest to write")
     arguments.add_argument("--seed", type=int, required=True, help="seed of the replicate")
     run(main, arguments.parse_args())

@@ -9,7 +9,7 @@ from typing import Any
 
 from constrictor.comparison.row import Row
 from constrictor.files.reading import read_parsed
-from constrictor.files.writing import write_text
+from constrictor.files.writing import write_json
 from constrictor.models.manifest import Manifest
 from constrictor.study.lineage import ancestry
 from constrictor.study.splits import HELD_OUT
@@ -30,7 +30,7 @@ def write_records(
     for row in rows:
         if row.recipe:
             record = _record(row, row.recipe, metric, replicates, subsets)
-            write_text(target / f"{row.recipe}.json", json.dumps(record, indent=2, ensure_ascii=False) + "\n")
+            write_json(target / f"{row.recipe}.json", record)
 
 
 def _record(row: Row, recipe: str, metric: str, replicates: Sequence[Path], subsets: Sequence[Path]) -> dict[str, Any]:

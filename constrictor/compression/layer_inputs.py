@@ -1,4 +1,4 @@
-"""Observe the inputs of a model's layers, batch by batch, so that no activations are kept."""
+"""Observe the layers of a model while it computes, batch by batch, so that no activations are kept."""
 
 from __future__ import annotations
 
@@ -43,3 +43,22 @@ def watch_inputs(
     finally:
         for handle in handles:
             handle.remove()
+
+
+@torch.inference_mode()
+def called_modules(model: PreTrainedModel, batch: Mapping[str, Tensor]) -> set[nn.Module]:
+    """The modules that a model calls for a batch; of the others it may read the weights all the same.
+
+    Args:
+        model: the model; it is left in evaluation mode.
+        batch: features in tokens.
+    """
+    model.eval()
+    found = set[nn.Module]()
+    handles = [module.register_forward_pre_hook(lambda module, inputs: found.add(module)) for module in model.modules()]
+    try:
+        model(**inputs_of(model, batch))
+    finally:
+        for handle in handles:
+            handle.remove()
+    return found

@@ -67,6 +67,15 @@ def read_examples(file: Path) -> Examples:
     return _examples(read_table(file, *_COLUMNS))
 
 
+def first_examples(file: Path, count: int) -> Examples:
+    """The first of the same examples; the rest is not read.
+
+    Raises:
+        ConstrictorError: if the file is missing or is not a whole Parquet file.
+    """
+    return _examples(next(read_chunks(file, count, *_COLUMNS)))
+
+
 def examples_in_chunks(file: Path) -> Iterator[Examples]:
     """The same examples, some thousands at a time, so that memory does not grow with the file.
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from constrictor.data.examples import examples_in_chunks
 from constrictor.data.outputs import Outputs, Predictions
-from constrictor.runtimes.load import Runtime
+from constrictor.runtimes.runtime import Runtime
 
 
 class Predicted(NamedTuple):

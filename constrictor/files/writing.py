@@ -81,8 +81,16 @@ def write_text(target: Path, text: str) -> None:
 
 
 def write_json(target: Path, value: object) -> None:
-    """Write a value as JSON for people and programs, whole or not at all."""
-    write_text(target, json.dumps(value, indent=2) + "\n")
+    """Write a value as JSON for people and programs, whole or not at all.
+
+    Raises:
+        ValueError: naming the file, if a number is infinite or NaN, which JSON does not have.
+    """
+    try:
+        text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
+    except ValueError as error:
+        raise ValueError(f"{target} is not written: {error}") from error
+    write_text(target, text + "\n")
 
 
 def empty_folder(folder: Path) -> None:

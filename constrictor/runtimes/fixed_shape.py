@@ -24,15 +24,25 @@ def in_fixed_shape(predict: Callable[[Batch], Arrays], batch: Batch, shape: tupl
     Raises:
         ConstrictorError: if the batch is longer than the model's inputs.
     """
+    rows, total = shape[0], len(batch["input_ids"])
+    even = fill_up(batch, shape)
+    pieces = [
+        predict({name: values[start : start + rows] for name, values in even.items()})
+        for start in range(0, total, rows)
+    ]
+    return {name: np.concatenate([piece[name] for piece in pieces])[:total] for name in pieces[0]}
+
+
+def fill_up(batch: Batch, shape: tuple[int, int]) -> Batch:
+    """A batch whose rows are a multiple of a model's batch size, and as long as its inputs.
+
+    Raises:
+        ConstrictorError: if the batch is longer than the model's inputs.
+    """
     rows, length = shape
     total, longest = batch["input_ids"].shape
     if longest > length:
         raise ConstrictorError(f"the model was exported for inputs of {length} tokens and this batch has {longest}.")
     # The last input fills up the rows: int8 takes its ranges from all of them, so they should resemble inputs.
     even = {name: np.pad(values, ((0, -total % rows), (0, 0)), mode="edge") for name, values in batch.items()}
-    even = {name: np.pad(values, ((0, 0), (0, length - longest))) for name, values in even.items()}
-    pieces = [
-        predict({name: values[start : start + rows] for name, values in even.items()})
-        for start in range(0, total, rows)
-    ]
-    return {name: np.concatenate([piece[name] for piece in pieces])[:total] for name in pieces[0]}
+    return {name: np.pad(values, ((0, 0), (0, length - longest))) for name, values in even.items()}

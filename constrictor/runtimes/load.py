@@ -2,62 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-import numpy as np
-
-from constrictor.data.batching import Arrays, Batch, RawOutputs, predict_outputs
-from constrictor.data.tokenization import Tokenizer
 from constrictor.errors import ConstrictorError
 from constrictor.models.head import Head
 from constrictor.models.manifest import Manifest, read_manifest
 from constrictor.progress import log
-from constrictor.tasks.kind import Features, Kind
+from constrictor.runtimes.opened import Opened
+from constrictor.runtimes.runtime import Runtime
 from constrictor.tasks.registry import kind_of
-
-Predict = Callable[[Batch], Arrays]
-"""Maps a batch to outputs ``(batch, ...)`` by name, float32."""
-
-
-@dataclass(frozen=True)
-class Runtime:
-    """A loaded artifact.
-
-    Attributes:
-        manifest: what the artifact is.
-        kind: the kind of its task.
-        tokenizer: its tokenizer.
-        predict: maps a batch to its outputs.
-    """
-
-    manifest: Manifest
-    kind: Kind
-    tokenizer: Tokenizer
-    predict: Predict
-
-    def outputs_of(self, features: Features, batch_size: int = 64) -> RawOutputs:
-        """Outputs for features, in the order given.
-
-        Raises:
-            ConstrictorError: if they have not the shapes that the manifest's task requires.
-        """
-        pad_id, per_token = self.tokenizer.pad_id, self.kind.per_token
-        raw = predict_outputs(self.predict, features.encoded, pad_id, per_token=per_token, batch_size=batch_size)
-        for name, shape in self.kind.output_shapes(len(features.encoded), 0).items():
-            found = raw.get(name)
-            if found is None or (isinstance(found, np.ndarray) and found.shape != shape):
-                outputs = f"{name} {found.shape}" if isinstance(found, np.ndarray) else ", ".join(raw)
-                names = ", ".join(self.kind.head.names)
-                raise ConstrictorError(
-                    f"the model's outputs are {outputs} and its manifest names {len(self.kind.head.names)} ({names}): one of "
-                    "the two was changed. Delete the model's folder and run snakemake again."
-                )
-        return raw
-
 
 Variant = Literal["sdpa", "eager", "compiled"]
 """How a torch model computes: with fused attention, with plain attention, or compiled for each shape."""
@@ -66,9 +21,12 @@ Variant = Literal["sdpa", "eager", "compiled"]
 class Options(NamedTuple):
     """The arguments of :func:`load`."""
 
-    threads: int
-    bf16: bool
-    variant: Variant
+    threads: int = 0
+    bf16: bool = False
+    variant: Variant = "sdpa"
+
+
+_DEFAULTS = Options()
 
 
 def load(folder: Path, *, threads: int = 0, bf16: bool = False, variant: Variant = "sdpa") -> Runtime:
@@ -83,10 +41,18 @@ def load(folder: Path, *, threads: int = 0, bf16: bool = False, variant: Variant
     Raises:
         ConstrictorError: if the artifact is damaged or unfinished, or was not trained on a task.
     """
-    manifest = read_manifest(folder)
+    return open_artifact(folder, read_manifest(folder), Options(threads, bf16, variant))
+
+
+def open_artifact(folder: Path, manifest: Manifest, options: Options = _DEFAULTS) -> Runtime:
+    """Open an artifact whose files are known to be whole.
+
+    Raises:
+        ConstrictorError: if it cannot be opened, or was not trained on a task.
+    """
     kind = kind_of(manifest.trained_for())
-    predict = _OPENERS[manifest.format](folder, manifest, kind.head, Options(threads, bf16, variant))
-    return Runtime(manifest, kind, kind.tokenizer(folder), predict)
+    opened = _OPENERS[manifest.format](folder, manifest, kind.head, options)
+    return Runtime(manifest, kind, kind.tokenizer(folder), opened)
 
 
 def _use_threads(options: Options) -> None:
@@ -96,12 +62,12 @@ def _use_threads(options: Options) -> None:
         torch.set_num_threads(options.threads)
 
 
-def _open_torch(folder: Path, manifest: Manifest, head: Head, options: Options) -> Predict:
+def _open_torch(folder: Path, manifest: Manifest, head: Head, options: Options) -> Opened:
     import torch
 
     from constrictor.models.device import has_native_bf16
     from constrictor.models.torch_model import load_model
-    from constrictor.runtimes.torch import forward
+    from constrictor.runtimes.torch import opened
 
     _use_threads(options)
     dtypes = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
@@ -117,39 +83,39 @@ def _open_torch(folder: Path, manifest: Manifest, head: Head, options: Options) 
         model.set_attn_implementation("eager")
     elif options.variant == "compiled":
         model.forward = torch.compile(model.forward)
-    return partial(forward, model, head=head, bf16=options.bf16 and manifest.precision == "fp32" and has_native_bf16())
+    return opened(model, head, bf16=options.bf16 and manifest.precision == "fp32" and has_native_bf16())
 
 
-def _open_torch_int8(folder: Path, manifest: Manifest, head: Head, options: Options) -> Predict:
+def _open_torch_int8(folder: Path, manifest: Manifest, head: Head, options: Options) -> Opened:
     from constrictor.models.quantized.int8_model import load_int8
-    from constrictor.runtimes.torch import forward
+    from constrictor.runtimes.torch import opened
 
     _use_threads(options)
-    return partial(forward, load_int8(folder, head, manifest.shape), head=head)
+    return opened(load_int8(folder, head, manifest.shape), head)
 
 
-def _open_bitsandbytes(folder: Path, manifest: Manifest, head: Head, options: Options) -> Predict:
+def _open_bitsandbytes(folder: Path, manifest: Manifest, head: Head, options: Options) -> Opened:
     from constrictor.models.quantized.bitsandbytes import load_bnb
-    from constrictor.runtimes.torch import forward
+    from constrictor.runtimes.torch import opened
 
     _use_threads(options)
-    return partial(forward, load_bnb(folder, head, manifest.shape), head=head)
+    return opened(load_bnb(folder, head, manifest.shape), head)
 
 
-def _open_onnx(folder: Path, manifest: Manifest, head: Head, options: Options) -> Predict:
-    from constrictor.runtimes.onnx import open_session, run_session
+def _open_onnx(folder: Path, manifest: Manifest, head: Head, options: Options) -> Opened:
+    from constrictor.runtimes.onnx import opened
 
-    return partial(run_session, open_session(folder / f"model.{manifest.format}", options.threads))
+    return opened(folder / f"model.{manifest.format}", options.threads)
 
 
-def _open_openvino(folder: Path, manifest: Manifest, head: Head, options: Options) -> Predict:
+def _open_openvino(folder: Path, manifest: Manifest, head: Head, options: Options) -> Opened:
     from constrictor.runtimes.openvino import open_openvino, real_precision, run_openvino
 
     compiled = open_openvino(folder / "model.xml", manifest.precision, options.threads)
     if (precision := real_precision(compiled)) != manifest.precision:
         # Not on standard output, where the process that times artifacts replies.
         log.warning("%s was exported for %s; this processor runs it in %s", folder, manifest.precision, precision)
-    return partial(run_openvino, compiled)
+    return Opened(partial(run_openvino, compiled))
 
 
 _OPENERS = {

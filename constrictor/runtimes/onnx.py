@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
+import numpy as np
 import onnxruntime
 
 from constrictor.data.batching import Arrays, Batch, inputs_by_name
 from constrictor.errors import ConstrictorError
-from constrictor.runtimes.fixed_shape import in_fixed_shape
+from constrictor.runtimes.fixed_shape import fill_up, in_fixed_shape
+from constrictor.runtimes.opened import Opened
 
 
 def open_session(file: Path, threads: int = 0) -> onnxruntime.InferenceSession:
@@ -58,3 +62,41 @@ def _run(session: onnxruntime.InferenceSession, batch: Batch) -> Arrays:
     names = [entry.name for entry in session.get_outputs()]
     inputs = inputs_by_name(batch, [entry.name for entry in session.get_inputs()])
     return dict(zip(names, session.run(names, inputs), strict=True))
+
+
+def opened(file: Path, threads: int = 0) -> Opened:
+    """An ONNX or .ort file as every other runtime has it; what is inside the latter cannot be shown.
+
+    Raises:
+        ConstrictorError: if the file is no such model.
+    """
+    predict = partial(run_session, open_session(file, threads))
+    return Opened(predict, partial(first_not_finite, file)) if file.suffix == ".onnx" else Opened(predict)
+
+
+def first_not_finite(file: Path, batch: Batch) -> str | None:
+    """The first node of a model whose output for a batch has an infinite number or NaN: its operator, its name and
+    the first weight that it reads.
+
+    Negative infinity alone is what masks are made of, so it does not count.
+    """
+    from onnx import ValueInfoProto
+
+    from constrictor.models.onnx_file import load_onnx, save_onnx
+
+    model = load_onnx(file)
+    constants = {tensor.name for tensor in model.graph.initializer}
+    makers = {name: node for node in model.graph.node for name in node.output if name}
+    del model.graph.output[:]
+    model.graph.output.extend(ValueInfoProto(name=name) for name in makers)
+    with TemporaryDirectory() as folder:
+        watched = Path(folder) / "watched.onnx"
+        save_onnx(model, watched)
+        session = open_session(watched)
+    shape = session.get_inputs()[0].shape
+    values = _run(session, fill_up(batch, tuple(shape)) if all(isinstance(side, int) for side in shape) else batch)
+    for name, node in makers.items():
+        if np.issubdtype(values[name].dtype, np.floating) and not (values[name] < np.inf).all():
+            weight = next((f" ({part})" for part in node.input if part in constants), "")
+            return f"{node.op_type} {node.name}{weight}"
+    return None

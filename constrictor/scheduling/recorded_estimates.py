@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Iterable
 from pathlib import Path
 
 from constrictor.files.reading import read_object
-from constrictor.files.writing import write_text
+from constrictor.files.writing import write_json
 from constrictor.scheduling.estimate import Estimate
 from constrictor.scheduling.jobs import Job
 
@@ -36,7 +35,7 @@ def write_estimates(file: Path, earlier: RecordedEstimates, estimates: Iterable[
         }
         for job, found in estimates
     }
-    write_text(file, json.dumps({**earlier, **new}, indent=1) + "\n")
+    write_json(file, {**earlier, **new})
 
 
 def estimate_before_run(recorded: RecordedEstimates, job: Job) -> float | None:

@@ -8,7 +8,8 @@ RENAMED = {
     "on": "train_on",
     "held_out_ngram": "decontamination_ngram",
     "extra_tests": "extra_test_sets",
-    "max_difference": "atol",
+    "max_difference": "tolerance",
+    "atol": "tolerance",
 }
 
 

@@ -34,4 +34,4 @@ def distil(
     start = Initialization(student, task.kind, node.seed, settings.student.layers, settings.new_head, settings.labels)
     trainable = TrainableModel(start, settings)
     training = Training(trainable.model, student, task.kind.tokenizer(student), settings, settings.epochs, plan)
-    return trainable.save(before, settings, training.run(task, node), node)
+    return trainable.save(before, settings, training.run(task, node), node, task.validation)

@@ -7,6 +7,7 @@ newest whole checkpoint, smaller passes where memory does not suffice, and progr
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,9 +50,15 @@ class Trained(NamedTuple):
     cost: dict[str, float] = {}
 
     def summary(self) -> dict[str, Any]:
-        """As it stands in ``training.json``; seconds and examples are those since the last start."""
+        """As it stands in ``training.json``; seconds and examples are those since the last start.
+
+        What diverged is null there: JSON has no NaN.
+        """
         return {
-            "history": self.history,
+            "history": [
+                {name: value if math.isfinite(value) else None for name, value in entry.items()}
+                for entry in self.history
+            ],
             "best_epoch": self.best_epoch,
             "seconds": round(self.seconds, 2),
             "examples": self.examples,

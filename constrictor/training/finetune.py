@@ -30,4 +30,4 @@ def finetune(settings: Finetune, start: Path, plan: TrainingPlan, task: TaskFold
         Initialization(start, task.kind, node.seed, settings.layers, settings.new_head, settings.labels), settings
     )
     training = Training(trainable.model, start, task.kind.tokenizer(start), settings, settings.epochs, plan)
-    return trainable.save(before, settings, training.run(task, node), node)
+    return trainable.save(before, settings, training.run(task, node), node, task.validation)

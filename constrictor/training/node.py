@@ -23,6 +23,8 @@ from constrictor.models.artifact import artifact_folder, seal
 from constrictor.models.manifest import Manifest, installed_versions
 from constrictor.models.tokenizer_files import copy_tokenizer, replace_tokenizer
 from constrictor.progress import announce, format_seconds, log
+from constrictor.runtimes.runtime import Runtime
+from constrictor.runtimes.try_out import try_out
 from constrictor.study.settings import Settings
 from constrictor.tasks.kind import Kind
 from constrictor.tasks.manifest import TaskManifest, read_task
@@ -72,6 +74,7 @@ class Node:
         tokenizer_from: Path,
         manifest: Manifest,
         trained: Trained | None,
+        examples: Path,
         tokenizer: str | None = None,
         kept: AdapterCheckpoint | None = None,
     ) -> Manifest:
@@ -82,13 +85,17 @@ class Node:
             tokenizer_from: folder whose tokenizer is the model's.
             manifest: what is known of it; sizes and versions are filled in here.
             trained: what came of its training, if it was trained.
+            examples: file of examples to try the model on.
             tokenizer: content of ``tokenizer.json`` where it is not that folder's any more.
             kept: the adapter that is written in the model's place.
+
+        Raises:
+            ConstrictorError: if the model's outputs are not finite, or the disk is full.
         """
         self.write_training(trained)
         details = {**manifest.details, **_share_trained(trained)}
         sealed = self.write_model(
-            model, tokenizer_from, manifest.model_copy(update={"details": details}), tokenizer, kept
+            model, tokenizer_from, manifest.model_copy(update={"details": details}), examples, tokenizer, kept
         )
         self.forget_training()
         return sealed
@@ -98,14 +105,19 @@ class Node:
         model: PreTrainedModel,
         tokenizer_from: Path,
         manifest: Manifest,
+        examples: Path,
         tokenizer: str | None = None,
         kept: AdapterCheckpoint | None = None,
     ) -> Manifest:
-        """Write the artifact. The arguments are those of :meth:`save`."""
+        """Try the model out and write the artifact. The arguments are those of :meth:`save`."""
         from constrictor.models.adapter import save_adapter
         from constrictor.models.torch_model import count_parameters, save_model
         from constrictor.models.widths import note_shape
+        from constrictor.runtimes.torch import opened
 
+        kind = kind_of(manifest.trained_for())
+        runtime = Runtime(manifest, kind, kind.tokenizer(tokenizer_from, tokenizer), opened(model, kind.head))
+        try_out(self.step, lambda: runtime, examples)
         shape = note_shape(model)  # may write into the configuration, so it goes before the saving
         with artifact_folder(self.model) as staging:
             record = kept.record(self.model) if kept else None
@@ -157,8 +169,8 @@ class TaskFolder:
 
     file: Path
     """The task's manifest."""
-    validation: Path | None
-    """The validation examples; None where nothing is trained."""
+    validation: Path
+    """The validation examples."""
 
     @cached_property
     def manifest(self) -> TaskManifest:
@@ -176,7 +188,6 @@ class TaskFolder:
         from constrictor.runtimes.torch import forward
 
         kind, metric = self.kind, self.manifest.metric
-        assert self.validation is not None, "a training is validated"
         examples = read_examples(self.validation)
         features = kind.encode(tokenizer, examples.texts)
         targets = kind.targets(features, examples.labels)

@@ -23,7 +23,8 @@ def take_checkpoint(settings: Checkpoint, start: Path, task: TaskFolder, node: N
         node: where to work.
 
     Raises:
-        ConstrictorError: if the checkpoint has no head, or one that is not for this task; if the disk is full.
+        ConstrictorError: if the checkpoint has no head, or one that is not for this task; if its outputs are not finite; if
+            the disk is full.
     """
     before, kind = read_manifest(start), task.kind
     config = AutoConfig.from_pretrained(start, local_files_only=True, trust_remote_code=False)
@@ -35,4 +36,4 @@ def take_checkpoint(settings: Checkpoint, start: Path, task: TaskFolder, node: N
     model = load_model(start, kind.head, kind.record.max_length, labels=settings.labels)
     details = {"outputs_of_checkpoint": output_names(config)} if kind.head.labelled else {}
     manifest = before.descend(node.step, settings, task=kind.record, seed=node.seed, details=details)
-    return node.write_model(model, start, manifest)
+    return node.write_model(model, start, manifest, task.validation)

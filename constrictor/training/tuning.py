@@ -130,7 +130,7 @@ class TrainableModel:
         merged = merge_adapter(base, config, weights)
         return merged, None if self._adapter.merge else AdapterCheckpoint(config, weights, self._nf4, self._start)
 
-    def save(self, before: Manifest, settings: Settings, trained: Trained, node: Node) -> Manifest:
+    def save(self, before: Manifest, settings: Settings, trained: Trained, node: Node, examples: Path) -> Manifest:
         """Save what the training made.
 
         Args:
@@ -138,11 +138,12 @@ class TrainableModel:
             settings: the step.
             trained: what came of the training.
             node: where to work.
+            examples: file of examples to try the model on.
         """
         model, adapter = self.finish()
         start = self._start
         manifest = before.descend(node.step, settings, task=start.kind.record, seed=node.seed)
-        return node.save(model, start.folder, manifest, trained, kept=adapter)
+        return node.save(model, start.folder, manifest, trained, examples, kept=adapter)
 
 
 def _put_in(settings: Adapter, model: PreTrainedModel, start: Initialization) -> tuple[list[str], Any]:

@@ -70,7 +70,9 @@ STAGES: dict[str, Callable[[Path, Path, Path, Node], object]] = {
     "distil from it": lambda model, whole, task, node: _distil(model, whole, task, node),
     "distil into it": lambda model, whole, task, node: _distil(whole, model, task, node),
     "prune": lambda model, whole, task, node: prune(MAGNITUDE, model, [], None, task_in(task), node),
-    "quantize": lambda model, whole, task, node: quantize(Dynamic(stage="quantize", method="dynamic"), model, node),
+    "quantize": lambda model, whole, task, node: quantize(
+        Dynamic(stage="quantize", method="dynamic"), model, node, task=task_in(task)
+    ),
     "export": lambda model, whole, task, node: export(
         Export(stage="export"), model, task / "validation.parquet", node.model, "onnx"
     ),

@@ -7,13 +7,14 @@ import numpy as np
 import onnx
 import pytest
 import torch
+from heads import task_in
 from safetensors.torch import save_file
 
 from constrictor.compression.quantization.quantize import quantize
 from constrictor.data.examples import unlabelled, write_examples
 from constrictor.data.outputs import Outputs, write_outputs
 from constrictor.errors import ConstrictorError
-from constrictor.files.writing import atomic_file, named_disk_errors, refuse_file_for, write_text
+from constrictor.files.writing import atomic_file, named_disk_errors, refuse_file_for, write_json, write_text
 from constrictor.models.artifact import artifact_folder, seal
 from constrictor.models.manifest import Manifest, read_manifest
 from constrictor.study.steps.quantize import Dynamic
@@ -135,12 +136,14 @@ def test_full_disk_is_named_and_nothing_half_written_stays(small_disk, write):
     assert list(disk.iterdir()) == []
 
 
-def test_full_disk_in_the_middle_of_a_stage_keeps_the_old_artifact(small_disk, tiny_teacher):
+def test_full_disk_in_the_middle_of_a_stage_keeps_the_old_artifact(small_disk, tiny_teacher, tiny_task):
     disk = small_disk("400k")
     _artifact(disk / "model", "old")
     (disk / "ballast").write_bytes(bytes(shutil.disk_usage(disk).free - 24_000))
     with pytest.raises(ConstrictorError, match="the disk is full"):
-        quantize(Dynamic(stage="quantize", method="dynamic"), tiny_teacher, Node(disk, "int8", 1))
+        quantize(
+            Dynamic(stage="quantize", method="dynamic"), tiny_teacher, Node(disk, "int8", 1), task=task_in(tiny_task)
+        )
     assert read_manifest(disk / "model").files["file"].bytes == 3
     assert {path.name for path in disk.iterdir()} == {"model", "ballast"}
 
@@ -177,3 +180,10 @@ def test_a_file_where_a_folder_is_needed_is_refused(tmp_path):
     with pytest.raises(ConstrictorError, match=r"results is a file, and a folder is needed there\. Move it"):
         refuse_file_for(tmp_path / "results" / "study")
     refuse_file_for(tmp_path / "reports" / "study")
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf")])
+def test_json_without_numbers_that_are_none(tmp_path, number):
+    with pytest.raises(ValueError, match=r"record\.json is not written: .*not JSON compliant"):
+        write_json(tmp_path / "record.json", {"loss": number})
+    assert not list(tmp_path.iterdir())

@@ -15,7 +15,7 @@ from constrictor.evaluation.evaluate import evaluate
 from constrictor.models.head import Head
 from constrictor.models.manifest import TaskRecord
 from constrictor.models.torch_model import load_model
-from constrictor.runtimes.load import Runtime
+from constrictor.runtimes.runtime import Runtime
 from constrictor.study.steps.distil import SoftTargets
 from constrictor.study.training_plan import TrainingPlan, TrainingSet
 from constrictor.tasks.kind import Kind

@@ -6,7 +6,7 @@ import sys
 import numpy as np
 import pytest
 import torch
-from heads import logits_of, task_record
+from heads import logits_of, task_in, task_record
 
 from constrictor.compression.quantization.quantize import quantize
 from constrictor.data.examples import read_examples
@@ -17,7 +17,7 @@ from constrictor.training.node import Node
 
 
 @pytest.fixture(scope="module")
-def artifacts(tiny_teacher, tiny_onnx, tmp_path_factory):
+def artifacts(tiny_teacher, tiny_onnx, tiny_task, tmp_path_factory):
     folder = tmp_path_factory.mktemp("formats")
     steps = {
         "int8": (tiny_teacher, Dynamic(stage="quantize", method="dynamic")),
@@ -26,7 +26,7 @@ def artifacts(tiny_teacher, tiny_onnx, tmp_path_factory):
         "onnx8": (tiny_onnx, Dynamic(stage="quantize", method="dynamic")),
     }
     for name, (parent, step) in steps.items():
-        quantize(step, parent, Node(folder / name, name, 1))
+        quantize(step, parent, Node(folder / name, name, 1), task=task_in(tiny_task))
     return {"torch": tiny_teacher, "onnx": tiny_onnx, **{name: folder / name / "model" for name in steps}}
 
 
@@ -95,7 +95,7 @@ def test_checkpoint_without_a_task_is_refused(tiny_model):
         (
             "torch",
             {"task": task_record(["a", "b", "c"]).model_dump()},
-            "has a head with 2 outputs and the task needs 3",
+            "does not have the task's labels. Its outputs: bad, good. The task's labels: a, b, c",
         ),
         (
             "onnx",

@@ -10,6 +10,7 @@ PLACES = {
     "held_out_ngram": ("subsets.some", 4),
     "extra_tests": ("tasks.reviews", {"more": {"path": "more.csv"}}),
     "max_difference": ("steps.onnx", 0.1),
+    "atol": ("steps.onnx", 0.1),
 }
 
 

@@ -211,7 +211,7 @@ def test_a_vocabulary_counts_the_tokens_of_pairs(task, teacher, texts, tmp_path)
 )
 def test_quantized_onnx_models_read_the_types(task, teacher, onnx, texts, step, tmp_path):
     node = Node(tmp_path / "int8", "int8", seed=1)
-    quantize(step, onnx, node, calibration=task.file.with_name("train.parquet"))
+    quantize(step, onnx, node, task=task, calibration=task.file.with_name("train.parquet"))
     assert _inputs_of(node.model) == TYPED
     expected = _of_transformers(teacher, texts)
     moved = np.abs(expected - _of_transformers(teacher, texts, with_types=False)).mean()
@@ -220,7 +220,13 @@ def test_quantized_onnx_models_read_the_types(task, teacher, onnx, texts, step, 
 
 def test_ranges_of_a_static_torch_model_are_those_of_pairs(task, teacher, types_read, tmp_path):
     step = Static(stage="quantize", method="static", **CALIBRATION)
-    quantize(step, teacher, Node(tmp_path / "int8", "int8", seed=1), calibration=task.file.with_name("train.parquet"))
+    quantize(
+        step,
+        teacher,
+        Node(tmp_path / "int8", "int8", seed=1),
+        task=task,
+        calibration=task.file.with_name("train.parquet"),
+    )
     assert types_read
     assert all(types_read)
 

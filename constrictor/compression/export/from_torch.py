@@ -13,7 +13,7 @@ from constrictor.compression.export.parity import compare_outputs, refuse_differ
 from constrictor.models.manifest import installed_versions
 from constrictor.models.torch_model import load_model
 from constrictor.runtimes.onnx import open_session, run_session
-from constrictor.runtimes.torch import forward
+from constrictor.runtimes.torch import opened
 
 
 def write_onnx(context: ExportContext) -> Changes:
@@ -24,7 +24,7 @@ def write_onnx(context: ExportContext) -> Changes:
     """
     settings, head, max_length = context.settings, context.kind.head, context.kind.record.max_length
     model = load_model(context.parent, head, max_length)
-    reference = context.outputs(partial(forward, model, head=head))
+    reference = context.reference(opened(model, head))
 
     def parity(file: Path) -> dict[str, Any]:
         return compare_outputs(reference, context.outputs(partial(run_session, open_session(file))), context)
@@ -36,7 +36,7 @@ def write_onnx(context: ExportContext) -> Changes:
         typed = reads_types(model, context.features.encoded)
         export_onnx(PlainModel(model, head), file, settings.opset, max_length, settings.shape, typed=typed)
         details = {"parity": parity(file)}
-        refuse_difference(details["parity"], settings.atol, file)
+        refuse_difference(details["parity"], settings.tolerance, file)
     return {
         "details": details,
         "versions": installed_versions("torch", "transformers", "onnx", "onnxruntime", "onnxscript"),

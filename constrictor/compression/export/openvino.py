@@ -10,7 +10,7 @@ from constrictor.compression.export.context import Changes, ExportContext
 from constrictor.compression.export.parity import compare_outputs, format_agreement, refuse_difference
 from constrictor.errors import ConstrictorError
 from constrictor.models.manifest import installed_versions
-from constrictor.runtimes.onnx import open_session, run_session
+from constrictor.runtimes.onnx import opened
 from constrictor.runtimes.openvino import import_openvino, open_openvino, real_precision, run_openvino
 
 # bf16 keeps 8 bits of a number, so single logits move; their mean may move by this share of the logits' spread.
@@ -43,10 +43,10 @@ def write_openvino(context: ExportContext) -> Changes:
         raise ConstrictorError(f"{source} cannot be read by OpenVINO: {error}") from None
     compiled = open_openvino(target, context.settings.precision)
     precision = real_precision(compiled)
-    reference = context.outputs(partial(run_session, open_session(source)))
+    reference = context.reference(opened(source))
     parity = compare_outputs(reference, context.outputs(partial(run_openvino, compiled)), context)
     if precision == "fp32":
-        refuse_difference(parity, context.settings.atol, target)
+        refuse_difference(parity, context.settings.tolerance, target)
     else:
         refuse_shift(parity, target)
     return {

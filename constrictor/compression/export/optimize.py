@@ -15,7 +15,7 @@ from transformers import PreTrainedModel
 from constrictor.compression.export.context import ExportContext
 from constrictor.compression.export.lean import LeanClassifier
 from constrictor.compression.export.onnx import PlainModel, export_onnx, reads_types
-from constrictor.compression.export.parity import refuse_difference
+from constrictor.compression.export.parity import agrees, refuse_difference
 from constrictor.compression.quantization.onnx_int8 import to_int8
 from constrictor.data.batching import Encoded, full_batch
 from constrictor.errors import ConstrictorError
@@ -66,8 +66,8 @@ def export_fastest(model: PreTrainedModel, context: ExportContext, parity: Parit
             export_onnx(variant, file, settings.opset, max_length, settings.shape, typed=typed)
             found[name] = parity(file)
             if name == "none":
-                refuse_difference(found[name], settings.atol, file)
-            if found[name]["max_difference"] <= settings.atol:
+                refuse_difference(found[name], settings.tolerance, file)
+            if agrees(found[name], settings.tolerance):
                 files[name] = file
         ratios = _speed_ratios(files, settings, max_length, texts)
         kept = choose(ratios)

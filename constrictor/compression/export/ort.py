@@ -9,7 +9,7 @@ import onnxruntime
 from constrictor.compression.export.context import Changes, ExportContext
 from constrictor.compression.export.parity import compare_outputs, refuse_difference
 from constrictor.models.manifest import installed_versions
-from constrictor.runtimes.onnx import open_session, run_session, session_options, start_session
+from constrictor.runtimes.onnx import open_session, opened, run_session, session_options, start_session
 
 
 def write_ort(context: ExportContext) -> Changes:
@@ -28,9 +28,9 @@ def write_ort(context: ExportContext) -> Changes:
     options.optimized_model_filepath = str(target)  # its ending decides the format
     start_session(source, options)
     parity = compare_outputs(
-        context.outputs(partial(run_session, open_session(source))),
+        context.reference(opened(source)),
         context.outputs(partial(run_session, open_session(target))),
         context,
     )
-    refuse_difference(parity, context.settings.atol, target)
+    refuse_difference(parity, context.settings.tolerance, target)
     return {"details": {"parity": parity}, "versions": installed_versions("onnxruntime")}

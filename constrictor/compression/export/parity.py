@@ -5,8 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
+from constrictor.compression.differences import difference_of
 from constrictor.compression.export.context import ExportContext
 from constrictor.data.batching import RawOutputs
 from constrictor.errors import ConstrictorError
@@ -16,37 +15,39 @@ def compare_outputs(reference: RawOutputs, candidate: RawOutputs, context: Expor
     """How far two models' outputs for the inputs of an export are apart.
 
     Returns:
-        The largest and the mean absolute difference, the reference's standard deviation, and the share of equal
-        predictions; None where predictions are values.
+        The largest and the mean absolute difference, the standard deviation of the reference and the scale of a tolerance
+        (:class:`~constrictor.compression.differences.Difference`), and the share of equal predictions; None where
+        predictions are values.
     """
-    kind = context.kind
-    flat = [(_flat(reference[name]), _flat(candidate[name])) for name in reference]
-    differences = np.concatenate([np.abs(old - new) for old, new in flat])
+    kind, found = context.kind, difference_of(reference, candidate)
     predictions = [kind.predict(kind.decode(raw, context.features, context.inputs)) for raw in (reference, candidate)]
     return {
         "inputs": len(context.inputs),
-        "max_difference": float(differences.max()),
-        "mean_difference": float(differences.mean()),
-        "spread": float(np.std(np.concatenate([old for old, _ in flat]))),
+        "max_difference": found.largest,
+        "mean_difference": found.mean,
+        "spread": found.spread,
+        "scale": found.scale,
         "equal_predictions": kind.agreement(*predictions),
     }
 
 
-def _flat(values: np.ndarray | list[np.ndarray]) -> np.ndarray:
-    return np.concatenate(values) if isinstance(values, list) else values.ravel()
+def agrees(found: dict[str, Any], tolerance: float) -> bool:
+    """Whether no output differs by more than a share of the outputs' scale; NaN agrees with nothing."""
+    return bool(found["max_difference"] <= tolerance * found["scale"])
 
 
-def refuse_difference(found: dict[str, Any], limit: float, file: Path) -> None:
+def refuse_difference(found: dict[str, Any], tolerance: float, file: Path) -> None:
     """Stop when an exported model does not compute what its parent does.
 
     Raises:
-        ConstrictorError: saying by how much the limit is passed.
+        ConstrictorError: saying by how much the tolerance is passed.
     """
-    if not found["max_difference"] <= limit:  # also catches NaN
+    if not agrees(found, tolerance):
         raise ConstrictorError(
-            f"{file.name} differs from its parent: an output by {found['max_difference']:.2e} where {limit:.0e} is "
-            f"allowed (mean {found['mean_difference']:.2e}{format_agreement(found)}). Raise 'atol' only if you know "
-            "why; another 'opset' may help."
+            f"{file.name} differs from its parent: an output by {found['max_difference']:.2e} where "
+            f"{tolerance * found['scale']:.2e} is allowed, a share of {tolerance:g} of how far outputs differ (mean "
+            f"{found['mean_difference']:.2e}{format_agreement(found)}). Raise 'tolerance' only if you know why; another "
+            "'opset' may help."
         )
 
 

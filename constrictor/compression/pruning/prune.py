@@ -76,7 +76,7 @@ def prune(
     pruned.finish()
     details = {"pruned": pruned.details(), "recovered": bool(trained and trained.best_epoch > 0)}
     manifest = before.descend(node.step, settings, details=details)
-    return node.save(model, parent, manifest, trained, tokenizer=pruned.tokenizer)
+    return node.save(model, parent, manifest, trained, task.validation, tokenizer=pruned.tokenizer)
 
 
 def _sample(settings: AnyPrune, files: Sequence[Path], parent: Path, task: TaskFolder) -> Sample | None:

@@ -29,7 +29,7 @@ class QuantizationContext:
         before: its manifest.
         staging: folder to write the new artifact's files to.
         node: where to work.
-        task: the prepared task, for the methods that train.
+        task: the prepared task.
         calibration: examples, for the methods that calibrate on some.
         plan: what a quantization-aware training reads.
     """
@@ -39,7 +39,7 @@ class QuantizationContext:
     before: Manifest
     staging: Path
     node: Node
-    task: TaskFolder | None = None
+    task: TaskFolder
     calibration: Path | None = None
     plan: TrainingPlan | None = None
 

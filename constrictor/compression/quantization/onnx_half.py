@@ -15,10 +15,10 @@ from constrictor.compression.quantization.onnx_method import Rewritten
 if TYPE_CHECKING:
     from constrictor.compression.quantization.context import QuantizationContext
 
-# A good conversion moves a logit by hundredths at most; a number beyond the range of fp16 moves it by much more.
-MAX_DIFFERENCE = 0.1
+# A good conversion moves an output by some thousandths of their spread; a number beyond the range of fp16 by much more.
+TOLERANCE = 0.05
 
 
 def half(model: ModelProto, context: QuantizationContext) -> Rewritten:
     """Store and compute in 16 bits wherever ONNX Runtime's converter supports it."""
-    return Rewritten(convert_float_to_float16(model, keep_io_types=True), "fp16", max_difference=MAX_DIFFERENCE)
+    return Rewritten(convert_float_to_float16(model, keep_io_types=True), "fp16", tolerance=TOLERANCE)

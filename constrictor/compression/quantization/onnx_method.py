@@ -1,24 +1,26 @@
-"""What every method that quantizes an ONNX model has around it: read, rewrite, write, try out, count."""
+"""What every method that quantizes an ONNX model has around it: read, rewrite, write, compare, count."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import onnxruntime
 from onnx import ModelProto, TensorProto
 
+from constrictor.compression.differences import Difference, difference_of
 from constrictor.compression.quantization.onnx_graph import float_matrices, float_tables
-from constrictor.data.batching import Arrays, pad
+from constrictor.data.batching import RawOutputs, predict_outputs
 from constrictor.errors import ConstrictorError
 from constrictor.models.manifest import installed_versions
 from constrictor.models.onnx_file import load_onnx, save_onnx
 from constrictor.models.tokenizer_files import copy_tokenizer
 from constrictor.runtimes.onnx import open_session, run_session
+from constrictor.runtimes.try_out import few_features
 
 if TYPE_CHECKING:
     from constrictor.compression.quantization.context import Changes, QuantizationContext
@@ -43,26 +45,27 @@ class Rewritten:
         precision: what the manifest calls it.
         reasons: why a matrix or an embedding table stayed in float32, by name.
         details: what else the manifest records.
-        max_difference: how far a logit may be from the parent's, for a method that should change next to nothing.
+        tolerance: how far an output may be from the parent's, as a share of the outputs' scale, for a method that should
+            change next to nothing.
     """
 
     model: ModelProto
     precision: str
     reasons: dict[str, str] = field(default_factory=dict)
     details: dict[str, Any] = field(default_factory=dict)
-    max_difference: float | None = None
+    tolerance: float | None = None
 
 
 def on_onnx(method: Callable[[ModelProto, QuantizationContext], Rewritten]) -> Callable[[QuantizationContext], Changes]:
-    """Make a method of the stage from a function that rewrites a model: its result is accepted only if it runs."""
+    """Make a method of the stage from a function that rewrites a model."""
 
     def quantize(context: QuantizationContext) -> Changes:
         source, target = (folder / "model.onnx" for folder in (context.parent, context.staging))
         rewritten = method(load_onnx(source), context)
         save_onnx(rewritten.model, target)
-        after = try_out(target, context)
-        if rewritten.max_difference is not None:
-            refuse_difference(try_out(source, context), after, rewritten)
+        if rewritten.tolerance is not None:
+            difference = difference_of(*(_outputs(file, context) for file in (source, target)))
+            refuse_difference(difference, rewritten.tolerance, rewritten.precision)
         copy_tokenizer(context.parent, context.staging)
         return {
             "precision": rewritten.precision,
@@ -73,50 +76,24 @@ def on_onnx(method: Callable[[ModelProto, QuantizationContext], Rewritten]) -> C
     return quantize
 
 
-def try_out(file: Path, context: QuantizationContext) -> Arrays:
-    """Open a model with ONNX Runtime and run it on one batch.
-
-    Args:
-        file: the model.
-        context: what it was made of.
-
-    Returns:
-        By name ``(batch, ...)`` outputs.
-
-    Raises:
-        ConstrictorError: if the runtime cannot open or run it, or an output is missing or not a finite number.
-    """
-    what = f"{file.name} does not run in ONNX Runtime {onnxruntime.__version__} on this machine"
-    tokenizer = context.tokenizer()
-    texts = tokenizer.encode(["yes", "a few words more, so that one of the two is padded"])
-    batch = pad(texts, tokenizer.pad_id)
-    try:
-        found = run_session(open_session(file), batch)
-    except Exception as error:  # the runtime raises exceptions of its own
-        raise ConstrictorError(
-            f"{what}, and nothing was written. Quantize by another method, or install a newer onnxruntime: {error}"
-        ) from None
-    shapes = context.kind.output_shapes(*batch["input_ids"].shape)
-    if {name: values.shape[0] for name, values in found.items()} != {name: shape[0] for name, shape in shapes.items()}:
-        raise ConstrictorError(f"{what} as it should, and nothing was written: its outputs are {', '.join(found)}.")
-    for name, values in found.items():
-        if values.ndim != len(shapes[name]) or not np.isfinite(values).all():
-            raise ConstrictorError(f"{what} as it should, and nothing was written: {name} is {values.tolist()}.")
-    return found
+def _outputs(file: Path, context: QuantizationContext) -> RawOutputs:
+    """A model's outputs for a few examples."""
+    tokenizer, predict = context.tokenizer(), partial(run_session, open_session(file))
+    encoded = few_features(context.kind, tokenizer, context.task.validation).encoded
+    return predict_outputs(predict, encoded, tokenizer.pad_id, per_token=context.kind.per_token)
 
 
-def refuse_difference(before: Arrays, after: Arrays, rewritten: Rewritten) -> None:
-    """Stop when a method that should change next to nothing has changed more.
+def refuse_difference(difference: Difference, tolerance: float, precision: str) -> None:
+    """Stop when a method that should change next to nothing has changed more; NaN is left to the try-out that follows.
 
     Raises:
-        ConstrictorError: saying by how much a logit has moved.
+        ConstrictorError: saying by how much an output has moved.
     """
-    assert rewritten.max_difference is not None
-    difference = max(float(np.abs(before[name] - after[name]).max()) for name in before)
-    if difference > rewritten.max_difference:
+    if difference.largest > tolerance * difference.scale:
         raise ConstrictorError(
-            f"in {rewritten.precision} a logit moves by {difference:.2g}, and {rewritten.max_difference:g} is allowed: some "
-            "number of the model lies outside the range of the format. Nothing was written. Quantize by another method."
+            f"in {precision} an output moves by {difference.largest:.2g}, and {tolerance * difference.scale:.2g} is allowed "
+            f"({tolerance:.0%} of how far outputs differ): some number of the model lies outside the range of the format. "
+            "Nothing was written. Quantize by another method."
         )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from constrictor.compression.quantization.context import Changes, QuantizationContext
@@ -10,6 +11,8 @@ from constrictor.machine import this_machine
 from constrictor.models.artifact import artifact_folder, seal
 from constrictor.models.manifest import Manifest, read_manifest
 from constrictor.progress import announce
+from constrictor.runtimes.load import open_artifact
+from constrictor.runtimes.try_out import try_out
 from constrictor.study.steps.quantize import AnyQuantize
 from constrictor.study.training_plan import TrainingPlan
 from constrictor.training.node import Node, TaskFolder
@@ -20,7 +23,7 @@ def quantize(
     parent: Path,
     node: Node,
     *,
-    task: TaskFolder | None = None,
+    task: TaskFolder,
     calibration: Path | None = None,
     plan: TrainingPlan | None = None,
 ) -> Manifest:
@@ -30,12 +33,13 @@ def quantize(
         settings: the step.
         parent: the artifact's folder, in float32.
         node: where to work.
-        task: the prepared task, for the methods that train.
+        task: the prepared task, on whose validation examples the new model is tried.
         calibration: file of examples, for the methods that calibrate on some.
         plan: what a quantization-aware training reads.
 
     Raises:
-        ConstrictorError: if the parent is damaged, the machine cannot do what is asked, or the disk is full.
+        ConstrictorError: if the parent is damaged, the machine cannot do what is asked, the new model does not run or its
+            outputs are not finite, or the disk is full.
     """
     before = read_manifest(parent)
     with artifact_folder(node.model) as staging:
@@ -45,6 +49,7 @@ def quantize(
             announce(f"{node.step} is slow on this machine: {slow}")
             after.details["slow_here"] = slow
         sealed = seal(staging, after)
+        try_out(node.step, partial(open_artifact, staging, sealed), task.validation)
     node.forget_training()
     return sealed
 

@@ -9,11 +9,13 @@ from constrictor.compression.quantization.bnb import quantize_bnb
 from constrictor.compression.quantization.context import Changes, QuantizationContext
 from constrictor.compression.quantization.qat import remove_simulation, simulate_int8
 from constrictor.compression.quantization.torch_int8 import quantize_dynamic, quantize_static
+from constrictor.data.batching import pad
 from constrictor.models.manifest import installed_versions
 from constrictor.models.quantized.bitsandbytes import WEIGHTS as BNB_WEIGHTS
 from constrictor.models.quantized.int8_model import WEIGHTS as INT8_WEIGHTS
 from constrictor.models.quantized.modules import precisions, save_quantized
 from constrictor.models.torch_model import count_parameters, save_model
+from constrictor.runtimes.try_out import few_features
 from constrictor.training.run import Training
 
 
@@ -31,24 +33,24 @@ def half(context: QuantizationContext) -> Changes:
 
 def dynamic(context: QuantizationContext) -> Changes:
     """Int8 weights, activations quantized as they come."""
-    model = context.model()
-    quantize_dynamic(model, context.settings)
-    return _saved_int8(model, context)
+    model, tokenizer = context.model(), context.tokenizer()
+    few = pad(few_features(context.kind, tokenizer, context.task.validation).encoded, tokenizer.pad_id)
+    batch = {name: torch.from_numpy(values) for name, values in few.items()}
+    return _saved_int8(model, context, quantize_dynamic(model, context.settings, batch))
 
 
 def static(context: QuantizationContext) -> Changes:
     """Int8 weights and activations with ranges from calibration examples."""
     model = context.model()
-    quantize_static(model, context.settings, context.sample())
-    return _saved_int8(model, context)
+    return _saved_int8(model, context, quantize_static(model, context.settings, context.sample()))
 
 
-def _saved_int8(model: PreTrainedModel, context: QuantizationContext) -> Changes:
+def _saved_int8(model: PreTrainedModel, context: QuantizationContext, kept: dict[str, str]) -> Changes:
     save_quantized(model, context.parent, context.staging / INT8_WEIGHTS)
     return {
         "precision": "int8",
         "format": "torch-int8",
-        "details": precisions(model),
+        "details": precisions(model, kept),
         "versions": installed_versions("torch", "transformers"),
     }
 
@@ -66,7 +68,6 @@ def bitsandbytes(context: QuantizationContext) -> Changes:
 def quantization_aware(context: QuantizationContext) -> Changes:
     """Train with int8 rounding in the forward pass, and leave float32 weights on the int8 grid."""
     assert context.plan is not None, "the rule hands a plan to every method that trains"
-    assert context.task is not None, "and the task"
     model = context.model()
     layers = simulate_int8(model)
     training = Training(

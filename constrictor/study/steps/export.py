@@ -39,11 +39,12 @@ class Export(Step):
         description="`openvino`: precision of matrix products. bf16 falls back to fp32 on processors without it; the manifest "
         "records which was used.",
     )
-    atol: float = Field(
+    tolerance: float = Field(
         1e-3,
         gt=0,
-        description="Absolute tolerance for the logits relative to the parent's; a larger difference fails the step. For bf16, "
-        "the mean difference may be up to 5 % of the logits' spread instead.",
+        description="Largest difference of an output from the parent's, as a share of the outputs' spread (their standard "
+        "deviation, and a hundredth of the largest output); a larger one fails the step. For bf16, the mean difference may be "
+        "up to 5 % of the standard deviation instead.",
     )
 
     @model_validator(mode="after")

@@ -56,7 +56,7 @@ def test_a_model_with_other_outputs_is_refused_and_nothing_is_left(
     monkeypatch.setattr("constrictor.compression.export.from_torch.export_onnx", copy)
     with pytest.raises(ConstrictorError, match=r"model\.onnx differs from its parent.*24 inputs"):
         export(
-            Export(stage="export", atol=1e-12),
+            Export(stage="export", tolerance=1e-12),
             tiny_teacher,
             tiny_task / "validation.parquet",
             tmp_path / "model",
@@ -68,6 +68,7 @@ def test_a_model_with_other_outputs_is_refused_and_nothing_is_left(
 def test_differences_by_hand():
     found = _compared([[1.0, 2.0], [3.0, 0.0]], [[1.5, 2.0], [-1.0, 0.0]])
     assert found.pop("spread") == pytest.approx(np.std([1.0, 2.0, 3.0, 0.0]))
+    assert found.pop("scale") == pytest.approx(np.std([1.0, 2.0, 3.0, 0.0]) + 0.03)
     assert found == {"inputs": 2, "max_difference": 4.0, "mean_difference": 1.125, "equal_predictions": 0.5}
 
 

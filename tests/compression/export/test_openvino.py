@@ -50,7 +50,7 @@ def test_manifest_names_the_precision_that_it_runs_in(fp32, tiny_onnx, tiny_task
 
 def test_processor_without_bf16_makes_a_float32_model_of_it(tiny_onnx, tiny_task, tmp_path, monkeypatch):
     monkeypatch.setattr("constrictor.compression.export.openvino.real_precision", lambda compiled: "fp32")
-    settings = _settings("bf16").model_copy(update={"atol": 1.0})
+    settings = _settings("bf16").model_copy(update={"tolerance": 1.0})
     manifest = export(settings, tiny_onnx, tiny_task / "validation.parquet", tmp_path / "model", "ov")
     assert (manifest.precision, manifest.details["precision_asked"]) == ("fp32", "bf16")
 
@@ -80,7 +80,7 @@ def test_bf16_may_move_logits_by_a_share_of_their_spread(tmp_path, shift):
 
 
 def test_float32_must_be_exact(tiny_onnx, tiny_task, tmp_path):
-    settings = _settings("fp32").model_copy(update={"atol": 1e-12})
+    settings = _settings("fp32").model_copy(update={"tolerance": 1e-12})
     with pytest.raises(ConstrictorError, match=r"model\.xml differs from its parent"):
         export(settings, tiny_onnx, tiny_task / "validation.parquet", tmp_path / "model", "ov")
     assert list(tmp_path.iterdir()) == []

@@ -96,7 +96,7 @@ def test_a_rewrite_with_other_outputs_is_not_kept_however_fast(tiny_teacher, tmp
     model = load_classifier(tiny_teacher, ["bad", "good"], 32)
 
     def parity(file):
-        return {"max_difference": [1e-6, 1e-6, 0.1][int(file.read_text())]}
+        return {"max_difference": [1e-6, 1e-6, 0.1][int(file.read_text())], "scale": 1.0}
 
     details = export_fastest(model, _context(tmp_path), parity)
     assert details["rewrites"]["kept"] == FIRST
@@ -108,7 +108,7 @@ def test_a_rewrite_with_other_outputs_is_not_kept_however_fast(tiny_teacher, tmp
 def test_the_export_without_rewrites_must_be_exact(tiny_teacher, tmp_path, monkeypatch):
     _fake_export(monkeypatch, {})
     model = load_classifier(tiny_teacher, ["bad", "good"], 32)
-    worse = {"max_difference": 0.1, "mean_difference": 0.1, "equal_predictions": 1.0, "inputs": 1}
+    worse = {"max_difference": 0.1, "mean_difference": 0.1, "equal_predictions": 1.0, "inputs": 1, "scale": 1.0}
     with pytest.raises(ConstrictorError, match=r"model\.onnx differs from its parent"):
         export_fastest(model, _context(tmp_path), lambda file: worse)
     assert list(tmp_path.iterdir()) == []
@@ -124,7 +124,7 @@ def test_unknown_family_is_exported_as_it_is_with_the_reason(tmp_path, monkeypat
         "intermediate_size": 8,
     }
     model = MPNetForSequenceClassification(MPNetConfig(**sizes))
-    details = export_fastest(model, _context(tmp_path), lambda file: {"max_difference": 0.0})
+    details = export_fastest(model, _context(tmp_path), lambda file: {"max_difference": 0.0, "scale": 1.0})
     assert details["rewrites"]["kept"] == "none"
     assert details["rewrites"]["tried"] == {}
     assert "'mpnet' is not known" in details["rewrites"]["reason"]

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
+from heads import task_in
 from onnx import ModelProto, TensorProto, helper, numpy_helper
 
 from constrictor.compression.quantization.quantize import quantize
@@ -16,14 +17,14 @@ from constrictor.training.node import Node
 
 
 @pytest.fixture
-def quantized(tmp_path: Path) -> Callable:
+def quantized(tiny_task: Path, tmp_path: Path) -> Callable:
     """Quantize an artifact by a step's settings into a new folder; returns the manifest and the artifact's folder."""
     from pydantic import TypeAdapter
 
     def run(parent: Path, name: str = "small", calibration: Path | None = None, **settings):
         step = TypeAdapter(AnyQuantize).validate_python({"stage": "quantize", **settings})
         node = Node(tmp_path / name, name, seed=1)
-        return quantize(step, parent, node, calibration=calibration), node.model
+        return quantize(step, parent, node, task=task_in(tiny_task), calibration=calibration), node.model
 
     return run
 

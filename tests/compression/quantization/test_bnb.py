@@ -3,7 +3,7 @@ import logging
 import numpy as np
 import pytest
 import torch
-from heads import head_with, load_classifier
+from heads import head_with, load_classifier, task_in
 from safetensors.torch import load_file
 from torch import nn
 from transformers import AutoModelForSequenceClassification
@@ -55,9 +55,11 @@ def test_reloaded_model_says_what_it_said_in_memory(wide_teacher, ask, tmp_path,
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_stage_saves_what_was_quantized_and_not_what_a_forward_pass_left(wide_teacher, ask, tmp_path, method):
+def test_stage_saves_what_was_quantized_and_not_what_a_forward_pass_left(
+    wide_teacher, tiny_task, ask, tmp_path, method
+):
     """On a CPU with bf16 products, a file that is written after a forward pass holds other scales."""
-    quantize(_settings(method), wide_teacher, Node(tmp_path, "small", 1))
+    quantize(_settings(method), wide_teacher, Node(tmp_path, "small", 1), task=task_in(tiny_task))
     model = _open(wide_teacher)
     quantize_bnb(model, _settings(method))
     fresh = {name: tensor.clone() for name, tensor in model.state_dict().items()}
@@ -70,8 +72,8 @@ def test_stage_saves_what_was_quantized_and_not_what_a_forward_pass_left(wide_te
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_transformers_opens_the_folder_without_us(wide_teacher, ask, tmp_path, method):
-    quantize(_settings(method), wide_teacher, Node(tmp_path, "small", 1))
+def test_transformers_opens_the_folder_without_us(wide_teacher, tiny_task, ask, tmp_path, method):
+    quantize(_settings(method), wide_teacher, Node(tmp_path, "small", 1), task=task_in(tiny_task))
     theirs = AutoModelForSequenceClassification.from_pretrained(
         tmp_path / "model", device_map="cpu", attn_implementation="sdpa", dtype=torch.float32
     )
@@ -117,8 +119,8 @@ def test_settings_reach_the_file(wide_teacher, tmp_path):
 
 
 @pytest.mark.parametrize(("method", "bits"), [("llm_int8", 8), ("nf4", 4.127)])
-def test_size_is_parameters_times_bits(wide_teacher, tmp_path, method, bits):
-    manifest = quantize(_settings(method), wide_teacher, Node(tmp_path, "small", 1))
+def test_size_is_parameters_times_bits(wide_teacher, tiny_task, tmp_path, method, bits):
+    manifest = quantize(_settings(method), wide_teacher, Node(tmp_path, "small", 1), task=task_in(tiny_task))
     before = read_manifest(wide_teacher)
     linears = sum(module.weight.numel() for module in encoder_linears(_open(wide_teacher)).values()) + 128 * 128
     expected = 4 * (before.parameters - linears) + bits / 8 * linears
@@ -137,8 +139,8 @@ def test_model_whose_matrices_were_cut(wide_teacher, ask, cut, tmp_path, method,
     assert torch.equal(ask(_through_disk(model, wide_teacher, tmp_path)), ask(model))
 
 
-def test_layers_without_a_kernel_stay_and_the_manifest_says_why(tiny_teacher, ask, tmp_path):
-    manifest = quantize(_settings("nf4"), tiny_teacher, Node(tmp_path, "small", 1))
+def test_layers_without_a_kernel_stay_and_the_manifest_says_why(tiny_teacher, tiny_task, ask, tmp_path):
+    manifest = quantize(_settings("nf4"), tiny_teacher, Node(tmp_path, "small", 1), task=task_in(tiny_task))
     assert manifest.details["modules"] == {"4 bits": {"linear": 4}, "fp32": {"embedding": 3, "linear": 22, "norm": 9}}
     reasons = manifest.details["kept"]
     shape, head = sorted(reasons, key=lambda reason: len(reasons[reason]), reverse=True)
@@ -152,15 +154,15 @@ def test_layers_without_a_kernel_stay_and_the_manifest_says_why(tiny_teacher, as
     torch.testing.assert_close(ask(theirs), ask(load_bnb(tmp_path / "model", head_with())))
 
 
-def test_model_that_no_kernel_fits_is_refused_and_nothing_is_written(tiny_teacher, tmp_path, monkeypatch):
+def test_model_that_no_kernel_fits_is_refused_and_nothing_is_written(tiny_teacher, tiny_task, tmp_path, monkeypatch):
     monkeypatch.setattr("constrictor.models.quantized.bitsandbytes_layers.INPUTS", 128)
     with pytest.raises(ConstrictorError, match=r"'nf4' fits no layer of this model.*32 x 64.*'method: llm_int8'"):
-        quantize(_settings("nf4"), tiny_teacher, Node(tmp_path / "node", "small", 1))
+        quantize(_settings("nf4"), tiny_teacher, Node(tmp_path / "node", "small", 1), task=task_in(tiny_task))
     assert not list((tmp_path / "node").iterdir())
 
 
-def test_no_warning_a_call(wide_teacher, ask, tmp_path, caplog, capfd):
-    quantize(_settings("llm_int8"), wide_teacher, Node(tmp_path, "small", 1))
+def test_no_warning_a_call(wide_teacher, tiny_task, ask, tmp_path, caplog, capfd):
+    quantize(_settings("llm_int8"), wide_teacher, Node(tmp_path, "small", 1), task=task_in(tiny_task))
     with caplog.at_level(logging.WARNING):
         ask(load_bnb(tmp_path / "model", head_with()))
     assert not caplog.records

@@ -2,7 +2,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from heads import logits_of, task_record
+from heads import logits_of, task_in, task_record
 
 from constrictor.compression.quantization import onnx_calibration, onnx_static
 from constrictor.compression.quantization.context import QuantizationContext
@@ -26,7 +26,13 @@ def context(tiny_onnx, tiny_task, tmp_path):
     """What the method is handed, for the tiny ONNX model and its training texts."""
     before = SimpleNamespace(trained_for=task_record)
     return lambda **changes: QuantizationContext(
-        _settings(**changes), tiny_onnx, before, tmp_path, None, calibration=tiny_task / "train.parquet"
+        _settings(**changes),
+        tiny_onnx,
+        before,
+        tmp_path,
+        None,
+        task_in(tiny_task),
+        calibration=tiny_task / "train.parquet",
     )
 
 

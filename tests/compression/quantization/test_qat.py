@@ -143,7 +143,10 @@ def test_weights_lie_on_the_grid_and_int8_changes_them_no_more(
         torch.testing.assert_close(scales.view(-1, 1) * values, weight, rtol=1e-6, atol=0)
     texts = [f"the {noun} was lovely" for noun in ("film", "plot", "cast")]
     quantize(
-        Dynamic(stage="quantize", method="dynamic", embeddings=False), tmp_path / "qat/model", Node(tmp_path, "i", 3)
+        Dynamic(stage="quantize", method="dynamic", embeddings=False),
+        tmp_path / "qat/model",
+        Node(tmp_path, "i", 3),
+        task=task_in(tiny_task),
     )
     small, full = (logits_of(load(folder), texts) for folder in (tmp_path / "model", tmp_path / "qat/model"))
     assert (small.argmax(1) == full.argmax(1)).all()

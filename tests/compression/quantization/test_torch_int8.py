@@ -23,7 +23,7 @@ def sample(tiny_teacher, tiny_task):
 
 def _quantize(model, sample, method, **settings):
     if method == "dynamic":
-        quantize_dynamic(model, Dynamic(stage="quantize", method=method, **settings))
+        quantize_dynamic(model, Dynamic(stage="quantize", method=method, **settings), sample.batches()[0])
     else:
         quantize_static(model, Static(stage="quantize", method=method, **settings), sample)
 
