@@ -6,6 +6,7 @@ import fnmatch
 import json
 import math
 import shutil
+from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -18,12 +19,13 @@ from constrictor.errors import ConstrictorError
 from constrictor.files.hub import fetch
 from constrictor.files.hub_errors import Repository
 from constrictor.models.artifact import artifact_folder, seal
-from constrictor.models.checkpoint_files import WANTED, wanted_files
-from constrictor.models.manifest import Manifest
+from constrictor.models.checkpoint_files import PICKLED_WEIGHTS, PICKLES, WANTED, WEIGHTS, wanted_files
+from constrictor.models.manifest import Manifest, installed_versions
+from constrictor.models.pickled_weights import convert_pickle
+from constrictor.models.shards import read_index, read_json_of
+from constrictor.progress import log
 from constrictor.study.local_sources import layers_in, missing_source, package_path
-from constrictor.study.sources import HubModel, LocalModel, PackageModel
-
-_PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl", "*.h5", "*.msgpack")
+from constrictor.study.sources import HubModel, ModelSource, PackageModel
 
 
 @dataclass(frozen=True)
@@ -38,8 +40,18 @@ class _Origin:
     def __str__(self) -> str:
         return self.name
 
+    def matching(self, patterns: Iterable[str]) -> list[str]:
+        """The files in the folder itself that match a pattern."""
+        names = [name for name in self.files if "/" not in name]
+        return sorted({name for pattern in patterns for name in fnmatch.filter(names, pattern)})
 
-def fetch_model(source: PackageModel | LocalModel | HubModel, folder: Path) -> Manifest:
+    @property
+    def has_safetensors(self) -> bool:
+        """Whether it has weights that need no conversion."""
+        return bool(self.matching([WEIGHTS]))
+
+
+def fetch_model(source: ModelSource, folder: Path) -> Manifest:
     """Copy a checkpoint's configuration, weights and tokenizer into a folder of ours, with a manifest.
 
     Raises:
@@ -49,8 +61,13 @@ def fetch_model(source: PackageModel | LocalModel | HubModel, folder: Path) -> M
     with artifact_folder(folder) as staging:
         for file in wanted_files(origin.folder):
             shutil.copyfile(file, staging / file.name)
+        config = _read_config(staging, origin)
+        details = {"source": origin.record, "model_type": config.get("model_type")}
+        if source.convert_pickle and origin.has_safetensors:
+            log.info("%s has safetensors, which are used: 'convert_pickle' changes nothing.", origin)
+        elif source.convert_pickle:
+            details["converted"] = convert_pickle(origin.folder, staging, origin, config)
         _refuse_incomplete(staging, origin)
-        config = _read_json(staging / "config.json", origin)
         _leave_foreign_code(config, staging, origin)
         parameters = _count_parameters(staging, origin)
         if not (staging / TOKENIZER).is_file():
@@ -62,49 +79,57 @@ def fetch_model(source: PackageModel | LocalModel | HubModel, folder: Path) -> M
             parameters=parameters,
             nonzero_parameters=parameters,
             layers=layers_in(config),
-            details={"source": origin.record, "model_type": config.get("model_type")},
+            details=details,
+            versions=installed_versions("torch", "safetensors") if "converted" in details else {},
         )
         return seal(staging, manifest)
 
 
-def _read_json(file: Path, origin: _Origin) -> dict[str, Any]:
-    try:
-        content = json.loads(file.read_text(encoding="utf-8"))
-        if not isinstance(content, dict):
-            raise ValueError("it holds no object")
-    except ValueError as error:
-        raise ConstrictorError(f"{origin}: {file.name} is damaged ({error}). Fetch the model again.") from None
-    return content
-
-
-def _locate(source: PackageModel | LocalModel | HubModel) -> _Origin:
-    record = source.model_dump(exclude_none=True)
+def _locate(source: ModelSource) -> _Origin:
+    record = source.model_dump(exclude_defaults=True)
     if isinstance(source, HubModel):
-        snapshot = fetch(Repository("model", source.hub, source.revision), WANTED, ("*/*", *_PICKLES))
-        name = f"{source.hub} (commit {snapshot.commit[:12]})"
-        return _Origin(snapshot.folder, name, snapshot.names, {**record, "commit": snapshot.commit})
+        return _fetched(source, record)
     if problem := missing_source(source):
         raise ConstrictorError(problem)
-    folder = Path(source.path) if isinstance(source, LocalModel) else package_path(source.package, source.folder)
     if isinstance(source, PackageModel):
+        folder = package_path(source.package, source.folder)
         record["version"] = version(source.package)
+    else:
+        folder = Path(source.path)
     return _Origin(folder, str(folder), [file.name for file in folder.iterdir()], record)
 
 
-def _refuse_incomplete(staging: Path, origin: _Origin) -> None:
+def _fetched(source: HubModel, record: dict[str, Any]) -> _Origin:
+    """A model of a hub, in the cache; its pickles only where they are to be converted."""
+    snapshot = fetch(Repository("model", source.hub, source.revision), WANTED, ("*/*", *PICKLES))
+    name = f"{source.hub} (commit {snapshot.commit[:12]})"
+    origin = _Origin(snapshot.folder, name, snapshot.names, {**record, "commit": snapshot.commit})
+    if source.convert_pickle and not origin.has_safetensors:
+        fetch(Repository("model", source.hub, snapshot.commit), PICKLED_WEIGHTS, ("*/*",))
+    return origin
+
+
+def _read_config(staging: Path, origin: _Origin) -> dict[str, Any]:
     if not (staging / "config.json").is_file():
         raise ConstrictorError(
             f"{origin} holds no model: it has no config.json. Name a folder that save_pretrained wrote."
         )
+    return read_json_of(origin, staging / "config.json")
+
+
+def _refuse_incomplete(staging: Path, origin: _Origin) -> None:
     for index in staging.glob("*.safetensors.index.json"):
-        wanted = sorted(set(_read_json(index, origin).get("weight_map", {}).values()))
-        lost = [name for name in wanted if not (staging / name).is_file()]
-        if lost:
-            raise ConstrictorError(f"{origin} holds a part of the weights only: {lost[0]} is missing. Fetch it again.")
-    if any(staging.glob("*.safetensors")):
+        read_index(origin, index, WEIGHTS)
+    if any(staging.glob(WEIGHTS)):
         return
-    pickles = sorted(name for pattern in _PICKLES for name in fnmatch.filter(origin.files, pattern))
-    if pickles:
+    if convertible := origin.matching(PICKLED_WEIGHTS):
+        raise ConstrictorError(
+            f"{origin} has its weights only as a pickle ({convertible[0]}), which can run foreign code and is not opened. "
+            "Set 'convert_pickle: true' beside the model's source to have its tensors, and nothing else, read once by a "
+            "confined process and written as safetensors. Or convert it where you trust it: "
+            "AutoModel.from_pretrained(...).save_pretrained(...)."
+        )
+    if pickles := origin.matching(PICKLES):
         raise ConstrictorError(
             f"{origin} has its weights only as a pickle ({pickles[0]}), which can run foreign code and is never opened. "
             "Convert it where you trust it: AutoModel.from_pretrained(...).save_pretrained(...) writes safetensors."
@@ -120,7 +145,7 @@ def _leave_foreign_code(config: dict[str, Any], staging: Path, origin: _Origin) 
         _refuse_unknown_kind(config, origin)
     for name in ("config.json", "tokenizer_config.json"):
         file = staging / name
-        settings = _read_json(file, origin) if file.is_file() else {}
+        settings = read_json_of(origin, file) if file.is_file() else {}
         if settings.pop("auto_map", None) is not None:
             file.write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
 

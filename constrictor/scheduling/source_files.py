@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from constrictor.models.checkpoint_files import wanted_files
+from constrictor.models.checkpoint_files import files_read
 from constrictor.study.local_sources import package_path
 from constrictor.study.sources import LocalFile, LocalModel, PackageFile, PackageModel, SplitSources
 from constrictor.study.splits import SPLITS
@@ -20,7 +20,7 @@ def parts_of(source: object) -> list[object]:
 def local_files(source: object) -> list[str]:
     """The files that a source names by their paths: data, or the configuration, weights and tokenizer of a model."""
     if isinstance(source, LocalModel):
-        return [str(file) for file in wanted_files(Path(source.path))]
+        return [str(file) for file in files_read(Path(source.path), source.convert_pickle)]
     return [part.path for part in parts_of(source) if isinstance(part, LocalFile)]
 
 
@@ -31,5 +31,7 @@ def package_files(source: object) -> dict[str, list[Path]]:
         if isinstance(part, PackageFile):
             found.setdefault(part.package, []).append(package_path(part.package, part.file))
         elif isinstance(part, PackageModel):
-            found.setdefault(part.package, []).extend(wanted_files(package_path(part.package, part.folder)))
+            found.setdefault(part.package, []).extend(
+                files_read(package_path(part.package, part.folder), part.convert_pickle)
+            )
     return found

@@ -57,9 +57,14 @@ class Workload:
         return Work("compare" if rule == "compare" else "read")
 
     def fetching(self, model: str) -> Work:
-        """Fetching a checkpoint."""
+        """Fetching a checkpoint, or converting it."""
         size = self._checkpoint(model)
-        return Work("fetch", size.parameters, size.layers, batch=0)
+        return Work(
+            "convert" if self._plan.study.models[model].convert_pickle else "fetch",
+            size.parameters,
+            size.layers,
+            batch=0,
+        )
 
     def building(self, lineage: str, task: str) -> Work:
         """The step at the end of a lineage: training, or rewriting a model."""

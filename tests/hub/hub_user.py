@@ -53,9 +53,11 @@ class User:
             "NO_PROXY": "127.0.0.1",
         }
 
-    def model(self, name: str, revision: str | None = None, **environment: str) -> Fetched:
+    def model(
+        self, name: str, revision: str | None = None, convert_pickle: bool = False, **environment: str
+    ) -> Fetched:
         """Fetch a model as rule `download_model` does."""
-        source = {"hub": name, **({"revision": revision} if revision else {})}
+        source = {"hub": name, **({"revision": revision} if revision else {}), "convert_pickle": convert_pickle}
         return self._run("download_model", ["--settings", json.dumps(source)], environment)
 
     def task(self, source: dict[str, Any], **environment: str) -> Fetched:

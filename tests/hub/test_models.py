@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from hub_server import Hub
 from hub_user import TOKEN, User
 from safetensors.numpy import save
+from safetensors.torch import load_file
 
 from constrictor.models.manifest import read_manifest
 
@@ -146,5 +149,39 @@ def test_pickle_alone_is_refused_and_not_even_fetched(hub: Hub, user: User, mode
     hub.add("owner/pickle", {name: body for name, body in model_files.items() if name != "model.safetensors"})
     said = user.model("owner/pickle").refusal()
     assert said.startswith("owner/pickle (commit ")
-    assert "has its weights only as a pickle (flax_model.msgpack)" in said or "pickle (pytorch_model.bin)" in said
+    assert "has its weights only as a pickle (pytorch_model.bin)" in said
+    assert "Set 'convert_pickle: true'" in said
     assert sorted(hub.fetched("owner/pickle")) == ["config.json", "tokenizer.json"]
+
+
+def test_pickle_alone_is_converted_where_the_study_allows_it(
+    hub: Hub, user: User, model_files: dict[str, bytes], tiny_checkpoint: Path
+) -> None:
+    weights = load_file(tiny_checkpoint / "model.safetensors")
+    stream = io.BytesIO()
+    torch.save(weights, stream)
+    files = {name: body for name, body in model_files.items() if name != "model.safetensors"}
+    repository = hub.add("owner/old", {**files, "pytorch_model.bin": stream.getvalue()})
+    fetched = user.model("owner/old", convert_pickle=True, HF_TOKEN=TOKEN)
+    assert fetched.code == 0, fetched.said
+    assert sorted(hub.fetched("owner/old")) == ["config.json", "pytorch_model.bin", "tokenizer.json"]
+    assert sorted(read_manifest(fetched.folder).files) == NEEDED
+    assert source_of(fetched.folder) == {"hub": "owner/old", "convert_pickle": True, "commit": repository.refs["main"]}
+    written = load_file(fetched.folder / "model.safetensors")
+    assert {name: tensor.tolist() for name, tensor in written.items()} == {
+        name: tensor.tolist() for name, tensor in weights.items()
+    }
+    hub.requests.clear()
+    offline = user.model("owner/old", convert_pickle=True, HF_HUB_OFFLINE="1")
+    assert offline.code == 0, offline.said
+    assert (offline.folder / "manifest.json").read_bytes() == (fetched.folder / "manifest.json").read_bytes()
+
+
+def test_pickle_beside_safetensors_is_not_fetched_with_the_key_either(
+    hub: Hub, user: User, model_files: dict[str, bytes]
+) -> None:
+    hub.add("owner/both", model_files)
+    fetched = user.model("owner/both", convert_pickle=True)
+    assert fetched.code == 0, fetched.said
+    assert sorted(hub.fetched("owner/both")) == NEEDED
+    assert "has safetensors, which are used: 'convert_pickle' changes nothing" in fetched.said

@@ -60,6 +60,18 @@ def test_every_file_that_is_copied_of_a_local_model_is_an_input(inputs):
     assert {"data/small", "results/small", "reviews.csv", "held_out.csv", *files} == set(map(str, everything))
 
 
+def test_pickled_weights_are_inputs_where_they_are_converted(inputs):
+    for name in ("pytorch_model-1.bin", "pytorch_model.bin.index.json", "optimizer.bin"):
+        Path("tiny", name).touch()
+    of_tiny = wildcards_of({"name": "tiny"})
+    pickles = {"tiny/pytorch_model-1.bin", "tiny/pytorch_model.bin.index.json"}
+    with_key = inputs({"models.tiny.convert_pickle": True})
+    assert {file for file in with_key.checkpoint_source(of_tiny) if "bin" in file} == pickles
+    assert not pickles & set(inputs().checkpoint_source(of_tiny))
+    Path("tiny/model.safetensors").touch()  # which is used then
+    assert not pickles & set(with_key.checkpoint_source(of_tiny))
+
+
 def test_a_hub_model_has_no_local_files(inputs):
     assert inputs({"models.tiny": {"hub": "a/b"}}).checkpoint_source(wildcards_of({"name": "tiny"})) == []
 

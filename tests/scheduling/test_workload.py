@@ -117,6 +117,11 @@ def test_timing_counts_the_baselines_with_the_model(plan, workload):
     assert work.rows == (latency.rounds + 1) * 2 * (1 + 32) * (1 + len(plan.speed_baselines))
 
 
+def test_a_converted_checkpoint_needs_the_memory_of_a_conversion(larger):
+    plan = larger({"models.tiny.convert_pickle": True})
+    assert Workload(plan, DATA, has_gpus=False).of("download_model", wildcards_of({"name": "tiny"})).stage == "convert"
+
+
 @pytest.mark.parametrize(("lengths", "longest"), [([16, "task"], 64), ([16, 48], 48)])
 def test_timing_counts_every_shape_on_every_number_of_threads(larger, lengths, longest):
     latency = {"batch_sizes": [1, 4], "lengths": lengths, "threads": [1, 2, 4], "rounds": 5}
