@@ -16,14 +16,14 @@ from pathlib import Path
 
 import numpy as np
 
-from constrictor.comparison.bootstrap import Replicated, paired_difference
+from constrictor.comparison.differences import paired_difference
+from constrictor.comparison.intervals import Replicated, scores
 from constrictor.data.outputs import read_predictions
 from constrictor.models.manifest import Manifest
 from constrictor.study.splits import HELD_OUT
 from constrictor.tasks.kind import Kind
 from constrictor.tasks.registry import kind_of
 
-RESAMPLES = 10_000
 WEIGHTS = {".onnx", ".safetensors", ".ort", ".bin", ".data"}
 
 
@@ -45,7 +45,7 @@ def describe(lineage: str, nodes: list[Path], kind: Kind, metric: str, baseline:
     manifest = read_manifest(nodes[0])
     measure = kind.measures[metric]
     quality = 100 * np.mean([measure.of(own.labels, predictions) for predictions in own.predictions])
-    value, low, high = (100 * bound for bound in paired_difference(measure, own, baseline, RESAMPLES))
+    value, low, high = (100 * end for end in paired_difference(scores(measure, own), scores(measure, baseline))[:3])
     pairs = zip(own.predictions, baseline.predictions, strict=True)
     agreements = [share for pair in pairs if (share := kind.agreement(*pair)) is not None]
     agreement = f", agreement with the baseline {100 * np.mean(agreements):.1f} %" if agreements else ""

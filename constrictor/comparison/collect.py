@@ -5,13 +5,16 @@ from __future__ import annotations
 import itertools
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from constrictor.comparison.bootstrap import Interval, Replicated, interval, paired_difference
+from constrictor.comparison.differences import Difference, paired_difference
 from constrictor.comparison.efficiency import last_training, training_seconds
+from constrictor.comparison.intervals import Replicated, Scores, interval, scores
 from constrictor.comparison.row import Comparison, Row
+from constrictor.comparison.significance import holm
 from constrictor.comparison.speed import mark_strays
 from constrictor.data.outputs import Predictions, read_predictions
 from constrictor.files.reading import read_parsed
@@ -37,9 +40,15 @@ def collect(settings: Comparison, task: TaskManifest, results: Path) -> list[Row
     recipe_of = {lineage: name for name, lineage in settings.recipes.items()}
     kind = kind_of(task.task)
     found = {lineage: _replicated(lineage, settings.replicates, kind, results) for lineage in lineages}
+    scored = {
+        lineage: scores(kind.measures[task.metric], replicated, settings.intervals != "models")
+        for lineage, replicated in found.items()
+    }
     roots = [results / replicate for replicate in settings.replicates]
-    rows = [_row(lineage, recipe_of.get(lineage), settings, task.metric, kind, roots, found) for lineage in lineages]
-    return mark_strays(rows)
+    rows = [
+        _row(lineage, recipe_of.get(lineage), settings, task.metric, kind, roots, found, scored) for lineage in lineages
+    ]
+    return mark_strays(_corrected(rows))
 
 
 def _replicated(lineage: str, replicates: Sequence[str], kind: Kind, results: Path) -> Replicated:
@@ -72,14 +81,12 @@ def _row(
     kind: Kind,
     roots: Sequence[Path],
     found: dict[str, Replicated],
+    scored: dict[str, Scores],
 ) -> Row:
-    measure = kind.measures[metric]
     own, folders = found[lineage], [root / lineage for root in roots]
 
-    def against(other: str | None) -> Interval | None:
-        if other is None or other == lineage:
-            return None
-        return paired_difference(measure, own, found[other], settings.resamples)
+    def against(other: str | None) -> Difference | None:
+        return None if other is None or other == lineage else paired_difference(scored[lineage], scored[other])
 
     measured = [read_parsed(folder / "metrics.json", json.loads) for folder in folders]
     scores = [entry["test"][metric] for entry in measured]
@@ -90,7 +97,8 @@ def _row(
     return Row(
         lineage=lineage,
         recipe=recipe,
-        test=interval(measure, own, settings.resamples),
+        test=interval(scored[lineage]),
+        intervals_for="the recipe" if scored[lineage].over_trainings else "these trained models",
         examples=len(own.labels),
         repetitions=len(own.predictions),
         validation=float(np.mean([entry["validation"][metric] for entry in measured])),
@@ -114,6 +122,22 @@ def _row(
         training=last_training(lineage, roots),
         training_seconds=training_seconds(lineage, roots),
     )
+
+
+def _corrected(rows: list[Row]) -> list[Row]:
+    """The rows with the p-values of the recipes' differences from baseline and control corrected for their number."""
+    keys = ("against_baseline", "against_control")
+    tests = [
+        (number, key) for number, row in enumerate(rows) if row.recipe for key in keys if _has_p(getattr(row, key))
+    ]
+    found = holm([getattr(rows[number], key).p for number, key in tests])
+    for (number, key), p in zip(tests, found, strict=True):
+        rows[number] = replace(rows[number], **{key: getattr(rows[number], key)._replace(p_holm=p)})
+    return rows
+
+
+def _has_p(difference: Difference | None) -> bool:
+    return difference is not None and not np.isnan(difference.p)
 
 
 def _means(measured: Sequence[dict[str, float]], kind: Kind) -> dict[str, float]:

@@ -11,7 +11,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from constrictor.comparison.bootstrap import Interval
+from constrictor.comparison.intervals import Interval
 from constrictor.comparison.pareto import pareto_front
 from constrictor.comparison.row import Row
 from constrictor.files.writing import atomic_file
@@ -85,7 +85,7 @@ def plot_quality_latency(rows: Sequence[Row], metric: str, margin: float, file: 
         shape = found[timed[0].lineage]
         length = "the task's inputs" if shape["length"] == "task" else f"{shape['length']} tokens"
         axes.set_xlabel(f"median latency in ms at batch {shape['batch']}, {length} (log scale; left is faster)")
-        axes.set_ylabel(f"{metric} on test in %, with 95 % interval")
+        axes.set_ylabel(f"{metric} on test in %, with 95 % interval for {timed[0].intervals_for}")
         axes.set_title("Quality against latency; area is the size of the file", loc="left", fontsize=11)
         axes.legend(frameon=False, loc="lower right")
         _save(figure, file)
@@ -159,7 +159,7 @@ def plot_stages(rows: Sequence[Row], metric: str, file: Path) -> None:
             ecolor="#a9bccd",
         )
         quality.set_yticks(positions, [_indented(row.lineage) for row in ordered], family="monospace")
-        quality.set_xlabel(f"{metric} on test in %")
+        quality.set_xlabel(f"{metric} on test in %, 95 % interval for {baseline.intervals_for}")
         _bar(size, positions, [row.bytes / 1e6 for row in ordered], "{:.1f}")
         size.set_xlabel("file in MB")
         found = _at_first_shape(rows)

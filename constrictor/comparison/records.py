@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from constrictor.comparison.differences import Difference
+from constrictor.comparison.intervals import Interval
 from constrictor.comparison.row import Row
 from constrictor.files.reading import read_parsed
 from constrictor.files.writing import write_json
@@ -53,9 +55,10 @@ def _record(row: Row, recipe: str, metric: str, replicates: Sequence[Path], subs
         ],
         "metric": metric,
         "results": {root.name: _results(root / row.lineage) for root in replicates},
-        "test": row.test._asdict(),
-        "difference_from_baseline": row.against_baseline._asdict() if row.against_baseline else None,
-        "difference_from_control": row.against_control._asdict() if row.against_control else None,
+        "intervals_for": row.intervals_for,
+        "test": _numbers(row.test),
+        "difference_from_baseline": _numbers(row.against_baseline),
+        "difference_from_control": _numbers(row.against_control),
         "trainable_parameters": training.trainable_parameters if training else 0,
         "total_parameters": row.manifest.parameters,
         "file_bytes": row.bytes,
@@ -68,6 +71,11 @@ def _record(row: Row, recipe: str, metric: str, replicates: Sequence[Path], subs
         f"{metric}_per_million_params": row.efficiency["points_per_million_parameters"],
         f"{metric}_per_minute": row.efficiency.get("points_per_training_minute"),
     }
+
+
+def _numbers(found: Interval | Difference | None) -> dict[str, Any] | None:
+    """An estimate by the names of its fields; unknown ones, which JSON has no number for, are None."""
+    return {name: None if value != value else value for name, value in found._asdict().items()} if found else None
 
 
 def _origin(node: Path) -> dict[str, Any]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
-from constrictor.comparison.bootstrap import Interval
+from constrictor.comparison.differences import Difference
 from constrictor.comparison.efficiency import Training, per_million_parameters, per_training_minute
+from constrictor.comparison.intervals import Interval
 from constrictor.models.manifest import Manifest
 from constrictor.study.settings import Settings
 from constrictor.study.steps.prune import masks_only
@@ -19,7 +20,7 @@ class Comparison(Settings):
     baseline: str
     control: str | None = None
     margin: float
-    resamples: int
+    intervals: Literal["recipe", "models"] | None = None
     replicates: list[str]
     folds: int | None = None
     gates: dict[str, float] = {}
@@ -43,6 +44,7 @@ class Row:
         lineage: its steps.
         recipe: the recipe that it ends, if any.
         test: the metric on test with its interval; over all folds together where each has a test of its own.
+        intervals_for: what the intervals hold for: `the recipe`, trained anew, or `these trained models`.
         examples: test examples that the metric is over.
         repetitions: how often each of them was predicted; fewer than replicates where folds share the examples out.
         validation: the metric on validation.
@@ -67,15 +69,16 @@ class Row:
     lineage: str
     recipe: str | None
     test: Interval
+    intervals_for: str
     examples: int
     repetitions: int
     validation: float
     spread: float | None
     median: float
     tuned: float | None
-    against_baseline: Interval | None
-    against_control: Interval | None
-    against_parent: Interval | None
+    against_baseline: Difference | None
+    against_control: Difference | None
+    against_parent: Difference | None
     agreement: float | None
     output_difference: float | None
     gate: float | None

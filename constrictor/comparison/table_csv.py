@@ -7,7 +7,8 @@ import io
 from collections.abc import Sequence
 from typing import Any
 
-from constrictor.comparison.bootstrap import Interval
+from constrictor.comparison.differences import Difference
+from constrictor.comparison.intervals import Interval
 from constrictor.comparison.row import Comparison, Row
 
 
@@ -27,6 +28,7 @@ def _record(row: Row, settings: Comparison, metric: str) -> dict[str, Any]:
         "recipe": row.recipe or "",
         "lineage": row.lineage,
         **_columns(f"test_{metric}", row.test),
+        "intervals_for": row.intervals_for,
         f"test_{metric}_sd_over_replicates": row.spread,
         f"test_{metric}_median_over_replicates": row.median,
         f"test_{metric}_at_tuned_thresholds": row.tuned,
@@ -34,10 +36,10 @@ def _record(row: Row, settings: Comparison, metric: str) -> dict[str, Any]:
         f"validation_{metric}": row.validation,
         **{f"test_{name}": value for name, value in row.metrics.items() if name != metric},
         **{f"{part}_{name}": value for part, metrics in row.extra_test_sets.items() for name, value in metrics.items()},
-        **_columns("difference_from_baseline", row.against_baseline),
+        **_difference("difference_from_baseline", row.against_baseline),
         "verdict": row.verdict(settings.margin),
-        **_columns("difference_from_control", row.against_control),
-        **_columns("difference_from_parent", row.against_parent),
+        **_difference("difference_from_control", row.against_control),
+        **_difference("difference_from_parent", row.against_parent),
         "agreement_with_parent": row.agreement,
         "output_difference_from_parent": row.output_difference,
         "rejected": row.rejected,
@@ -65,7 +67,18 @@ def _record(row: Row, settings: Comparison, metric: str) -> dict[str, Any]:
     return record
 
 
-def _columns(name: str, found: Interval | None) -> dict[str, Any]:
-    """An estimate and the ends of its interval, a column each."""
-    keys = (name, f"{name}_low", f"{name}_high")
-    return dict(zip(keys, found or (None, None, None), strict=True))
+def _columns(name: str, found: Interval | Difference | None) -> dict[str, Any]:
+    """An estimate, the ends of its interval, and whether too few examples decide, a column each."""
+    keys = (name, f"{name}_low", f"{name}_high", f"{name}_too_few")
+    return dict(zip(keys, map(_cell, found[:4] if found else [None] * 4), strict=True))
+
+
+def _difference(name: str, found: Difference | None) -> dict[str, Any]:
+    """A difference with its tests, a column each."""
+    tests = ("p", "p_holm", "detectable")
+    return _columns(name, found) | {f"{name}_{test}": _cell(getattr(found, test, None)) for test in tests}
+
+
+def _cell(value: float | None) -> float | None:
+    """A number, or nothing where it is unknown."""
+    return None if value is None or value != value else value

@@ -196,3 +196,9 @@ def _report(study: Study) -> Iterable[Problem]:
             if name in study.targets:
                 known = f"A grid expands it into several, and one is needed: {', '.join(study.variants[name])}."
             yield ("report", role), f"no recipe is called '{name}'. {known}"
+    if study.report.intervals == "recipe" and len(study.replicates.seeds) < 2:
+        yield (
+            ("report", "intervals"),
+            "an interval for the recipe needs two seeds or more, since one does not show how much a training varies. Add some "
+            "to 'replicates.seeds', or leave 'intervals' out.",
+        )

@@ -63,5 +63,15 @@ class Report(Settings):
     margin: float = Field(
         0.01, gt=0, lt=1, description="Non-inferiority margin: largest acceptable drop of the metric, as a fraction."
     )
-    resamples: int = Field(10_000, ge=1_000, description="Resamples of the paired bootstrap.")
+    intervals: Literal["recipe", "models"] | None = Field(
+        None,
+        description="What the 95 % intervals hold for: `recipe`, the recipe if it is trained anew, which requires two seeds or "
+        "more; `models`, the trained models on further examples. Default: `recipe` where there are several seeds.",
+    )
+    resamples: int | None = Field(
+        None,
+        ge=1_000,
+        exclude=True,
+        description="Without effect: intervals are computed without resampling. To be removed.",
+    )
     latency: Latency = Field(default_factory=Latency, description="Latency measurement.")

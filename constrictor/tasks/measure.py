@@ -10,15 +10,19 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Measure:
-    """A metric that depends on sums over the examples only, so that ten thousand resamples are one matrix product.
+    """A metric that depends on sums over the examples only, so that a derivative tells how each example moves it.
 
     Attributes:
         terms: maps labels and predictions to the ``(examples, terms)`` that are summed.
         value: maps ``(..., terms)`` sums to ``(...)`` values; higher is better.
+        bounds: the lowest and the highest value; None where one of them is infinite.
+        right: for the share of right examples, maps the terms to ``(examples,)`` 1 where an example is right, 0 elsewhere.
     """
 
     terms: Callable[[np.ndarray, np.ndarray], np.ndarray]
     value: Callable[[np.ndarray], np.ndarray]
+    bounds: tuple[float, float] | None = (0.0, 1.0)
+    right: Callable[[np.ndarray], np.ndarray] | None = None
 
     def of(self, labels: np.ndarray, predictions: np.ndarray) -> float:
         """The metric of all examples."""

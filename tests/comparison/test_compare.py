@@ -13,17 +13,20 @@ from heads import task_record
 from scipy.special import softmax
 from sklearn import metrics as reference
 
-from constrictor.comparison.bootstrap import Interval
 from constrictor.comparison.collect import collect
 from constrictor.comparison.compare import compare
+from constrictor.comparison.differences import Difference, paired_difference
+from constrictor.comparison.intervals import Replicated, Scores, scores
 from constrictor.comparison.plots import plot_quality_latency
 from constrictor.comparison.row import Comparison, Row
+from constrictor.comparison.significance import holm
 from constrictor.comparison.table_csv import table_csv
 from constrictor.comparison.table_markdown import table_markdown
 from constrictor.data.outputs import Predictions, write_predictions
 from constrictor.errors import ConstrictorError
 from constrictor.models.manifest import AdapterRecord, FileEntry, Manifest, StepRecord
 from constrictor.tasks.manifest import TaskManifest
+from constrictor.tasks.registry import kind_of
 
 EXAMPLES = {"validation": 40, "test": 120}
 SHARES = {"teacher": 0.9, "teacher/kd": 0.85, "teacher/kd/mag": 0.8, "small": 0.6}
@@ -36,7 +39,7 @@ COSTS = {
 }
 SETTINGS = Comparison(
     recipes={"base": "teacher", "sparse": "teacher/kd/mag", "control": "small"}, baseline="base", control="control",
-    margin=0.05, resamples=1000, replicates=["seed1", "seed2"], gates={"teacher/kd/mag": 0.01, "teacher/kd": 0.5},
+    margin=0.05, replicates=["seed1", "seed2"], gates={"teacher/kd/mag": 0.01, "teacher/kd": 0.5},
 )  # fmt: skip
 TASK = TaskManifest(
     task=task_record(["a", "b", "c"]), metric="macro_f1", rows=EXAMPLES, classes={},
@@ -173,24 +176,33 @@ def test_differences_are_those_of_the_means(table, lineage, key, other):
     assert float(row[f"{key}_low"]) < expected < float(row[f"{key}_high"])
 
 
-def test_interval_of_a_difference_equals_a_bootstrap_done_by_hand(table):
-    answers = {
-        name: [_outputs(name, replicate, "test").outputs["logits"].argmax(1) for replicate in (1, 2)]
-        for name in ("teacher", "small")
-    }
+def test_interval_of_a_difference_is_that_of_the_pairs_over_both_seeds(table):
     labels = _outputs("teacher", 1, "test").labels
-    generator = np.random.default_rng(5)
-    draws = []
-    for _ in range(600):
-        rows = generator.integers(0, 120, 120)
-        means = {
-            name: np.mean([reference.f1_score(labels[rows], found[rows], average="macro") for found in both])
-            for name, both in answers.items()
-        }
-        draws.append(means["small"] - means["teacher"])
-    low, high = np.percentile(draws, [2.5, 97.5])
-    assert float(table["small"]["difference_from_baseline_low"]) == pytest.approx(low, abs=0.02)
-    assert float(table["small"]["difference_from_baseline_high"]) == pytest.approx(high, abs=0.02)
+    measure = kind_of(TASK.task).measures["macro_f1"]
+
+    def scored(lineage: str) -> Scores:
+        found = [_outputs(lineage, seed, "test").outputs["logits"].argmax(1) for seed in (1, 2)]
+        return scores(measure, Replicated(labels, np.stack(found)))
+
+    expected = paired_difference(scored("small"), scored("teacher"))
+    row = table["small"]
+    found = [float(row[f"difference_from_baseline{end}"]) for end in ("", "_low", "_high", "_p", "_detectable")]
+    assert found == pytest.approx([expected.value, expected.low, expected.high, expected.p, expected.detectable])
+    assert row["intervals_for"] == "the recipe"
+    assert row["difference_from_baseline_too_few"] == "False"
+
+
+def test_p_values_are_corrected_for_all_comparisons_of_the_recipes(table):
+    pairs = [
+        ("small", "baseline"),
+        ("teacher/kd/mag", "baseline"),
+        ("teacher", "control"),
+        ("teacher/kd/mag", "control"),
+    ]
+    found = [float(table[lineage][f"difference_from_{other}_p"]) for lineage, other in pairs]
+    corrected = [float(table[lineage][f"difference_from_{other}_p_holm"]) for lineage, other in pairs]
+    assert corrected == pytest.approx(holm(found))
+    assert table["teacher/kd"]["difference_from_baseline_p_holm"] == ""  # no recipe ends there
 
 
 def test_agreement_is_with_the_parent_in_the_same_replicate(table):
@@ -231,9 +243,12 @@ def test_a_model_over_its_gate_stays_in_the_report_as_rejected(report, table):
     reason = f"rejected: {100 * lost:.2f} points below its parent, more than the gate's 1"
     assert table["teacher/kd/mag"]["rejected"] == reason
     assert table["teacher/kd"]["rejected"] == ""
-    quality = _markdown_tables((report / "table.md").read_text(encoding="utf-8"))[0]
-    assert reason in quality["sparse"]
-    assert not any("rejected" in cell for cell in (*quality["base"], *quality["control"]))
+    text = (report / "table.md").read_text(encoding="utf-8")
+    shown = _cells(text)
+    assert {name: cells["non-inferior"] == "rejected" for name, cells in shown.items()} == {
+        "base": False, "control": False, "sparse": True,
+    }  # fmt: skip
+    assert f"- `sparse` {reason}" in text.splitlines()
 
 
 def test_a_rejected_model_that_ends_no_recipe_is_named_below_the_table(results):
@@ -251,7 +266,7 @@ def test_a_rejected_model_that_ends_no_recipe_is_named_below_the_table(results):
 def test_a_gate_rejects_what_drops_by_more(drop, gate, rejected):
     row = Row.__new__(Row)
     object.__setattr__(row, "gate", gate)
-    object.__setattr__(row, "against_parent", Interval(-drop, -drop - 0.5, -drop + 0.5))
+    object.__setattr__(row, "against_parent", Difference(-drop, -drop - 0.5, -drop + 0.5))
     assert bool(row.rejected) == rejected
 
 
@@ -318,34 +333,34 @@ def test_verdicts(table):
 )
 def test_verdict_follows_from_interval_and_margin(low, high, verdict):
     row = Row.__new__(Row)
-    object.__setattr__(row, "against_baseline", Interval(0.0, low, high))
+    object.__setattr__(row, "against_baseline", Difference(0.0, low, high))
     assert row.verdict(0.05) == verdict
 
 
-def _markdown_tables(text: str) -> list[dict[str, list[str]]]:
-    """The tables of a text: first cell of a row -> the other cells."""
-    tables, lines = [], [[cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines()]
-    for position, cells in enumerate(lines):
+def _cells(text: str) -> dict[str, dict[str, str]]:
+    """The cells of all tables of a text: recipe -> title -> cell."""
+    found: dict[str, dict[str, str]] = {}
+    titles: list[str] = []
+    for line in text.splitlines():
+        cells = [cell.strip() for cell in line.strip("|").split("|")]
         if cells[0] == "recipe":
-            ends = next((n for n in range(position, len(lines)) if len(lines[n]) == 1), len(lines))
-            tables.append({row[0]: row[1:] for row in lines[position:ends] if not row[0].startswith(":")})
-    return tables
+            titles = cells
+        elif line.startswith("|") and not cells[0].startswith(":"):
+            row = dict(zip(titles, cells, strict=True))
+            found.setdefault(row["recipe"], {}).update(row)
+    return found
 
 
 def test_markdown_shows_the_recipes_and_that_sparse_is_not_faster(report, table):
     text = (report / "table.md").read_text(encoding="utf-8")
-    tables = _markdown_tables(text)
-    for found in tables:
-        assert list(found) == ["recipe", "base", "control", "sparse"]
-        assert len({len(cells) for cells in found.values()}) == 1
-    cells = [cell for found in tables for cell in found["sparse"]]
-    assert f"{100 * float(table['teacher/kd/mag']['test_macro_f1']):.2f}" in cells
-    assert "2.0 MB" in cells
-    assert any("40 %" in cell for cell in cells)
-    assert "sparse, not faster" in " ".join(cells)
-    assert "sparse, not faster" not in " ".join(cell for found in tables for cell in found["control"])
+    shown = _cells(text)
+    assert list(shown) == ["base", "control", "sparse"]
+    assert shown["sparse"]["test macro_f1"] == f"{100 * float(table['teacher/kd/mag']['test_macro_f1']):.2f}"
+    assert shown["sparse"]["steps"] == "teacher/kd/mag"
+    assert "40 %" in shown["sparse"]["zeros"]
+    assert "sparse, not faster" in shown["sparse"]["zeros"]
+    assert "sparse, not faster" not in shown["control"]["zeros"]
     row = table["teacher/kd/mag"]
-    shown = {name: dict(zip(tables[0]["recipe"], cells, strict=True)) for name, cells in tables[0].items()}
     for other, key in (("base", "difference_from_baseline"), ("control", "difference_from_control")):
         value, low, high = (100 * float(row[f"{key}{end}"]) for end in ("", "_low", "_high"))
         assert shown["sparse"][f"vs. {other}"] == f"{value:+.2f} [{low:+.2f}, {high:+.2f}]"
@@ -353,11 +368,16 @@ def test_markdown_shows_the_recipes_and_that_sparse_is_not_faster(report, table)
     assert shown["sparse"]["agreement with parent"] == f"{100 * float(row['agreement_with_parent']):.1f} %"
     assert shown["base"]["agreement with parent"] == ""
     assert shown["base"]["non-inferior"] == "baseline"
-    assert {"300 MB", "1.50 s", "0.0 M"} <= set(cells)
+    assert shown["sparse"]["p (Holm)"] == f"{float(row['difference_from_baseline_p_holm']):.3f}"
+    measured = [shown["sparse"][title] for title in ("file", "parameters", "peak memory", "cold start")]
+    assert measured == ["2.0 MB", "0.0 M", "300 MB", "1.50 s"]
+    sentences = " ".join(text.split())
     for fact in (
         "120 test examples, the mean of 2 replicates",
-        "(1000 resamples)",
+        "with 95 % intervals for the recipe, over test examples and 2 trainings.",
         "with a margin of 5 points: *yes*, the whole interval lies above −5",
+        "finds with a probability of 80 % is",
+        "corrected for the 4 comparisons of this table",
         "; *task*: validation inputs at their own lengths)",
         "medians of 7 rounds",
         "shipped of seed1, each",
@@ -365,12 +385,67 @@ def test_markdown_shows_the_recipes_and_that_sparse_is_not_faster(report, table)
         "avx2",
         "in the fastest mode of the baseline: eager",
     ):
-        assert fact in text
+        assert fact in sentences
+
+
+def test_no_line_is_wider_than_a_terminal(report, results):
+    assert max(map(len, (report / "table.md").read_text(encoding="utf-8").splitlines())) <= 120
+    recipes = {f"{name}_as_small_as_possible": lineage for name, lineage in SETTINGS.recipes.items()}
+    long = SETTINGS.model_copy(
+        update={"recipes": recipes, "baseline": next(iter(recipes)), "control": list(recipes)[2]}
+    )
+    text = table_markdown(collect(long, TASK, results), long, TASK, "reviews")
+    assert max(map(len, text.splitlines())) <= 120
+    assert _cells(text)["sparse_as_small_as_possible"].keys() >= {"test macro_f1", "steps", "cold start"}
+
+
+def test_with_one_seed_the_intervals_are_labelled_as_those_of_these_models(report, results, tmp_path):
+    alone = SETTINGS.model_copy(update={"replicates": ["seed1"]})
+    compare(alone, report.parent / "manifest.json", results, tmp_path / "report", [])
+    sentences = " ".join((tmp_path / "report" / "table.md").read_text(encoding="utf-8").split())
+    assert "95 % intervals for these trained models: they hold for further examples." in sentences
+    assert "only several seeds show (`replicates.seeds`)" in sentences
+    record = json.loads((tmp_path / "report" / "records" / "sparse.json").read_text(encoding="utf-8"))
+    assert record["intervals_for"] == "these trained models"
+    with open(tmp_path / "report" / "table.csv", encoding="utf-8") as stream:
+        assert {row["intervals_for"] for row in csv.DictReader(stream)} == {"these trained models"}
+
+
+def test_several_seeds_may_be_taken_as_these_models(results):
+    models = SETTINGS.model_copy(update={"intervals": "models"})
+    rows, over_trainings = (collect(settings, TASK, results) for settings in (models, SETTINGS))
+    assert [row.test.value for row in rows] == [row.test.value for row in over_trainings]
+    assert all(row.intervals_for == "these trained models" for row in rows)
+    assert all(row.intervals_for == "the recipe" for row in over_trainings)
+    sentences = " ".join(table_markdown(rows, models, TASK, "reviews").split())
+    assert "95 % intervals for these trained models: they hold for further examples. *non-inferior*" in sentences
+
+
+def test_what_too_few_examples_decide_is_marked(report, results, table):
+    rows = collect(SETTINGS, TASK, results)
+    few = Difference(0.01, -0.02, 0.04, few=True, p=0.5, p_holm=1.0, detectable=0.05)
+    unknown = Difference(0.01, np.nan, np.nan, few=True)
+    rows[1] = dataclasses.replace(rows[1], against_baseline=few)
+    rows[3] = dataclasses.replace(rows[3], against_baseline=unknown, gate=None)
+    text = table_markdown(rows, SETTINGS, TASK, "reviews")
+    shown = _cells(text)
+    assert shown["control"]["vs. base"] == "+1.00 [-2.00, +4.00] few"
+    assert shown["sparse"]["vs. base"] == "+1.00 [too few]"
+    assert shown["sparse"]["non-inferior"] == "inconclusive"
+    assert shown["sparse"]["p (Holm)"] == ""
+    assert "*few*: so few examples differ" in " ".join(text.split())
+    assert "*few*" not in (report / "table.md").read_text(encoding="utf-8")
+    record = list(csv.DictReader(table_csv(rows, SETTINGS, "macro_f1").splitlines()))[3]
+    assert [record[f"difference_from_baseline{end}"] for end in ("_low", "_high", "_p", "_too_few")] == [
+        "",
+        "",
+        "",
+        "True",
+    ]
 
 
 def test_markdown_shows_speed_on_the_first_number_of_threads_at_the_first_and_the_last_shape(report):
-    cost = _markdown_tables((report / "table.md").read_text(encoding="utf-8"))[1]
-    shown = {name: dict(zip(cost["recipe"], cells, strict=True)) for name, cells in cost.items()}
+    shown = _cells((report / "table.md").read_text(encoding="utf-8"))
     expected = {
         "p50 / p95 at 1×32": "4.00 / 4.50 ms",
         "× torch fp32 at 1×32": "×24.00 [23.00, 26.00]",
@@ -408,8 +483,7 @@ def test_a_single_shape_has_its_columns_once(results, tmp_path):
     text = table_markdown(
         collect(SETTINGS, TASK, _timed_only_at(results, tmp_path, [32], (1,))), SETTINGS, TASK, "reviews"
     )
-    titles = [cell.strip() for cell in text[text.index("| recipe", text.index("Quality")) :].splitlines()[0].split("|")]
-    assert [title for title in titles if "1×32" in title] == [
+    assert [title for title in _cells(text)["base"] if "1×32" in title] == [
         "p50 / p95 at 1×32",
         "× torch fp32 at 1×32",
         "jitter at 1×32",
@@ -477,7 +551,7 @@ def test_alone_and_on_fixed_lengths_less_is_said(results, tmp_path):
         found["shapes"] = [{**shape, "threads": 1} for shape in found["shapes"] if shape["length"] == 32]
         file.write_text(json.dumps(found), encoding="utf-8")
     settings = SETTINGS.model_copy(update={"replicates": ["seed1"], "control": None})
-    text = table_markdown(collect(settings, TASK, tmp_path / "reviews"), settings, TASK, "reviews")
+    text = " ".join(table_markdown(collect(settings, TASK, tmp_path / "reviews"), settings, TASK, "reviews").split())
     assert "120 test examples, one replicate." in text
     assert "that would be shipped, each model" in text
     assert "rounds, 1 thread of A processor" in text
@@ -496,9 +570,8 @@ def test_tuned_thresholds_have_a_column_where_there_are_any(results, tmp_path):
     records = {row["recipe"]: row for row in csv.DictReader(table_csv(rows, SETTINGS, "macro_f1").splitlines())}
     tuned = {name: record["test_macro_f1_at_tuned_thresholds"] for name, record in records.items() if name}
     assert tuned == {"base": "0.625", "control": "0.25", "sparse": ""}
-    table = _markdown_tables(table_markdown(rows, SETTINGS, TASK, "reviews"))[0]
-    column = table["recipe"].index("tuned threshold")
-    assert {name: cells[column] for name, cells in table.items() if name != "recipe"} == {
+    shown = _cells(table_markdown(rows, SETTINGS, TASK, "reviews"))
+    assert {name: cells["tuned threshold"] for name, cells in shown.items()} == {
         "base": "62.50", "control": "25.00", "sparse": "",
     }  # fmt: skip
 
@@ -507,9 +580,9 @@ def test_an_adapter_is_shown_without_its_model(results):
     rows = collect(SETTINGS, TASK, results)
     adapter = AdapterRecord(base="../../teacher/model", base_digest="0", base_bytes=9)
     rows[0] = dataclasses.replace(rows[0], manifest=rows[0].manifest.model_copy(update={"adapter": adapter}))
-    cost = _markdown_tables(table_markdown(rows, SETTINGS, TASK, "reviews"))[1]
-    assert "4.0 MB (adapter, without its model)" in cost["base"]
-    assert "2.0 MB" in cost["control"]
+    shown = _cells(table_markdown(rows, SETTINGS, TASK, "reviews"))
+    assert shown["base"]["file"] == "4.0 MB (adapter, without its model)"
+    assert shown["control"]["file"] == "2.0 MB"
 
 
 def test_further_test_sets_and_from_five_replicates_on_the_median(results, tmp_path):
@@ -528,8 +601,7 @@ def test_further_test_sets_and_from_five_replicates_on_the_median(results, tmp_p
     assert float(record["test_macro_f1_median_over_replicates"]) == 0.5
     assert float(record["mismatched_macro_f1"]) == pytest.approx(0.2)
     assert float(record["mismatched_accuracy"]) == pytest.approx(0.25)
-    header, _, first = table_markdown(rows, settings, TASK, "reviews").splitlines()[2:5]
-    cells = dict(zip(*([cell.strip() for cell in line.split("|")] for line in (header, first)), strict=True))
+    cells = _cells(table_markdown(rows, settings, TASK, "reviews"))["base"]
     assert (cells["median of 5"], cells["mismatched macro_f1"]) == ("50.00", "20.00")
     few = table_markdown(collect(SETTINGS, TASK, results), SETTINGS, TASK, "reviews")
     assert "median of" not in few

@@ -6,10 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from heads import task_record
+from heads import kind_with, task_record
 from sklearn.metrics import f1_score
 
 from constrictor.comparison.compare import compare
+from constrictor.comparison.differences import paired_difference
+from constrictor.comparison.intervals import Replicated, scores
 from constrictor.comparison.row import Comparison
 from constrictor.data.outputs import Predictions, write_predictions
 from constrictor.models.manifest import FileEntry, Manifest, StepRecord
@@ -41,7 +43,7 @@ def _report(folder: Path, seeds: list[int], shared: bool) -> tuple[dict[str, dic
     )  # fmt: skip
     (folder / "manifest.json").write_text(task.model_dump_json(), encoding="utf-8")
     settings = Comparison(
-        recipes={"base": "teacher", "small": "small"}, baseline="base", margin=0.05, resamples=2000, folds=3,
+        recipes={"base": "teacher", "small": "small"}, baseline="base", margin=0.05, folds=3,
         replicates=[f"seed{seed}-fold{fold}" for seed in seeds for fold in range(3)],
     )  # fmt: skip
     compare(settings, folder / "manifest.json", folder / "results", folder / "report", [])
@@ -71,6 +73,7 @@ def _f1(outputs: list[Predictions]) -> float:
 @pytest.mark.parametrize("seeds", [[1], [1, 2]])
 def test_the_metric_is_that_of_all_out_of_fold_predictions(tmp_path, seeds):
     table, text = _report(tmp_path, seeds, shared=False)
+    text = " ".join(text.split())
     folds = {name: [[_fold(name, seed, fold, False) for fold in range(3)] for seed in seeds] for name in CHANCES}
     pooled = {name: np.mean([_f1(parts) for parts in found]) for name, found in folds.items()}
     scores = [_f1([part]) for parts in folds["small"] for part in parts]
@@ -88,26 +91,27 @@ def test_the_metric_is_that_of_all_out_of_fold_predictions(tmp_path, seeds):
     assert f" {100 * pooled['small']:.2f} ± {100 * np.std(scores, ddof=1):.2f} {interval} |" in text
 
 
-def test_the_interval_of_a_difference_is_over_all_examples(tmp_path):
-    table, _ = _report(tmp_path, [1], shared=False)
+@pytest.mark.parametrize(("seeds", "intervals_for"), [([1], "these trained models"), ([1, 2], "the recipe")])
+def test_the_interval_of_a_difference_is_over_all_examples(tmp_path, seeds, intervals_for):
+    table, _ = _report(tmp_path, seeds, shared=False)
     labels = np.concatenate([_fold("small", 1, fold, False).labels for fold in range(3)])
-    answers = {
-        name: np.concatenate([_fold(name, 1, fold, False).outputs["logits"].argmax(1) for fold in range(3)])
-        for name in CHANCES
-    }
-    generator = np.random.default_rng(5)
-    draws = []
-    for _ in range(1000):
-        rows = generator.integers(0, len(labels), len(labels))
-        scores = {name: f1_score(labels[rows], found[rows], average="macro") for name, found in answers.items()}
-        draws.append(scores["small"] - scores["teacher"])
-    low, high = np.percentile(draws, [2.5, 97.5])
-    assert float(table["small"]["difference_from_baseline_low"]) == pytest.approx(low, abs=0.02)
-    assert float(table["small"]["difference_from_baseline_high"]) == pytest.approx(high, abs=0.02)
+    model, baseline = (
+        scores(kind_with(["a", "b", "c"]).measures["macro_f1"], Replicated(labels, np.stack([
+            np.concatenate([_fold(name, seed, fold, False).outputs["logits"].argmax(1) for fold in range(3)]) for seed in seeds
+        ])))
+        for name in ("small", "teacher")
+    )  # fmt: skip
+    expected = paired_difference(model, baseline)
+    small = table["small"]
+    assert float(small["difference_from_baseline_low"]) == pytest.approx(expected.low)
+    assert float(small["difference_from_baseline_high"]) == pytest.approx(expected.high)
+    assert small["intervals_for"] == intervals_for
 
 
 def test_folds_that_share_a_test_split_are_repetitions_on_it(tmp_path):
     table, text = _report(tmp_path, [1], shared=True)
+    text = " ".join(text.split())
     scores = [_f1([_fold("small", 1, fold, True)]) for fold in range(3)]
     assert float(table["small"]["test_macro_f1"]) == pytest.approx(np.mean(scores))
     assert "30 test examples, 3 folds, predicted by all" in text
+    assert table["small"]["intervals_for"] == "the recipe"

@@ -4,6 +4,7 @@ from pathlib import Path
 import matplotlib as mpl
 import pytest
 
+from constrictor.comparison.intervals import Interval
 from constrictor.comparison.plots import plot_quality_latency, plot_stages
 from constrictor.comparison.row import Row
 from constrictor.comparison.speed import disturbance_notes, format_jitter, format_speedup, mark_strays
@@ -79,8 +80,6 @@ def test_make_run_repeats_what_the_table_says_of_a_busy_machine():
 
 
 def _drawable(recipe: str, shape: dict) -> Row:
-    from constrictor.comparison.bootstrap import Interval
-
     row = _row(recipe, shape)
     object.__setattr__(row, "test", Interval(0.8, 0.7, 0.9))
     object.__setattr__(row, "bytes", 1_000_000)

@@ -120,7 +120,7 @@ def test_where_nothing_may_be_written_nothing_is_kept(digest, tmp_path, monkeypa
     [
         ("finetune", "constrictor.training.engine", "constrictor.models.quantized.int8_linear"),
         ("export", "constrictor.compression.export.onnx", "constrictor.training.losses"),
-        ("compare", "constrictor.comparison.bootstrap", "constrictor.runtimes.load"),
+        ("compare", "constrictor.comparison.intervals", "constrictor.runtimes.load"),
         ("quantize", "constrictor.compression.quantization.onnx_static", "constrictor.compression.pruning.prune"),
     ],
 )

@@ -138,7 +138,7 @@ def test_speed_baselines_can_be_built_whatever_the_baseline(changed, baseline):
 
 def test_comparison_reads_its_slice_only(plan):
     assert plan.comparison == {
-        "baseline": "baseline", "control": None, "margin": 0.01, "resamples": 10_000,
+        "baseline": "baseline", "control": None, "margin": 0.01, "intervals": None,
         "recipes": plan.study.recipes, "replicates": ["seed3", "seed1"], "folds": None, "gates": {},
     }  # fmt: skip
 

@@ -105,7 +105,7 @@ def test_a_student_is_trained_on_labels_and_on_unlabelled_text(task, teacher, tm
     evaluate_on(node.model, task.file.parent, node.folder / "metrics.json", node.folder / "predictions.parquet")
     assert json.loads((node.folder / "metrics.json").read_text())["test"][task.manifest.metric] > 0.7
     settings = Comparison(
-        recipes={"baseline": "teacher", "small": "teacher/kd"}, baseline="baseline", margin=0.01, resamples=1000,
+        recipes={"baseline": "teacher", "small": "teacher/kd"}, baseline="baseline", margin=0.01,
         replicates=["seed1"],
     )  # fmt: skip
     compare(settings, task.file.with_name("manifest.json"), teacher.parents[1], tmp_path / "report", [])

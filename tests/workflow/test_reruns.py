@@ -160,7 +160,7 @@ CHANGES: dict[str, tuple[Change, set[Job]]] = {
     ),
     # The report.
     "the margin": (setting("report.margin", 0.02), {COMPARE}),
-    "the number of resamples": (setting("report.resamples", 2000), {COMPARE}),
+    "what the intervals are for": (setting("report.intervals", "models"), {COMPARE}),
     "no control": (setting("report.control", None), {COMPARE}),
     "rounds of timing": (setting("report.latency.rounds", 4), {FAIR_BASELINE, *TIMING, COMPARE}),
     "a gate": (setting("steps.mag.gate", {"max_drop": 0.02}), {COMPARE}),

@@ -25,12 +25,23 @@ class Classification(TextKind):
         super().__init__(record)
         self._metrics = {**METRICS, "f1": f1} if len(self.names) == 2 else METRICS
         self.measures = {
-            name: Measure(self._cells, partial(self._of_counts, metric)) for name, metric in self._metrics.items()
+            name: Measure(
+                self._cells,
+                partial(self._of_counts, metric),
+                bounds=(-1.0, 1.0) if name == "mcc" else (0.0, 1.0),
+                right=self._diagonal if name == "accuracy" else None,
+            )
+            for name, metric in self._metrics.items()
         }
 
     def _cells(self, labels: np.ndarray, predictions: np.ndarray) -> np.ndarray:
         """The cell of the confusion matrix that each prediction falls in, one-hot: ``(examples, classes^2)``."""
         return np.eye(len(self.names) ** 2, dtype=np.float32)[labels * len(self.names) + predictions]
+
+    def _diagonal(self, cells: np.ndarray) -> np.ndarray:
+        """Whether each prediction is right."""
+        found: np.ndarray = cells[:, :: len(self.names) + 1].sum(axis=1)
+        return found
 
     def _of_counts(self, metric: Any, counts: np.ndarray) -> np.ndarray:
         classes = len(self.names)

@@ -26,9 +26,9 @@ class Multilabel(TextKind):
             "macro_f1": lambda sums: self._f1(sums).mean(axis=-1),
             "micro_f1": lambda sums: f1_of(*(part.sum(axis=-1) for part in self._parts(sums))),
             "weighted_f1": lambda sums: weighted_mean(self._f1(sums), self._parts(sums)[2]),
-            "exact_match": lambda sums: divide(sums[..., -2], sums[..., -1]),
         }
         self.measures = {name: Measure(label_terms, value) for name, value in values.items()}
+        self.measures["exact_match"] = Measure(label_terms, _exact_match, right=lambda terms: terms[:, -2])
 
     @property
     def no_label(self) -> np.ndarray:
@@ -89,6 +89,10 @@ class Multilabel(TextKind):
     def predict_at(self, outputs: Arrays, thresholds: np.ndarray) -> np.ndarray:
         """Every label from its threshold on."""
         return (sigmoid(outputs[LOGITS]) >= thresholds).astype(np.int64)
+
+
+def _exact_match(sums: np.ndarray) -> np.ndarray:
+    return divide(sums[..., -2], sums[..., -1])
 
 
 KIND = Multilabel

@@ -48,7 +48,10 @@ class QuestionAnswering(Kind):
         self.unanswerable = bool(record.options["unanswerable"])
         scores = {"f1": token_f1, "exact_match": exact_match}
         self._scores = {name: partial(scores_of, score, self.unanswerable) for name, score in scores.items()}
-        self.measures = {name: Measure(partial(_terms, score), _mean) for name, score in self._scores.items()}
+        self.measures = {
+            name: Measure(partial(_terms, score), _mean, right=_first if name == "exact_match" else None)
+            for name, score in self._scores.items()
+        }
 
     # Examples
 
@@ -172,6 +175,10 @@ def _terms(score: Any, labels: np.ndarray, predictions: np.ndarray) -> np.ndarra
 def _mean(sums: np.ndarray) -> np.ndarray:
     found: np.ndarray = sums[..., 0] / sums[..., 1]
     return found
+
+
+def _first(terms: np.ndarray) -> np.ndarray:
+    return terms[:, 0]
 
 
 KIND = QuestionAnswering

@@ -10,11 +10,11 @@ from constrictor.tasks.measure import Measure, divide
 def regression_measures() -> dict[str, Measure]:
     """The metrics by name."""
     return {
-        "pearson": Measure(_moments, correlation),
-        "spearman": Measure(_rank_moments, correlation),
+        "pearson": Measure(_moments, correlation, bounds=(-1.0, 1.0)),
+        "spearman": Measure(_rank_moments, correlation, bounds=(-1.0, 1.0)),
         # GLUE's figure for STS-B: the mean of the two.
-        "pearson_spearman": Measure(_both_moments, _mean_correlation),
-        "r2": Measure(_squares, _explained),
+        "pearson_spearman": Measure(_both_moments, _mean_correlation, bounds=(-1.0, 1.0)),
+        "r2": Measure(_squares, _explained, bounds=None),
     }
 
 

@@ -249,7 +249,7 @@ def test_the_report_compares_predictions_in_pairs(task, teacher, onnx, tmp_path)
     root = tmp_path / "results"
     shutil.copytree(teacher.folder.parent, root / "seed1")
     settings = Comparison(
-        recipes={"baseline": "teacher", "onnx": "teacher/onnx"}, baseline="baseline", margin=0.01, resamples=500,
+        recipes={"baseline": "teacher", "onnx": "teacher/onnx"}, baseline="baseline", margin=0.01,
         replicates=["seed1"],
     )  # fmt: skip
     compare(settings, task.file, root, tmp_path / "report", [])
