@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 from constrictor.data.checks import refuse_other_than_text
 from constrictor.data.hub import read_hub
 from constrictor.data.spelling import plain
-from constrictor.data.tables import as_text, is_collection, read_table
+from constrictor.data.tables import HEADER_HINT, as_text, is_collection, read_table
 from constrictor.errors import ConstrictorError, nearest
 from constrictor.study.local_sources import package_path
-from constrictor.study.sources import HubDataset, LocalFile, PackageFile
+from constrictor.study.sources import HubDataset, LocalFile, PackageFile, TableFile
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -54,7 +54,7 @@ def read_rows(
     source: PackageFile | LocalFile | HubDataset,
     filter_: Mapping[str, Any],
     columns: list[str],
-    read_file: Callable[[Path], pd.DataFrame] = read_table,
+    read_file: Callable[[Path, TableFile], pd.DataFrame] = read_table,
 ) -> tuple[str, pd.DataFrame]:
     """The rows of a source that pass the filter, with all columns and all cells as they are.
 
@@ -62,7 +62,7 @@ def read_rows(
         source: where the rows are.
         filter_: column -> value or list of values to keep; compared by their plain spelling.
         columns: the columns that are needed.
-        read_file: reads a file on this machine.
+        read_file: reads a file on this machine, written as the source states.
 
     Returns:
         What to call the source in messages, and the rows; the index holds their numbers in the source.
@@ -73,9 +73,9 @@ def read_rows(
     place, table = read_hub(source) if isinstance(source, HubDataset) else _read_file(source, read_file)
     for column in [*columns, *filter_]:
         if column not in table.columns:
-            alone = "It has a single column: is it separated by something else?" if len(table.columns) == 1 else ""
             raise ConstrictorError(
-                f"{place} has no column '{column}'. {nearest(column, map(str, table.columns))} {alone}".rstrip()
+                f"{place} has no column '{column}'. {nearest(column, map(str, table.columns))} "
+                f"{_header_hint(table, source)}".rstrip()
             )
     if table.empty:
         raise ConstrictorError(f"{place} has no rows. Name another file or split.")
@@ -90,6 +90,15 @@ def read_rows(
             raise ConstrictorError(f"{place}: no row has {column} = {' or '.join(values)}. The column holds: {some}.")
         table = kept
     return place, table
+
+
+def _header_hint(table: pd.DataFrame, source: object) -> str:
+    """What may be wrong with the first line of a file that lacks a column."""
+    if len(table.columns) == 1:
+        return "It has a single column: is it separated by something else?"
+    if isinstance(source, TableFile) and source.is_delimited and source.header:
+        return HEADER_HINT
+    return ""
 
 
 def _refuse_lists(table: pd.DataFrame, columns: Iterable[str], place: str) -> None:
@@ -110,6 +119,8 @@ def _list_as_text(cell: Any) -> str:
     return json.dumps([[str(item)] if is_collection(item) else as_text(item) for item in cell], ensure_ascii=False)
 
 
-def _read_file(source: PackageFile | LocalFile, read_file: Callable[[Path], pd.DataFrame]) -> tuple[str, pd.DataFrame]:
+def _read_file(
+    source: PackageFile | LocalFile, read_file: Callable[[Path, TableFile], pd.DataFrame]
+) -> tuple[str, pd.DataFrame]:
     path = package_path(source.package, source.file) if isinstance(source, PackageFile) else Path(source.path)
-    return str(path), read_file(path)
+    return str(path), read_file(path, source)

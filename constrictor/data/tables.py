@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import re
 from collections import Counter
@@ -10,15 +11,20 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from constrictor.data.dialect import find_dialect, open_text
+from constrictor.data.dialect import double_quotes, find_dialect, read_text
 from constrictor.errors import ConstrictorError
+from constrictor.study.sources import TableFile
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
-def read_table(path: Path) -> pd.DataFrame:
+def read_table(path: Path, written: TableFile | None = None) -> pd.DataFrame:
     """All rows and columns of a file; cells of CSV and TSV are text, and none of their words means a missing value.
+
+    Args:
+        path: the file.
+        written: what the study states of the way in which a CSV or TSV file is written; None: nothing.
 
     Raises:
         ConstrictorError: a missing file, an unknown ending, a wrong encoding, a damaged file, two columns of one name.
@@ -27,7 +33,7 @@ def read_table(path: Path) -> pd.DataFrame:
         raise ConstrictorError(f"the file {path} does not exist (looked in {Path.cwd()}).")
     reader = _reader_of(path)
     try:
-        return reader(path)
+        return reader(path, written or TableFile())
     except ConstrictorError:
         raise
     except UnicodeDecodeError as error:
@@ -43,9 +49,9 @@ def read_table(path: Path) -> pd.DataFrame:
 # Messages of the parsers, and ours for them.
 _SAYINGS = {
     r"Expected (\d+) fields in line (\d+), saw (\d+)": (
-        "line {1} has {2} fields and the header names {0} columns. Put texts that hold the separator in quotes."
+        "line {1} has {2} fields and the first line {0}. Put texts that hold the separator in quotes; or, if quotes are part "
+        "of the texts, add 'quoting: none' to the source."
     ),
-    r"EOF inside string starting at row (\d+)": "a quote that is opened in row {0} is never closed.",
     r"No columns to parse": "it is empty.",
     r"Extra data: line 2 ": "it holds more than one value. If it holds an object a line, let its name end in .jsonl.",
 }
@@ -74,7 +80,12 @@ def is_collection(value: Any) -> bool:
     return hasattr(value, "__len__") and not isinstance(value, str)
 
 
-def _reader_of(path: Path) -> Callable[[Path], pd.DataFrame]:
+HEADER_HINT = "If the file has no header, add 'header: false' to the source; its columns then have numbers, from 0."
+
+Reader = Callable[[Path, TableFile], "pd.DataFrame"]
+
+
+def _reader_of(path: Path) -> Reader:
     packed = path.suffix.lower() == ".gz"
     suffix = Path(path.stem).suffix.lower() if packed else path.suffix.lower()
     if suffix in (".xlsx", ".xls", ".ods"):
@@ -92,48 +103,47 @@ def _reader_of(path: Path) -> Callable[[Path], pd.DataFrame]:
     return _READERS[suffix]
 
 
-def _read_delimited(path: Path) -> pd.DataFrame:
+def _read_delimited(path: Path, written: TableFile) -> pd.DataFrame:
     import pandas as pd
 
-    dialect = find_dialect(path)
+    text = read_text(path)
+    dialect = find_dialect(text, path, written)
     twice = [name for name, count in Counter(filter(None, dialect.names)).items() if count > 1]
-    if twice:
-        raise ConstrictorError(f"{path} has two columns called '{twice[0]}'. Give each its own name.")
-    with open_text(path) as stream:
-        table = pd.read_csv(
-            stream,
-            sep=dialect.separator,
-            quoting=csv.QUOTE_MINIMAL if dialect.quoted else csv.QUOTE_NONE,
-            skiprows=dialect.skip,
-            dtype=str,
-            keep_default_na=False,
-        )
+    if twice and written.header:
+        raise ConstrictorError(f"{path} has two columns called '{twice[0]}'. Give each its own name. {HEADER_HINT}")
+    table = pd.read_csv(
+        io.StringIO(double_quotes(text, dialect.separator) if dialect.quoting == "escaped" else text, newline=""),
+        sep=dialect.separator,
+        quoting=csv.QUOTE_NONE if dialect.quoting == "none" else csv.QUOTE_MINIMAL,
+        header=0 if written.header else None,
+        skiprows=dialect.skip,
+        dtype=str,
+        keep_default_na=False,
+    )
     if not isinstance(table.index, pd.RangeIndex):  # what pandas makes of rows that are longer than the header
         raise ConstrictorError(
             f"{path}: the rows have more fields than the header names columns. Put texts that hold a "
-            f"{_SEPARATOR_NAMES.get(dialect.separator, repr(dialect.separator))} in quotes."
+            f"{_SEPARATOR_NAMES.get(dialect.separator, repr(dialect.separator))} in quotes. {HEADER_HINT}"
         )
-    return table.rename(columns=str.strip)
+    return table.rename(columns=lambda name: str(name).strip())
 
 
 _SEPARATOR_NAMES = {",": "comma", ";": "semicolon", "\t": "tab"}
 
 
-def _read_json_lines(path: Path) -> pd.DataFrame:
+def _read_json_lines(path: Path, written: TableFile) -> pd.DataFrame:
     rows = []
-    with open_text(path) as stream:
-        for number, line in enumerate(stream, start=1):
-            if line.strip():
-                try:
-                    rows.append(json.loads(line))
-                except ValueError as error:
-                    raise ConstrictorError(f"{path} cannot be read: line {number} is no JSON ({error}).") from None
+    for number, line in enumerate(io.StringIO(read_text(path), newline=""), start=1):
+        if line.strip():
+            try:
+                rows.append(json.loads(line))
+            except ValueError as error:
+                raise ConstrictorError(f"{path} cannot be read: line {number} is no JSON ({error}).") from None
     return _table_of(rows, path)
 
 
-def _read_json(path: Path) -> pd.DataFrame:
-    with open_text(path) as stream:
-        return _table_of(json.load(stream), path)
+def _read_json(path: Path, written: TableFile) -> pd.DataFrame:
+    return _table_of(json.loads(read_text(path)), path)
 
 
 def _table_of(rows: Any, path: Path) -> pd.DataFrame:
@@ -148,13 +158,13 @@ def _table_of(rows: Any, path: Path) -> pd.DataFrame:
     return pd.DataFrame(rows, dtype=object)
 
 
-def _read_parquet(path: Path) -> pd.DataFrame:
+def _read_parquet(path: Path, written: TableFile) -> pd.DataFrame:
     import pandas as pd
 
     return pd.read_parquet(path)
 
 
-_READERS: dict[str, Callable[[Path], pd.DataFrame]] = {
+_READERS: dict[str, Reader] = {
     ".csv": _read_delimited,
     ".tsv": _read_delimited,
     ".jsonl": _read_json_lines,

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from constrictor.study.settings import Settings
+from constrictor.study.settings import Column, Settings
 from constrictor.study.sources import DataSource, Filter
 from constrictor.study.text_processing import Normalise
 
@@ -27,7 +27,7 @@ class Corpus(Settings):
     """Unlabelled text, on which a student is trained with the labels of its teacher."""
 
     source: DataSource = Field(description="Source of the documents.")
-    text: str = Field("text", description="Column of the text.")
+    text: Column = Field("text", description="Column of the text.")
     filter: Filter = Field(
         {},
         description="Keep the rows whose columns have these values: a value or a list of values per column. Default: all rows.",

@@ -158,7 +158,7 @@ def _choice(some: Sequence[Model], models: list[Model]) -> str:
     by_first: dict[str, list[Model]] = {}
     first = next((key for key in _SELECTORS if all(key in model.model_fields for model in models)), None)
     if first is None:
-        return " | ".join(next(iter(model.model_fields)) for model in some)
+        return " | ".join(_own_keys(model)[0] for model in some)
     for model in some:
         by_first.setdefault(_values(model, first)[0], []).append(model)
     parts = []

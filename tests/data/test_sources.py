@@ -110,6 +110,14 @@ def test_a_column_called_id_is_a_column_like_any_other(tmp_path):
     assert found.index.tolist() == ["0", "1"]
 
 
+def test_a_file_without_a_header_has_columns_by_number(tmp_path):
+    file = _write(tmp_path / "a.tsv", "gj04\t1\t\tso it is\ngj05\t0\t*\tit so is\n")
+    with pytest.raises(ConstrictorError, match=r"no column '3'\. .*If the file has no header, add 'header: false'"):
+        _read(file, columns=("3",))
+    found = read_source(LocalFile(path=str(file), header=False), {"2": ""}, ["3", "1"])
+    assert found.to_numpy().tolist() == [["so it is", "1"]]
+
+
 def test_filter_keeps_what_means_the_same(tmp_path):
     file = _write(tmp_path / "a.csv", "text,year\na,2000\nb,2000.0\nc, 2000\nd,2001\n")
     assert _read(file, {"year": 2000}, ["text"])["text"].tolist() == ["a", "b", "c"]

@@ -8,10 +8,12 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from constrictor.data.dialect import find_separator
 from constrictor.data.tables import read_table
 from constrictor.errors import ConstrictorError
+from constrictor.study.sources import LocalFile, TableFile
 
 PROSE = [
     'well, well, "fine"; a|b\tc',
@@ -155,9 +157,13 @@ def test_json_keeps_dates_large_numbers_and_gaps(folder):
         ("a.csv", b"PK\x03\x04\x00\x00", r"a\.csv holds zero bytes, so it is no text file"),
         ("a.csv", "text,label\na,b\n".encode("utf-16-le"), r"a\.csv holds zero bytes.*UTF-16 without a byte order mark"),
         ("a.csv", b"text;label\na;b;c\n", r"more fields than the header.*a semicolon in quotes"),
-        ("a.csv", b"text;label\na;b\nc;d;e\n", r"line 3 has 3 fields and the header names 2 columns\. Put texts that hold the"),
-        ("a.csv", b'text,label\na,b\n"c,d\ne,f\n', r"a\.csv cannot be read: a quote that is opened in row 2 is never closed\."),
+        ("a.csv", b"text;label\na;b\nc;d;e\n", r"line 3 has 3 fields and the first line 2\. Put texts"),
+        ("a.csv", b'text,label\na,b\n"c,d\ne,f\n', r"a quote that is opened in line 3 is never closed\. .*: none'"),
         ("a.csv", b"\n\n", r"a\.csv cannot be read: it is empty\."),
+        ("a.csv", b"text,label\n" + b"a,b\n" * 20_000 + b"a\0,b\n", r"zero bytes.*the first one is in line 20002\. .*tr -d"),
+        ("a.csv", "text,label\na\0,b\n".encode("utf-16"), r"zero bytes.*in line 2\."),
+        ("a.csv", b'text,label\n"a" b,c\n', r"in line 2, text follows a closing quote: 'text,label\\n\"a\" b,c"),
+        ("a.csv", b'text,label\n"a \\"b\\" c",d\n"a ""b"" c",d\n', r"in line 2, text follows .* or written as \\\" throughout"),
         ("a", b"x", r"files that have no ending cannot be read\. Known: \.csv"),
         ("a.json", b'{"text": "a"}\n{"text": "b"}\n', r"If it holds an object a line, let its name end in \.jsonl"),
         ("a.csv.gz", b"text,label\na,b\n", r"a\.csv\.gz cannot be read: BadGzipFile"),
@@ -174,3 +180,80 @@ def test_what_cannot_be_read_is_one_clear_message(folder, name, content, message
     (folder / name).write_bytes(content)
     with pytest.raises(ConstrictorError, match=message):
         read_table(folder / name)
+
+
+def _escaped(rows, separator, line_end) -> str:
+    """As Spark, MySQL and pandas with an escape character write texts."""
+    written = [("text", "label"), *rows]
+    fields = [['"' + cell.replace("\\", "\\\\").replace('"', '\\"') + '"' for cell in row] for row in written]
+    return "".join(separator.join(row) + line_end for row in fields)
+
+
+ESCAPED = '"so to speak," she said; "well"\tand | left'
+
+
+@given(ROWS, st.sampled_from([",", ";", "|", "\t"]), st.sampled_from(["\n", "\r\n"]))
+def test_escaped_quotes_are_read_as_quotes(folder, rows, separator, line_end):
+    rows = [
+        *rows,
+        (ESCAPED, "good"),
+    ]  # without a quote in them, the two ways differ in nothing that could be recognised
+    (folder / "e.csv").write_bytes(_escaped(rows, separator, line_end).encode())
+    assert _rows(folder / "e.csv") == rows
+
+
+def test_escaped_quotes_are_read_from_tsv(folder):
+    rows = [(ESCAPED, "good"), ("C:\\new", "bad")]
+    (folder / "e.tsv").write_bytes(_escaped(rows, "\t", "\n").encode())
+    assert _rows(folder / "e.tsv") == rows
+
+
+@pytest.mark.parametrize(
+    ("content", "text"),
+    [
+        ('"C:\\",x\n"so ""to"" speak",y\n', "C:\\"),  # a backslash at the end, and quotes doubled
+        ('"say ""\\""",x\n"b",y\n', 'say "\\"'),
+        ('he said \\"hi\\" twice,x\nb,y\n', 'he said \\"hi\\" twice'),  # nothing is enclosed
+        ('"a \\"b, c\\", d\\"",x\n"b",y\n', 'a "b, c", d"'),
+        ('"a\\nb \\"c\\"",x\n"b",y\n', 'a\\nb "c"'),  # Spark escapes quotes only
+    ],
+)
+def test_a_backslash_is_text_unless_quotes_are_escaped(folder, content, text):
+    (folder / "b.csv").write_text(f"text,label\n{content}")
+    assert _rows(folder / "b.csv")[0] == (text, "x")
+
+
+STRAY = 'text,label\n"Oh" he said,good\nsize 5" or 6",bad\n"well,good\n'
+
+
+def test_quotes_that_enclose_nothing_are_text_where_the_study_states_it(folder):
+    (folder / "q.csv").write_text(STRAY)
+    found = read_table(folder / "q.csv", TableFile(quoting="none"))
+    assert found["text"].tolist() == ['"Oh" he said', 'size 5" or 6"', '"well']
+    with pytest.raises(ConstrictorError, match=r"in line 2, text follows a closing quote.*'quoting: none'"):
+        read_table(folder / "q.csv")
+
+
+def test_the_stated_quoting_is_used(folder):
+    (folder / "q.csv").write_text('text,label\n"a \\",b\n')
+    assert read_table(folder / "q.csv", TableFile(quoting="doubled"))["text"].tolist() == ["a \\"]
+    with pytest.raises(ConstrictorError, match="a quote that is opened in line 2 is never closed"):
+        read_table(folder / "q.csv", TableFile(quoting="escaped"))
+    (folder / "q.tsv").write_text('"a"\t"b"\n"c"\td\n')
+    assert read_table(folder / "q.tsv", TableFile(quoting="none")).columns.tolist() == ['"a"', '"b"']
+
+
+@pytest.mark.parametrize("name", ["h.csv", "h.tsv"])
+def test_columns_of_a_file_without_a_header_have_numbers(folder, name):
+    rows = [("gj04", "1", "", 'Our friends, "won\'t" buy this.'), ("gj04", "0", "*", "The more, the worse")]
+    (folder / name).write_text("".join("\t".join(row) + "\n" for row in rows))
+    found = read_table(folder / name, TableFile(header=False))
+    assert found.columns.tolist() == ["0", "1", "2", "3"]
+    assert list(found.itertuples(index=False, name=None)) == rows
+
+
+def test_the_keys_of_text_files_are_refused_elsewhere():
+    assert LocalFile(path="a.CSV.gz", header=False).is_delimited
+    for keys in ({"header": False}, {"quoting": "none"}):
+        with pytest.raises(ValidationError, match=f"'{next(iter(keys))}' is a key of CSV and TSV files; remove it"):
+            LocalFile(path="a.jsonl", **keys)

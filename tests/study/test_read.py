@@ -134,7 +134,7 @@ def test_glue_has_all_its_tasks_and_locally_the_one_that_is_there():
         ({"report.latency": {"threads": [1, 0, 1]}}, "report.latency.threads", r"found .*: 1 is listed twice"),
         ({"trackers": ["wandb", "wandb"]}, "trackers", r"found .*: 'wandb' is listed twice"),
         ({"tasks.reviews.filter": {"a": None}}, "tasks.reviews.filter.a", r"found nothing: must be text .* or a number or"),
-        ({"tasks.reviews.labels": [True, "b"]}, "tasks.reviews.labels.0", r"found True: YAML reads this class as true\."),
+        ({"tasks.reviews.labels": [True, "b"]}, "tasks.reviews.labels.0", r"found True: YAML reads this name as true\."),
         ({"report.latency": {"lengths": ["tasks"]}}, "report.latency.lengths.0", r"found 'tasks'\. Did you mean 'task'\?"),
         ({"report.latency": {"lengths": [2]}}, "report.latency.lengths.0", r"found 2: input should be greater than or eq"),
         ({"steps.teacher.model": {"form": "minilm", "from": "minilm", "layers": [0]}}, "steps.teacher.model.form", r"unknown"),
@@ -248,7 +248,7 @@ def test_an_extended_study_may_have_another_source(study_file, tmp_path):
         "extends: study.yaml\nname: local\ntasks: {reviews: {source: {train: {path: x.csv}}}}\n", encoding="utf-8"
     )
     source = load_study(above).tasks["reviews"].source
-    assert source.train.model_dump() == LOCAL
+    assert source.train.model_dump(exclude_defaults=True) == LOCAL
     assert source.test.model_dump() == HUB
 
 

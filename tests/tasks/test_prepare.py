@@ -148,7 +148,7 @@ def test_what_is_wrong_with_the_data_is_one_clear_message(prepare, rows, setting
 
 def test_numbers_may_be_labels_and_the_booleans_of_yaml_may_not(prepare):
     assert prepare(_rows(40, labels=("0", "1")), labels=[1, 0]).task.labels == ["1", "0"]
-    with pytest.raises(ValueError, match=r"YAML reads this class as false\. Put it in quotes"):
+    with pytest.raises(ValueError, match=r"YAML reads this name as false\. Put it in quotes"):
         prepare(_rows(40), labels=[False, True])
 
 

@@ -6,19 +6,20 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
+from constrictor.study.settings import Column
 from constrictor.study.tasks.text import Columns, LabelledTask
 
 
 class LabelColumns(Columns):
     """Columns of the examples of a multilabel task."""
 
-    label: str = Field(
+    label: Column = Field(
         "label",
         description="Column with the labels of a row: a list, or a text in which they are separated. Not used if `labels` is "
         "set.",
     )
     separator: str = Field(",", min_length=1, description="Separator of the labels in such a text.")
-    labels: list[str] | None = Field(
+    labels: list[Column] | None = Field(
         None, min_length=2, description="One column of 0 and 1 per label.", examples=[["toxic", "threat"]]
     )
 

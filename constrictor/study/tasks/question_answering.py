@@ -6,7 +6,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from constrictor.study.settings import Settings
+from constrictor.study.settings import Column, Settings
 from constrictor.study.steps.export import Export
 from constrictor.study.steps.step import Step
 from constrictor.study.tasks.task import StepProblem, Task
@@ -15,18 +15,18 @@ from constrictor.study.tasks.task import StepProblem, Task
 class QuestionColumns(Settings):
     """Columns of the questions. A file in SQuAD's own layout has them under these names."""
 
-    id: str = Field(
+    id: Column = Field(
         "id", description="Column of the question's id. Default: `id` if there is such a column, else row numbers."
     )
-    question: str = Field("question", description="Column of the question.")
-    context: str = Field("context", description="Column of the passage that contains the answer.")
-    answers: str = Field(
+    question: Column = Field("question", description="Column of the question.")
+    context: Column = Field("context", description="Column of the passage that contains the answer.")
+    answers: Column = Field(
         "answers",
         description="Column of the answers: a text, a list of texts, or SQuAD's `answers` with `text` and `answer_start`. CSV "
         "files contain lists and objects as JSON or as Python prints them. An empty cell or list means that the question has no "
         "answer.",
     )
-    answer_start: str | None = Field(
+    answer_start: Column | None = Field(
         None,
         description="Column of the number of characters before an answer, if `answers` contains a single text. Default: an "
         "answer without a position is its first occurrence in the context.",

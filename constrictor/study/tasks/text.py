@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from pydantic import Field, model_validator
 
-from constrictor.study.settings import Label, Settings
+from constrictor.study.settings import Column, Label, Settings
 from constrictor.study.tasks.task import Task
 from constrictor.study.text_processing import Normalise, Truncation
 
@@ -14,9 +14,11 @@ from constrictor.study.text_processing import Normalise, Truncation
 class Columns(Settings):
     """Columns of the examples."""
 
-    text: str = Field("text", description="Column of the text.")
-    pair: str | None = Field(None, description="Column of the second text, for tasks about pairs of texts.")
-    label: str = Field("label", description="Column of the label: a class name or number; for regression, the value.")
+    text: Column = Field("text", description="Column of the text.")
+    pair: Column | None = Field(None, description="Column of the second text, for tasks about pairs of texts.")
+    label: Column = Field(
+        "label", description="Column of the label: a class name or number; for regression, the value."
+    )
 
     @property
     def texts(self) -> list[str]:

@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from constrictor.data.dialect import open_text
+from constrictor.data.dialect import read_text
 from constrictor.data.duplicates import same_text_key
 from constrictor.data.examples import Examples, object_array
 from constrictor.data.sources import read_rows as read_table_rows
 from constrictor.data.tables import as_text, read_table
 from constrictor.errors import ConstrictorError
 from constrictor.models.manifest import TaskRecord
-from constrictor.study.sources import DataSource
+from constrictor.study.sources import DataSource, TableFile
 from constrictor.study.tasks.question_answering import QuestionAnsweringTask
 from constrictor.tasks.question_answering.windows import NO_ANSWER
 from constrictor.tasks.rows import Rows, id_in_task, sources_by_split
@@ -244,18 +244,17 @@ def _refuse_unanswerable(questions: list[_Question], task: QuestionAnsweringTask
         )
 
 
-def _read_file(file: Path) -> pd.DataFrame:
+def _read_file(file: Path, written: TableFile) -> pd.DataFrame:
     """The questions of a file: SQuAD's layout of articles and paragraphs, or any table."""
     articles = _articles(file) if file.name.removesuffix(".gz").endswith(".json") and file.is_file() else None
-    return read_table(file) if articles is None else _flat(articles, file)
+    return read_table(file, written) if articles is None else _flat(articles, file)
 
 
 def _articles(file: Path) -> list[Any] | None:
     """The articles of a file in SQuAD's layout; None if it is something else, which the reader of tables may know."""
     try:
-        with open_text(file) as stream:
-            content = json.load(stream)
-    except (ValueError, OSError):
+        content = json.loads(read_text(file))
+    except (ValueError, OSError, EOFError, RecursionError):
         return None
     return content["data"] if isinstance(content, dict) and isinstance(content.get("data"), list) else None
 
