@@ -50,7 +50,10 @@ class Tokenizer:
             self._tokenizer = tokenizers.Tokenizer.from_str(text)
         except Exception as error:  # the library raises plain Exception
             raise ConstrictorError(f"{folder} has no usable tokenizer.json: {error}") from None
-        self.pad_id = _pad_id(self._tokenizer, folder)
+        pad_id = padding_token(self._tokenizer)
+        if pad_id is None:
+            raise ConstrictorError(f"the tokenizer in {folder} has no padding token. Choose a model that has one.")
+        self.pad_id = pad_id
         self._tokenizer.no_padding()
         # The library keeps what it truncates, of a pair in every combination of the pieces: two texts of 1,200 words, cut to
         # nine tokens, took 650 MB.
@@ -136,10 +139,9 @@ def _ends(places: np.ndarray, size: int, head: int) -> np.ndarray:
     return np.concatenate([places[:head], places[len(places) - (size - head) :]])
 
 
-def _pad_id(tokenizer: tokenizers.Tokenizer, folder: Path) -> int:
+def padding_token(tokenizer: tokenizers.Tokenizer) -> int | None:
+    """Id of the token that inputs are padded with; None if a tokenizer has none."""
     if tokenizer.padding:
         return int(tokenizer.padding["pad_id"])
-    for token in ("[PAD]", "<pad>", "<|pad|>", "<|endoftext|>", "</s>"):
-        if (found := tokenizer.token_to_id(token)) is not None:
-            return found
-    raise ConstrictorError(f"the tokenizer in {folder} has no padding token. Choose a model that has one.")
+    found = map(tokenizer.token_to_id, ("[PAD]", "<pad>", "<|pad|>", "<|endoftext|>", "</s>"))
+    return next((token for token in found if token is not None), None)

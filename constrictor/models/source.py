@@ -12,17 +12,21 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import tokenizers
 from safetensors import safe_open
 
-from constrictor.data.tokenization import TOKENIZER, Tokenizer
+from constrictor.data.tokenization import TOKENIZER
 from constrictor.errors import ConstrictorError
 from constrictor.files.hub import fetch
 from constrictor.files.hub_errors import Repository
 from constrictor.models.artifact import artifact_folder, seal
 from constrictor.models.checkpoint_files import PICKLED_WEIGHTS, PICKLES, WANTED, WEIGHTS, wanted_files
+from constrictor.models.embedding_rows import drop_tokens_without_embedding
 from constrictor.models.manifest import Manifest, installed_versions
+from constrictor.models.padding_token import settle_padding
 from constrictor.models.pickled_weights import convert_pickle
 from constrictor.models.shards import read_index, read_json_of
+from constrictor.models.tokenizer_config import settle_tokenizer_config
 from constrictor.progress import log
 from constrictor.study.local_sources import layers_in, missing_source, package_path
 from constrictor.study.sources import HubModel, ModelSource, PackageModel
@@ -70,9 +74,7 @@ def fetch_model(source: ModelSource, folder: Path) -> Manifest:
         _refuse_incomplete(staging, origin)
         _leave_foreign_code(config, staging, origin)
         parameters = _count_parameters(staging, origin)
-        if not (staging / TOKENIZER).is_file():
-            _convert_tokenizer(staging, origin)
-        _refuse_bad_tokenizer(staging, origin)
+        _settle_tokenizer(staging, origin)
         manifest = Manifest(
             format="torch",
             precision="fp32",
@@ -175,12 +177,17 @@ def _count_parameters(staging: Path, origin: _Origin) -> int:
     return total
 
 
-def _refuse_bad_tokenizer(staging: Path, origin: _Origin) -> None:
-    """Try the tokenizer now, and not when the first training starts."""
+def _settle_tokenizer(staging: Path, origin: _Origin) -> None:
+    """Make the tokenizer one that can be used, here and by transformers, and that agrees with the model."""
+    if not (staging / TOKENIZER).is_file():
+        _convert_tokenizer(staging, origin)
     try:
-        Tokenizer(staging, max_length=8)
-    except ConstrictorError as error:
-        raise ConstrictorError(str(error).replace(str(staging), str(origin))) from None
+        tokenizers.Tokenizer.from_file(str(staging / TOKENIZER))
+    except Exception as error:  # the library raises plain Exception
+        raise ConstrictorError(f"{origin} has no usable tokenizer.json: {error}") from None
+    drop_tokens_without_embedding(staging, str(origin))
+    settle_padding(staging, str(origin))
+    settle_tokenizer_config(staging, str(origin))
 
 
 def _convert_tokenizer(staging: Path, origin: _Origin) -> None:
