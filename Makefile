@@ -50,7 +50,8 @@ run: setup
 	        || { cat $$reports/report.log; exit 1; }; fi; \
 	echo; cat $$reports/*/table.md; echo; \
 	echo "Tables and pictures: $$reports/   Report to open in a browser: $$reports/report.html"; \
-	grep -hF "too busy to trust" $$reports/*/table.md | tr -d '*`' || true
+	if grep -qF "too busy to trust" $$reports/*/table.md; then \
+	    echo "The machine was too busy to trust all speeds: the tables mark what was disturbed, and say how to time it again."; fi
 
 plan: setup
 	@$(BIN)/python -m workflow_scripts.plan --configfile $(STUDY)

@@ -77,18 +77,19 @@ def format_jitter(shape: dict[str, Any]) -> str:
 
 
 def disturbance_notes(rows: Sequence[Row]) -> list[str]:
-    """What is to be said of disturbed timings, in paragraphs; `make run` repeats the first. Nothing where there are none."""
+    """Paragraphs on what was disturbed, none where nothing was. `make run` searches for the first."""
     found = [
         f"- `{row.recipe}` at {shape['batch']}×{shape['length']} on {_threads(shape)}: {'; '.join(shape['disturbed'])}"
         for row in rows
         for shape in _shapes(row)
         if shape["disturbed"]
     ]
+    if any(row.latency["search_disturbed"] for row in rows if row.latency):
+        found.append("- the search for the fastest mode of the torch baseline: another mode may be the fastest")
     if not found:
         return []
-    count = sum(len(_shapes(row)) for row in rows)
     return [
-        f"**The machine was too busy to trust all speeds: {len(found)} of {count} timings are marked as disturbed.**",
+        "**The machine was too busy to trust all speeds. What was disturbed:**",
         "\n".join(found),
         "To time a recipe again, delete its `latency.json`, and `fair_baseline.json` if most recipes are marked.",
     ]

@@ -72,6 +72,7 @@ def measure_latency(
         "processor": processor(),
         "rounds": settings.rounds,
         "torch_variant": fair.fastest,
+        "search_disturbed": bool(fair.disturbed),
         "shapes": summaries,
     }
     write_json(target, found)

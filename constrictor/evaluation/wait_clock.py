@@ -2,7 +2,8 @@
 
 Linux counts for each thread how long it was ready to run and did not (`run_delay` in ``/proc/<pid>/task/<tid>/schedstat``),
 and for each processor how long the hypervisor gave it to another machine (`steal` in ``/proc/stat``). Where the system
-counts neither, the share is 0.
+counts neither, the share is 0. The first count includes the time that it takes to wake a thread on an idle processor, which is
+short, while a thread that waits for another one waits for milliseconds.
 """
 
 from __future__ import annotations
@@ -15,6 +16,9 @@ from pathlib import Path
 _THREADS = Path("/proc/self/task")
 _PROCESSORS = Path("/proc/stat")
 _STEAL = 8  # its field in a line of /proc/stat
+
+WAKE_UP_SECONDS = 50e-6
+"""What is taken for the time to wake a thread, a virtual machine's processor included, each time that it starts to run."""
 
 
 class WaitClock:
@@ -41,11 +45,12 @@ class WaitClock:
 
 
 def _delayed() -> float:
-    nanoseconds = 0
+    seconds = 0.0
     for thread in _THREADS.iterdir() if _THREADS.is_dir() else ():
-        with suppress(OSError, IndexError):  # the thread has ended, or the kernel does not count
-            nanoseconds += int((thread / "schedstat").read_text(encoding="utf-8").split()[1])
-    return nanoseconds / 1e9
+        with suppress(OSError, ValueError):  # the thread has ended, or the kernel does not count
+            _, nanoseconds, starts = map(int, (thread / "schedstat").read_text(encoding="utf-8").split())
+            seconds += nanoseconds / 1e9 - starts * WAKE_UP_SECONDS
+    return seconds
 
 
 def _stolen(processors: set[int]) -> float:

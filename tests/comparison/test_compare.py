@@ -86,7 +86,7 @@ def _latency(speedup: float, lengths: tuple[int | str, ...]) -> dict:
     ]  # fmt: skip
     return {
         "cold_start_seconds": 1.5, "peak_memory_bytes": 300_000_000, "threads": 2, "rounds": 7, "shapes": shapes,
-        "torch_variant": "eager",
+        "torch_variant": "eager", "search_disturbed": False,
         "processor": {"name": "A processor", "cores": 2, "instructions": ["avx2"]},
     }  # fmt: skip
 
