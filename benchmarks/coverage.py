@@ -83,15 +83,15 @@ def several_labels(shares: tuple[float, ...]) -> World:
     )
 
 
-def values() -> World:
+def values(metric: str, truth: Callable[[float], float]) -> World:
     """Normal values, and predictions with a correlation of the level."""
 
     def predict(labels: np.ndarray, luck: np.ndarray, level: float) -> np.ndarray:
         return level * labels + np.sqrt(1 - level**2) * luck
 
     return World(
-        measures("regression", ["score"])["pearson"],
-        lambda generator, examples: generator.normal(size=examples), predict, lambda level: level,
+        measures("regression", ["score"])[metric],
+        lambda generator, examples: generator.normal(size=examples), predict, truth,
     )  # fmt: skip
 
 
@@ -123,7 +123,8 @@ WORLDS: dict[str, Callable[[], World]] = {
     "macro-F1, classes 50:40:10": lambda: classes("macro_f1", (0.5, 0.4, 0.1)),
     "F1 of a class of 10 %": lambda: classes("f1", (0.9, 0.1)),
     "MCC, classes 70:30": lambda: classes("mcc", (0.7, 0.3)),
-    "Pearson": values,
+    "Pearson": lambda: values("pearson", lambda level: level),
+    "Spearman": lambda: values("spearman", lambda level: float(6 / np.pi * np.arcsin(level / 2))),
     "token F1": answers,
     "macro-F1, labels of 40, 20, 10 %": lambda: several_labels((0.4, 0.2, 0.1)),
 }

@@ -31,6 +31,7 @@ def test_the_names_of_all_rules_are_taken():
         ({"tasks.reviews.max_samples": 9, "replicates": {"folds": 3}}, "tasks.reviews.max_samples: cross-validation uses all"),
         ({"recipes.download_extra_test_set": "teacher/kd"}, "recipes.download_extra_test_set: the name is reserved"),
         ({"report.control": "contrl"}, "report.control: no recipe is called 'contrl'."),
+        ({"report.intervals": "recipe", "replicates.seeds": [3]}, "report.intervals: an interval for the recipe needs two"),
         ({"steps.model": {"stage": "export"}}, "steps.model: the name is reserved: the folder of each model holds a 'model'."),
         ({"steps.logs": {"stage": "export"}}, "steps.logs: the name is reserved"),
         ({"recipes.all": "teacher/kd"}, "recipes.all: the name is reserved: 'all' is a target of the workflow."),

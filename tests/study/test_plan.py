@@ -143,6 +143,11 @@ def test_comparison_reads_its_slice_only(plan):
     }  # fmt: skip
 
 
+def test_a_number_of_resamples_is_accepted_and_changes_nothing(changed):
+    with_it, without = (Plan(read_study(changed(changes))) for changes in ({"report.resamples": 2000}, {}))
+    assert with_it.comparison == without.comparison
+
+
 def test_gates_are_passed_to_the_comparison_and_to_no_step(changed):
     gate = {"max_drop": 0.02}
     without, gated = (
