@@ -14,6 +14,7 @@ from constrictor.scheduling.inputs import Inputs
 from constrictor.scheduling.job_code import JobCode
 from constrictor.scheduling.job_resources import JobResources
 from constrictor.scheduling.job_settings import JobSettings
+from constrictor.scheduling.long_arguments import argument
 from constrictor.scheduling.paths import Layout
 from constrictor.scheduling.source_content import SourceContent
 from constrictor.scheduling.trainings import Trainings

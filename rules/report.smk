@@ -39,7 +39,7 @@ rule compare:
     resources:
         **jobs.of("compare", f"{REPORTS}/{{task}}/logs/compare.tsv"),
     params:
-        settings=canonical_json(plan.comparison),
+        settings=argument(canonical_json(plan.comparison)),
         results=f"{RESULTS}/{{task}}",
         folder=f"{REPORTS}/{{task}}",
         code=code.of_task("compare"),

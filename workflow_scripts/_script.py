@@ -18,13 +18,13 @@ from constrictor.scheduling.gpu_lease import lease_gpu
 
 
 def json_of(kind: Any) -> Callable[[str], Any]:
-    """An argument's type: JSON text of a settings model. A mistake is reported in pydantic's words."""
+    """An argument's type: JSON text of a settings model, or `@` and a file with it. A mistake is reported in pydantic's words."""
     adapter: TypeAdapter[Any] = TypeAdapter(kind)
 
     def parse(text: str) -> Any:
         try:
-            return adapter.validate_json(text)
-        except ValidationError as error:
+            return adapter.validate_json(Path(text[1:]).read_bytes() if text.startswith("@") else text)
+        except (ValidationError, OSError) as error:
             raise argparse.ArgumentTypeError(str(error)) from None
 
     return parse

@@ -6,6 +6,7 @@ import errno
 import json
 import os
 import shutil
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -91,6 +92,20 @@ def write_json(target: Path, value: object) -> None:
     except ValueError as error:
         raise ValueError(f"{target} is not written: {error}") from error
     write_text(target, text + "\n")
+
+
+def spread_permissions(file: Path) -> None:
+    """Give all files of a folder the permissions of one that was written just now, which are those of the user's umask.
+
+    Some libraries write files that only their owner may read, which colleagues with the same checkout could not.
+
+    Args:
+        file: a file in the folder.
+    """
+    mode = stat.S_IMODE(file.stat().st_mode)
+    for other in file.parent.rglob("*"):
+        if other.is_file() and stat.S_IMODE(other.stat().st_mode) != mode:
+            other.chmod(mode)
 
 
 def empty_folder(folder: Path) -> None:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from constrictor.files.exclusive_lock import exclusive_lock
-from constrictor.files.writing import empty_folder, named_disk_errors
+from constrictor.files.writing import empty_folder, named_disk_errors, spread_permissions
 from constrictor.models.manifest import MANIFEST, Manifest, hash_files
 
 
@@ -42,4 +42,5 @@ def seal(folder: Path, manifest: Manifest) -> Manifest:
     sealed = manifest.model_copy(update={"files": hash_files(folder)})
     text = sealed.model_dump_json(indent=2, exclude_none=True)
     (folder / MANIFEST).write_text(text + "\n", encoding="utf-8")
+    spread_permissions(folder / MANIFEST)
     return sealed

@@ -1,7 +1,8 @@
-"""What each job reads of the study, as canonical JSON: a change reruns the jobs that read it, and no others."""
+"""What each job reads of the study, as canonical JSON or a file with it: a change reruns the jobs that read it, and no others."""
 
 from __future__ import annotations
 
+from constrictor.scheduling.long_arguments import argument
 from constrictor.scheduling.wildcards import Wildcards
 from constrictor.study.plan import Plan
 from constrictor.study.replicate import Replicate
@@ -28,23 +29,23 @@ class JobSettings:
 
     def corpus(self, wildcards: Wildcards) -> str:
         """The corpus `name`."""
-        return self._study.corpora[wildcards.name].canonical()
+        return argument(self._study.corpora[wildcards.name].canonical())
 
     def checkpoint(self, wildcards: Wildcards) -> str:
         """The source of the model `name`."""
-        return self._study.models[wildcards.name].canonical()
+        return argument(self._study.models[wildcards.name].canonical())
 
     def subset(self, wildcards: Wildcards) -> str:
         """The subset `name`."""
-        return self._study.subsets[wildcards.name].canonical()
+        return argument(self._study.subsets[wildcards.name].canonical())
 
     def folding(self, wildcards: Wildcards) -> str:
         """How the task `name` is split into folds."""
-        return self._plan.folding(wildcards.name).canonical()
+        return argument(self._plan.folding(wildcards.name).canonical())
 
     def step(self, wildcards: Wildcards) -> str:
         """The step at the end of a lineage."""
-        return self._plan.step(wildcards.lineage).canonical()
+        return argument(self._plan.step(wildcards.lineage).canonical())
 
     def seed(self, wildcards: Wildcards) -> int:
         """The seed of a replicate."""
@@ -52,6 +53,5 @@ class JobSettings:
 
     def _task(self, name: str, *parts: str) -> str:
         task = self._study.tasks[name]
-        return task.model_copy(
-            update={"extra_test_sets": {part: task.extra_test_sets[part] for part in parts}}
-        ).canonical()
+        chosen = {part: task.extra_test_sets[part] for part in parts}
+        return argument(task.model_copy(update={"extra_test_sets": chosen}).canonical())

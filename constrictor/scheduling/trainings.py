@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
+from constrictor.scheduling.long_arguments import argument
 from constrictor.scheduling.paths import MANIFEST, Layout
 from constrictor.scheduling.wildcards import Wildcards
 from constrictor.study.plan import Plan
@@ -61,9 +62,9 @@ class Trainings:
         )
 
     def plan_json(self, wildcards: Wildcards) -> str:
-        """The plan as canonical JSON: the parameter of a rule."""
+        """The plan as canonical JSON, or a file with it: the parameter of a rule."""
         plan = self.plan(wildcards)
-        return plan.canonical() if plan else NO_PLAN
+        return argument(plan.canonical()) if plan else NO_PLAN
 
     def files(self, wildcards: Wildcards) -> list[str]:
         """The files that the plan names: examples, teachers' outputs, and the manifest of an online teacher."""

@@ -82,6 +82,7 @@ def _mistakes_in(node: yaml.Node, above: tuple[yaml.Node, ...], done: set[int]) 
         below = [value for _, value in node.value]
     else:
         below = node.value if isinstance(node, yaml.SequenceNode) else []
+        yield from _mistaken_number(node)
     for part in below:
         if part in above:
             yield node.start_mark.line + 1, "an alias is within its own anchor. Write the value out."
@@ -93,11 +94,23 @@ def _mistaken_keys(node: yaml.MappingNode) -> Iterator[tuple[int, str]]:
     first_lines: dict[str, int] = {}
     for key, _ in node.value:
         line, name = key.start_mark.line + 1, str(key.value)
+        yield from _mistaken_number(key)
         if key.tag == _BOOLEAN:  # in YAML 1.1 also `on`, a key that has been renamed
-            yield line, renamed(name) or f"YAML reads the key '{name}' as a boolean. Choose another name."
+            yield line, renamed(name) or f"YAML reads the key '{name}' as a boolean. Put it in quotes: '{name}'."
         if name in first_lines and key.tag != _MERGE:
             yield line, f"duplicate key '{name}', first in line {first_lines[name]}. Keep one of the two."
         first_lines.setdefault(name, line)
 
 
+def _mistaken_number(node: yaml.Node) -> Iterator[tuple[int, str]]:
+    """A number that YAML 1.1 does not read in base 10, as an id with a leading zero or a time of day is."""
+    if node.tag in _NUMBERS and re.fullmatch(r"[-+]?(0[0-7_]+|\d[\d_]*(:[0-5]?\d)+(\.[\d_]*)?)", node.value):
+        value = yaml.safe_load(node.value)
+        yield (
+            node.start_mark.line + 1,
+            f"YAML reads {node.value} as {value}. Write {value}, or '{node.value}' in quotes for text.",
+        )
+
+
+_NUMBERS = ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float")
 _BOOLEAN, _MERGE = "tag:yaml.org,2002:bool", "tag:yaml.org,2002:merge"

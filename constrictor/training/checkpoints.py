@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from constrictor.errors import ConstrictorError
-from constrictor.files.writing import atomic_file, write_text
+from constrictor.files.writing import atomic_file, spread_permissions, write_text
 from constrictor.models.manifest import hash_files
 from constrictor.progress import log
 
@@ -28,6 +28,7 @@ def mark_whole(checkpoint: Path) -> None:
     # A step can be saved twice: by the clock, and as the last of its epoch.
     hashes = {name: entry.sha256 for name, entry in hash_files(checkpoint).items() if name != _SEAL}
     write_text(checkpoint / _SEAL, json.dumps(hashes))
+    spread_permissions(checkpoint / _SEAL)
 
 
 def newest_checkpoint(folder: Path) -> Path | None:

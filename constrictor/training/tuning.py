@@ -82,7 +82,8 @@ class AdapterCheckpoint:
     def record(self, folder: Path) -> AdapterRecord:
         """The manifest's record of the base, for a folder."""
         return AdapterRecord(
-            base=os.path.relpath(self.start.folder, folder),
+            # Both as links lead, since the way back from a folder behind a link does not pass the link.
+            base=os.path.relpath(self.start.folder.resolve(), folder.resolve()),
             base_digest=base_digest(self.start.folder),
             base_bytes=read_manifest(self.start.folder).bytes,
             layers=self.start.layers,

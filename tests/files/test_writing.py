@@ -46,6 +46,20 @@ def test_artifact_appears_whole(tmp_path):
     assert [path.name for path in (tmp_path / "deep").iterdir()] == ["model"]
 
 
+def test_all_files_follow_the_umask(tmp_path):
+    """safetensors writes files that only their owner may read."""
+    before = os.umask(0o002)
+    try:
+        with artifact_folder(tmp_path / "model") as staging:
+            save_file({"weight": torch.zeros(2)}, staging / "model.safetensors")
+            (staging / "model.safetensors").chmod(0o600)
+            seal(staging, MANIFEST)
+    finally:
+        os.umask(before)
+    modes = {file.name: oct(file.stat().st_mode & 0o777) for file in (tmp_path / "model").iterdir()}
+    assert modes == dict.fromkeys(["model.safetensors", "manifest.json"], "0o664")
+
+
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, ConstrictorError])
 def test_exception_leaves_nothing(tmp_path, error):
     with pytest.raises(error):

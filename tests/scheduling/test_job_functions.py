@@ -42,7 +42,7 @@ def test_a_task_is_prepared_without_its_further_test_sets_and_each_of_them_alone
     alone = json.loads(settings.task(wildcards_of({"name": "reviews"})))
     one = json.loads(settings.extra_test_set(wildcards_of({"name": "reviews", "part": "more_of_it"})))
     assert alone["extra_test_sets"] == {}
-    assert one == {**alone, "extra_test_sets": {"more_of_it": {"path": "reviews.csv"}}}
+    assert one == {**alone, "extra_test_sets": {"more_of_it": {"header": True, "path": "reviews.csv"}}}
 
 
 def test_every_job_reads_its_own_settings(larger):
@@ -50,7 +50,7 @@ def test_every_job_reads_its_own_settings(larger):
     assert settings.step(TEACHER) == plan.study.steps["teacher"].canonical()
     assert settings.seed(TEACHER) == 1
     assert settings.corpus(wildcards_of({"name": "corn"})) == plan.study.corpora["corn"].canonical()
-    assert settings.checkpoint(wildcards_of({"name": "tiny"})) == '{"path":"tiny"}'
+    assert settings.checkpoint(wildcards_of({"name": "tiny"})) == '{"convert_pickle":false,"path":"tiny"}'
     assert settings.subset(wildcards_of({"name": "some", "fold": ""})) == plan.study.subsets["some"].canonical()
     assert json.loads(settings.folding(wildcards_of({"name": "reviews"})))["folds"] == 3
 

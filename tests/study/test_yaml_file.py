@@ -22,8 +22,12 @@ from constrictor.study.yaml_file import read_yaml
         ("a:\n  - b: 1\n    b: 1\n", ":3: duplicate key 'b', first in line 2."),
         ("a: &a {b: *a}\n", ":1: an alias is within its own anchor. Write the value out."),
         ("a: &a\n  - c: *a\n", ":2: an alias is within its own anchor."),
-        ("steps:\n  yes: 1\n", ":2: YAML reads the key 'yes' as a boolean. Choose another name."),
+        ("steps:\n  yes: 1\n", ":2: YAML reads the key 'yes' as a boolean. Put it in quotes: 'yes'."),
         ("steps:\n  a: {on: 1}\n", ":2: 'on' is now called 'train_on'."),
+        ("a:\n  b: 010\n", ":2: YAML reads 010 as 8. Write 8, or '010' in quotes for text."),
+        ("a: [007, 1]\n", ":1: YAML reads 007 as 7. Write 7, or '007' in quotes for text."),
+        ("a: {012: x}\n", ":1: YAML reads 012 as 10. Write 10, or '012' in quotes for text."),
+        ("a: 12:30\n", ":1: YAML reads 12:30 as 750. Write 750, or '12:30' in quotes for text."),
         ("", " is not a study: it must contain keys with values, for example 'name: my_study'."),
         ("# nothing\n", " is not a study: it must contain keys"),
         ("- a\n- b\n", " is not a study: it must contain keys"),
@@ -64,3 +68,8 @@ def test_anchors_and_merged_keys_are_no_mistakes(tmp_path: Path) -> None:
     assert found["b"] == {"x": 3, "y": 2}
     assert found["c"] == {"x": 1, "y": 2, "z": 1}
     assert found["d"] == [found["a"]] * 2
+
+
+def test_numbers_in_base_10_are_no_mistakes(tmp_path: Path) -> None:
+    (tmp_path / "study.yaml").write_text("a: [0, -1, 10, 1_000, 0.5, 1e-3, 0x1f, '010', 08]\n", encoding="utf-8")
+    assert read_yaml(tmp_path / "study.yaml")["a"] == [0, -1, 10, 1000, 0.5, "1e-3", 31, "010", "08"]

@@ -77,6 +77,15 @@ def test_kept_adapter_opens_as_peft_opens_it(kept, tiny_model, ask):
     assert logits_of(load(kept / "model"), texts).argmax(axis=1).tolist() == [1, 0]
 
 
+def test_kept_adapter_opens_where_its_folder_is_behind_a_link(tiny_model, tiny_task, tmp_path):
+    (tmp_path / "a/disk/far/away").mkdir(parents=True)
+    (tmp_path / "results").symlink_to(tmp_path / "a/disk/far/away")
+    node = tmp_path / "results/lora"
+    _finetune(tiny_model, tiny_task, node, adapter={"merge": False}, epochs=1)
+    load(node / "model")
+    load(node.resolve() / "model")
+
+
 def test_two_trainings_are_equal_and_a_merged_adapter_is_the_kept_one_as_a_plain_model(
     tiny_model, tiny_task, tmp_path, ask
 ):

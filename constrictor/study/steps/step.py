@@ -8,10 +8,10 @@ from pydantic import Discriminator, Field, Tag
 
 from constrictor.machine import Machine
 from constrictor.study.model_state import LayerCount, ModelState
-from constrictor.study.settings import MAPPING, PLAIN, Settings, plain_or_mapping
+from constrictor.study.settings import MAPPING, PLAIN, Label, Settings, plain_or_mapping
 
 ClassWeights = Annotated[
-    Annotated[Literal["balanced"], Tag(PLAIN)] | Annotated[dict[str, Annotated[float, Field(gt=0)]], Tag(MAPPING)],
+    Annotated[Literal["balanced"], Tag(PLAIN)] | Annotated[dict[Label, Annotated[float, Field(gt=0)]], Tag(MAPPING)],
     Discriminator(plain_or_mapping),
 ]
 Precision = Literal["auto", "fp32", "tf32", "bf16", "fp16"]
