@@ -78,10 +78,7 @@ def dry_run(arguments: Sequence[str]) -> DryRun:
             files = [Path(file) for file in options.configfile or ["config.yaml"]]
             for file in files:
                 read_yaml(file)  # Snakemake's own message would not give the line of a mistake
-            changes = parse_config(options.config)
             planned = args_to_api(options, parser)
-    except ValueError as error:  # of --config
-        raise ConstrictorError(f"{error} Write --config name=value, for example --config name=other.") from None
     except SystemExit as end:
         if isinstance(end.code, str):  # a mistake in the study: the message is complete
             raise
@@ -92,4 +89,4 @@ def dry_run(arguments: Sequence[str]) -> DryRun:
         raise ConstrictorError(f"Snakemake cannot plan this:\n{screen.getvalue().strip()}")
     limits = dict(options.resources.unwrapped_items())  # those of the command line and of profiles
     has_gpus = limits.get("gpu", len(visible_gpus())) != 0
-    return DryRun(listener.jobs, (files, changes), options.cores or os.cpu_count() or 1, has_gpus)
+    return DryRun(listener.jobs, (files, parse_config(options.config)), options.cores or os.cpu_count() or 1, has_gpus)

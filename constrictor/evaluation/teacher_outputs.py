@@ -13,8 +13,8 @@ from constrictor.runtimes.load import load
 def teacher_outputs(teacher: Path, examples_file: Path, target: Path, threads: int = 0) -> None:
     """Write the teacher's outputs for all examples of a file.
 
-    A float32 torch teacher computes in bf16 where the device does so natively: its logits move by about 0.01, which
-    does not change its students measurably, and the export takes a third of the time.
+    A float32 torch teacher computes in bf16 where the device does so natively and the kind of task tolerates it: logits
+    move by about 0.01, which does not change its students measurably, and the export takes a third of the time.
 
     Args:
         teacher: the teacher's artifact.

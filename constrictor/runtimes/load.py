@@ -35,7 +35,8 @@ def load(folder: Path, *, threads: int = 0, bf16: bool = False, variant: Variant
     Args:
         folder: the artifact's folder.
         threads: threads to compute with; 0 takes all cores.
-        bf16: let a float32 torch model compute its matrix products in bf16 where the device does so natively.
+        bf16: let a float32 torch model compute its matrix products in bf16 where the device does so natively and the kind of
+            task tolerates it.
         variant: how a torch model computes.
 
     Raises:
@@ -51,6 +52,7 @@ def open_artifact(folder: Path, manifest: Manifest, options: Options = _DEFAULTS
         ConstrictorError: if it cannot be opened, or was not trained on a task.
     """
     kind = kind_of(manifest.trained_for())
+    options = options._replace(bf16=options.bf16 and kind.tolerates_bf16)
     opened = _OPENERS[manifest.format](folder, manifest, kind.head, options)
     return Runtime(manifest, kind, kind.tokenizer(folder), opened)
 

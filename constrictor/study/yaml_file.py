@@ -26,7 +26,7 @@ def read_yaml(file: str | Path) -> dict[str, Any]:
     try:
         text = Path(file).read_text(encoding="utf-8")
     except FileNotFoundError:
-        raise ConstrictorError(f"there is no study {file}.{_target_hint(file)}") from None
+        raise ConstrictorError(f"there is no study {file}.") from None
     except OSError as error:
         raise ConstrictorError(f"the study {file} cannot be read: {error.strerror}.") from None
     except UnicodeDecodeError as error:
@@ -48,16 +48,6 @@ def read_yaml(file: str | Path) -> dict[str, Any]:
         raise ConstrictorError(f"{line}: invalid YAML: {_explain(error)}") from None
     except yaml.YAMLError as error:
         raise ConstrictorError(f"{file} is not valid YAML: {error}") from None
-
-
-def _target_hint(file: str | Path) -> str:
-    """Behind `--configfile studies/x.yaml`, a recipe or an output is taken for a further study."""
-    named = Path(file).suffix in (".yaml", ".yml")
-    return (
-        ""
-        if named
-        else f" If {file} is a recipe or a file to build, put -- before it: snakemake --configfile … -- {file}"
-    )
 
 
 _HINTS = {

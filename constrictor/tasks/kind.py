@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol
 
@@ -21,6 +22,7 @@ from constrictor.tasks.measure import Measure
 
 if TYPE_CHECKING:
     from torch import Tensor
+    from transformers import PreTrainedModel
 
     from constrictor.data.examples import Examples
     from constrictor.data.tokenization import Tokenizer
@@ -50,6 +52,7 @@ class Kind(ABC):
         record: the task.
         measures: the metrics that such a task may name.
         per_token: whether the output arrays hold a number a token.
+        tolerates_bf16: whether outputs that were computed in bf16, which keeps three digits, serve as soft targets.
         reads_first_token: whether the head reads the hidden state of the first token only.
         longer_inputs: what happens to inputs longer than the model reads, as a phrase.
         without_a_class: how a class of which there are too few examples is left out, as a phrase.
@@ -57,6 +60,7 @@ class Kind(ABC):
 
     measures: dict[str, Measure]
     per_token: ClassVar[bool] = False
+    tolerates_bf16: ClassVar[bool] = True
     reads_first_token: ClassVar[bool] = True
     longer_inputs: str
     without_a_class: ClassVar[str] = "leave that class out with 'filter' (and out of 'labels', where they are given)"
@@ -182,6 +186,11 @@ class KindModel(Protocol):
 
     def label_loss(self, outputs: Outputs, batch: Outputs, weights: Tensor | None = None) -> Tensor:
         """``(batch,)`` losses against the labels; 0 where an example has none."""
+
+    def standardised(
+        self, model: PreTrainedModel, targets: RawOutputs, *, new_head: bool
+    ) -> AbstractContextManager[float]:
+        """Hold a model's head in units that suit a training while the block lasts; gives what losses are divided by."""
 
     def loss_weights(self, wanted: Any, targets: RawOutputs, record: TaskRecord) -> Tensor | None:
         """What a step's ``class_weights`` mean for :meth:`label_loss`; None where nothing is weighed."""

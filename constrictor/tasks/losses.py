@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from torch import Tensor
 from torch.nn.functional import cross_entropy, log_softmax
+from transformers import PreTrainedModel
 
 from constrictor.data.batching import RawOutputs
 from constrictor.errors import ConstrictorError
@@ -33,6 +35,11 @@ def no_loss_weights(wanted: Any, targets: RawOutputs, record: TaskRecord) -> Non
         raise ConstrictorError(
             f"'class_weights' are for tasks of one class an example, and this one is '{record.kind}'. Leave the key out."
         )
+
+
+def without_units(model: PreTrainedModel, targets: RawOutputs, *, new_head: bool) -> AbstractContextManager[float]:
+    """Leave the head as it is, for the kinds whose logits have no unit."""
+    return nullcontext(1.0)
 
 
 def soft_target_loss(logits: Tensor, teacher_logits: Tensor, temperature: float) -> Tensor:

@@ -33,5 +33,6 @@ def distil(
     read_manifest(student)  # refuses one that is damaged
     start = Initialization(student, task.kind, node.seed, settings.student.layers, settings.new_head, settings.labels)
     trainable = TrainableModel(start, settings)
-    training = Training(trainable.model, student, task.kind.tokenizer(student), settings, settings.epochs, plan)
+    tokenizer, new_head = task.kind.tokenizer(student), trainable.head_is_new
+    training = Training(trainable.model, student, tokenizer, settings, settings.epochs, plan, new_head)
     return trainable.save(before, settings, training.run(task, node), node, task.validation)

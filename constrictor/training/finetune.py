@@ -29,5 +29,6 @@ def finetune(settings: Finetune, start: Path, plan: TrainingPlan, task: TaskFold
     trainable = TrainableModel(
         Initialization(start, task.kind, node.seed, settings.layers, settings.new_head, settings.labels), settings
     )
-    training = Training(trainable.model, start, task.kind.tokenizer(start), settings, settings.epochs, plan)
+    tokenizer, new_head = task.kind.tokenizer(start), trainable.head_is_new
+    training = Training(trainable.model, start, tokenizer, settings, settings.epochs, plan, new_head)
     return trainable.save(before, settings, training.run(task, node), node, task.validation)

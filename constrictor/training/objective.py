@@ -25,7 +25,9 @@ if TYPE_CHECKING:
     from constrictor.training.run import Training
 
 
-def output_loss(losses: KindModel, soft_targets: SoftTargets | None, weights: Tensor | None = None) -> Loss:
+def output_loss(
+    losses: KindModel, soft_targets: SoftTargets | None, weights: Tensor | None = None, unit: float = 1.0
+) -> Loss:
     """The loss of a model's outputs: that of the labels, or its weighted sum with that of a teacher's outputs.
 
     ``alpha * teacher + (1 - alpha) * labels``: the convention is that ``alpha`` weighs the *teacher*. An example without a
@@ -35,9 +37,10 @@ def output_loss(losses: KindModel, soft_targets: SoftTargets | None, weights: Te
         losses: those of the task's kind.
         soft_targets: how teacher and labels are weighed; None for labels alone.
         weights: factors of the label losses.
+        unit: what all losses are divided by.
     """
     if soft_targets is None:
-        return lambda outputs, batch: losses.label_loss(outputs, batch, weights)
+        return lambda outputs, batch: losses.label_loss(outputs, batch, weights) / unit
     alpha, temperature = soft_targets.alpha, soft_targets.temperature
     of_teacher = losses.DISTILLATION_LOSSES[soft_targets.loss]
 
@@ -46,7 +49,7 @@ def output_loss(losses: KindModel, soft_targets: SoftTargets | None, weights: Te
         share = value_at(alpha, done)
         teacher = {name.removeprefix(TEACHER): values for name, values in batch.items() if name.startswith(TEACHER)}
         distilled = of_teacher(outputs, teacher, batch, value_at(temperature, done))
-        return share * distilled + (1 - share) * losses.label_loss(outputs, batch, weights)
+        return (share * distilled + (1 - share) * losses.label_loss(outputs, batch, weights)) / unit
 
     return loss
 

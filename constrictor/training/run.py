@@ -29,6 +29,7 @@ class Training:
         settings: the step.
         epochs: passes over the training sets.
         plan: the training sets, and what is learned from a teacher.
+        new_head: whether the head has not been trained yet.
         competes_from: epoch from which on weights may be the best ones; 0 lets those before the training compete too.
         after_step: called after each optimiser step with the share of the training that is done.
     """
@@ -39,6 +40,7 @@ class Training:
     settings: Optimisation
     epochs: int
     plan: TrainingPlan
+    new_head: bool = False
     competes_from: float = TRAINED_ONLY
     after_step: Callable[[float], None] | None = None
 
@@ -60,8 +62,10 @@ class Training:
         refuse_unknown_tokens(self.model, self.tokenizer, data.encoded, self.start)
         losses = model_of(record)
         weights = losses.loss_weights(settings.class_weights, data.targets, record)
-        of_outputs = output_loss(losses, plan.soft_targets, weights)
-        with with_features(of_outputs, self, teacher, task, node) as loss:
+        with (
+            losses.standardised(self.model, data.targets, new_head=self.new_head) as unit,
+            with_features(output_loss(losses, plan.soft_targets, weights, unit), self, teacher, task, node) as loss,
+        ):
             return train(
                 self.model,
                 data,

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
-from transformers import PreTrainedModel
+from transformers import AutoConfig, PreTrainedModel
 from transformers.pytorch_utils import Conv1D
 
 from constrictor.models.adapter import base_digest, merge_adapter
 from constrictor.models.architecture import encoder_linears, keep_layers
 from constrictor.models.manifest import AdapterRecord, Manifest, read_manifest
 from constrictor.models.quantized.nf4 import quantize_base, round_to_nf4
-from constrictor.models.torch_model import load_model
+from constrictor.models.torch_model import has_head, load_model
 from constrictor.study.settings import Settings
 from constrictor.study.steps.adapter import Adapter, Tuning
 from constrictor.tasks.kind import Kind
@@ -47,6 +47,12 @@ class Initialization:
     layers: list[int] | None = None
     new_head: bool = False
     labels: Mapping[str, str] | None = None
+
+    @property
+    def head_is_new(self) -> bool:
+        """Whether the head is to be trained from the start."""
+        config = AutoConfig.from_pretrained(self.folder, local_files_only=True, trust_remote_code=False)
+        return self.new_head or not has_head(config, self.kind.head)
 
     def open(self) -> PreTrainedModel:
         """The model as it is before the training.
@@ -96,6 +102,7 @@ class TrainableModel:
 
     Attributes:
         model: what the engine trains.
+        head_is_new: whether its head has not been trained yet.
     """
 
     def __init__(self, start: Initialization, settings: Tuning) -> None:
@@ -105,6 +112,7 @@ class TrainableModel:
             ConstrictorError: if the model does not fit the task, or the adapter does not fit the model.
         """
         self.model = start.open()
+        self.head_is_new = start.head_is_new
         self._start, self._adapter = start, settings.adapter
         if settings.adapter is not None:
             self._nf4, self._wrapped = _put_in(settings.adapter, self.model, start)

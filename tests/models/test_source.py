@@ -10,7 +10,6 @@ from heads import load_classifier
 from safetensors.numpy import load_file, save_file
 from transformers import AutoConfig, AutoModelForSequenceClassification
 
-from constrictor.data.tokenization import Tokenizer
 from constrictor.errors import ConstrictorError
 from constrictor.models.manifest import read_manifest
 from constrictor.models.source import fetch_model
@@ -155,24 +154,6 @@ def test_vocabulary_alone_becomes_a_tokenizer(origin):
     (origin / "tokenizer.json").unlink()
     (origin / "tokenizer_config.json").write_text('{"tokenizer_class": "BertTokenizer"}', encoding="utf-8")
     assert "tokenizer.json" in _fetch(origin).files
-
-
-def test_sentencepiece_model_alone_becomes_a_tokenizer(origin, sentences):
-    """As in the folder of DeBERTa-v3."""
-    from sentencepiece import SentencePieceTrainer
-
-    SentencePieceTrainer.train(
-        sentence_iterator=iter([text for text, _ in sentences]), model_prefix=str(origin / "spm"), vocab_size=50,
-        pad_id=0, bos_id=1, eos_id=2, unk_id=3, bos_piece="[CLS]", eos_piece="[SEP]", unk_piece="[UNK]", pad_piece="[PAD]",
-        minloglevel=2,
-    )  # fmt: skip
-    (origin / "spm.vocab").unlink()
-    (origin / "tokenizer.json").unlink()
-    config = json.loads((origin / "config.json").read_text(encoding="utf-8"))
-    (origin / "config.json").write_text(json.dumps({**config, "model_type": "deberta-v2"}), encoding="utf-8")
-    assert {"spm.model", "tokenizer.json"} <= set(_fetch(origin).files)
-    tokens = Tokenizer(origin.parent / "model", 32).encode(["the film was great"])[0]
-    assert (tokens[0], tokens[-1], 3 in tokens) == (1, 2, False)
 
 
 def test_missing_folder(tmp_path):

@@ -54,12 +54,7 @@ def test_all_mistaken_keys_are_named_at_once(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "message"),
-    [
-        ("no.yaml", r"there is no study \S+no\.yaml\.$"),
-        ("cpu", "If .* put -- before it: snakemake --configfile … -- "),
-        ("", "cannot be read: Is a directory"),
-    ],
+    ("name", "message"), [("no.yaml", "there is no study"), ("", "cannot be read: Is a directory")]
 )
 def test_what_cannot_be_opened_is_named(tmp_path: Path, name: str, message: str) -> None:
     with pytest.raises(ConstrictorError, match=message):

@@ -27,20 +27,21 @@ from constrictor.training.node import Node
 
 KINDS = {
     "multilabel": (MultilabelTask, {"columns": {"labels": ["good", "bad"]}, "metric": "macro_f1"}),
-    "regression": (RegressionTask, {"columns": {"label": "stars"}, "metric": "pearson"}),
+    "regression": (RegressionTask, {"columns": {"label": "price"}, "metric": "r2"}),
     "pairs": (RegressionTask, {"columns": {"text": "head", "pair": "tail", "label": "stars"}, "metric": "pearson"}),
 }
 
 
 @pytest.fixture(scope="module", params=KINDS)
 def task(request, tmp_path_factory, sentences):
-    """Labels that depend on the words: praise, blame, and stars that are more for a film."""
+    """Labels that depend on the words: praise, blame, stars that are more for a film, and prices in units of their own."""
     folder = tmp_path_factory.mktemp(request.param)
-    lines = ["text,head,tail,good,bad,stars"]
+    lines = ["text,head,tail,good,bad,stars,price"]
     for text, label in sentences[::2]:
         good = int(label == "good")
+        stars = good + 0.1 * (" film " in text)
         lines.append(
-            f"{text},{text.split(' was ')[0]},was {text.split(' was ')[1]},{good},{1 - good},{good + 0.1 * (' film ' in text)}"
+            f"{text},{text.split(' was ')[0]},was {text.split(' was ')[1]},{good},{1 - good},{stars},{300_000 + 60_000 * stars}"
         )
     (folder / "data.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
     kind, settings = KINDS[request.param]

@@ -14,7 +14,9 @@ from constrictor.data.batching import UNLABELLED, RawOutputs
 from constrictor.errors import ConstrictorError, nearest
 from constrictor.models.manifest import TaskRecord
 from constrictor.tasks.kind import DistillationLoss, Outputs
-from constrictor.tasks.losses import between_logits, hard_target_loss, logit_mse, soft_target_loss
+from constrictor.tasks.losses import between_logits, hard_target_loss, logit_mse, soft_target_loss, without_units
+
+standardised = without_units
 
 DISTILLATION_LOSSES: dict[str, DistillationLoss] = {
     "kl": between_logits(soft_target_loss),

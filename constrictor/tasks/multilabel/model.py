@@ -6,9 +6,10 @@ from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits, logsigmoid
 
 from constrictor.tasks.kind import DistillationLoss, Outputs
-from constrictor.tasks.losses import between_logits, logit_mse, no_loss_weights
+from constrictor.tasks.losses import between_logits, logit_mse, no_loss_weights, without_units
 
 loss_weights = no_loss_weights
+standardised = without_units
 
 
 def label_loss(outputs: Outputs, batch: Outputs, weights: Tensor | None = None) -> Tensor:

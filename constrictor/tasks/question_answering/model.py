@@ -10,12 +10,13 @@ from torch.nn.functional import cross_entropy
 
 from constrictor.data.batching import UNLABELLED
 from constrictor.tasks.kind import DistillationLoss, Outputs
-from constrictor.tasks.losses import hard_target_loss, no_loss_weights, soft_target_loss
+from constrictor.tasks.losses import hard_target_loss, no_loss_weights, soft_target_loss, without_units
 
 ENDS = ("start", "end")
 _NEVER = -1e9  # the logit of padding: a probability of exactly 0, and no NaN where 0 is multiplied with its logarithm
 
 loss_weights = no_loss_weights
+standardised = without_units
 
 
 def label_loss(outputs: Outputs, batch: Outputs, weights: Tensor | None = None) -> Tensor:

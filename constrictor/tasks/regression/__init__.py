@@ -16,6 +16,7 @@ class Regression(TextKind):
     """One value an example."""
 
     problem_type = "regression"
+    tolerates_bf16 = False
     predicts_labels = False
     no_label = np.array(np.nan, np.float32)
 
@@ -46,7 +47,7 @@ class Regression(TextKind):
         return outputs[LOGITS][:, 0].astype(np.float64)
 
     def losses(self, raw: RawOutputs, targets: Arrays) -> np.ndarray:
-        """Squared error."""
+        """Squared error, in the labels' unit squared; a training divides it by their variance."""
         found: np.ndarray = (np.asarray(raw[LOGITS])[:, 0].astype(np.float64) - targets["labels"]) ** 2
         return found
 

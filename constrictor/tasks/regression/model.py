@@ -6,6 +6,7 @@ from torch import Tensor
 
 from constrictor.tasks.kind import DistillationLoss, Outputs
 from constrictor.tasks.losses import between_logits, logit_mse, no_loss_weights
+from constrictor.tasks.regression.standardisation import standardised as standardised
 
 loss_weights = no_loss_weights
 

@@ -77,6 +77,18 @@ def _compared(reference: list, candidate: list) -> dict:
     return compare_outputs({"logits": np.array(reference)}, {"logits": np.array(candidate)}, context)
 
 
+@pytest.mark.parametrize(
+    ("outputs", "within", "beyond"),
+    [([[310_000.0], [460_000.0]], 50, 200), ([[0.010], [0.012]], 5e-7, 1e-5), ([[5.0], [5.0]], 4e-5, 1e-4)],
+    ids=["prices", "shares", "all the same"],
+)
+def test_a_difference_is_large_or_small_on_the_scale_of_the_outputs(tmp_path, outputs, within, beyond):
+    reference = np.array(outputs)
+    refuse_difference(_compared(reference, reference + within), 1e-3, tmp_path / "model.onnx")
+    with pytest.raises(ConstrictorError, match=r"where .* is allowed, a share of 0\.001 of how far outputs differ"):
+        refuse_difference(_compared(reference, reference + beyond), 1e-3, tmp_path / "model.onnx")
+
+
 def test_not_a_number_is_a_difference(tmp_path):
     found = _compared([[1.0, 2.0]], [[np.nan, 2.0]])
     with pytest.raises(ConstrictorError):
