@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
+from snakemake.logging import logger
 
 from constrictor.errors import ConstrictorError, exit_on_user_error
 from constrictor.files.clocks import clamp_future_mtimes
@@ -16,6 +17,7 @@ from constrictor.scheduling.job_resources import JobResources
 from constrictor.scheduling.job_settings import JobSettings
 from constrictor.scheduling.long_arguments import argument
 from constrictor.scheduling.paths import Layout
+from constrictor.scheduling.repeated_lines import FirstOnly
 from constrictor.scheduling.source_content import SourceContent
 from constrictor.scheduling.trainings import Trainings
 from constrictor.scheduling.wildcards import lineages_ending_in, one_of
@@ -34,6 +36,8 @@ with exit_on_user_error():
     layout.refuse_files()
 plan = Plan(study)
 DATA, RESULTS, REPORTS, NODE = layout.data, layout.results, layout.reports, layout.node
+
+logger.addFilter(FirstOnly("Will exit after finishing currently running jobs"))
 
 # Jobs call `python`: they get the one that runs this workflow, even where its environment is not activated. (A conda
 # environment, where one is used, is activated after this and so comes first.)
