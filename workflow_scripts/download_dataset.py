@@ -20,7 +20,8 @@ def main(settings: AnyTask | Corpus, output: Path) -> None:
         rows = ", ".join(f"{count} {split}" for split, count in task.rows.items())
         dropped = ", ".join(f"{count} {reason}" for reason, count in task.dropped.items())
         normalised = f"; {task.normalised} examples normalised" if task.normalised else ""
-        announce(f"{rows} (rows dropped: {dropped}{normalised})")
+        repaired = f"; halves of characters replaced in {task.repaired} examples" if task.repaired else ""
+        announce(f"{rows} (rows dropped: {dropped}{normalised}{repaired})")
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ def quality_legend(rows: Sequence[Row], settings: Comparison, task: TaskManifest
     first = rows[0]
     sentences = [
         f"Quality: {task.metric} in percent on {first.examples} test examples, {_replication(first, settings)}.",
+        *_seen_in_training(task),
         f"Differences are in points, paired example by example, with 95 % intervals for {first.intervals_for}{_scope(first)}.",
         _margin(settings),
         *_tests(rows, settings),
@@ -41,6 +42,15 @@ def _replication(row: Row, settings: Comparison) -> str:
         f"{settings.folds} folds{f' of {seeds} seeds' if seeds > 1 else ''}, {shared} (± standard deviation over the folds"
         f"{' and seeds' if seeds > 1 else ''}, [95 % interval])"
     )
+
+
+def _seen_in_training(task: TaskManifest) -> Iterable[str]:
+    """How many examples of a test split that the data bring were seen in training."""
+    if "test" in task.seen_in_training:
+        seen, also = task.seen_in_training["test"], task.also_in_training["test"]
+        yield f"{seen or 'None'} of the test examples {'was' if seen == 1 else 'were'} seen in training."
+        if also > seen:
+            yield f"The training data also had the texts of {also} test examples; those copies were left out."
 
 
 def _scope(row: Row) -> str:

@@ -22,6 +22,7 @@ class CorpusManifest(Settings):
     rows: int
     dropped: dict[str, int]
     normalised: int = 0
+    repaired: int = 0
     fingerprint: str
 
 
@@ -31,7 +32,7 @@ def prepare_corpus(corpus: Corpus, folder: Path) -> CorpusManifest:
     Raises:
         ConstrictorError: for everything that a source refuses, and if no text is left.
     """
-    frame = read_source(corpus.source, corpus.filter, [corpus.text], [corpus.text])
+    frame, repaired = read_source(corpus.source, corpus.filter, [corpus.text], [corpus.text])
     texts: dict[Text, tuple[str, str]] = {}  # key of the text -> id and text; the first of equal texts stays
     repeated = normalised = 0
     normalise = normaliser(corpus.normalise)
@@ -53,7 +54,11 @@ def prepare_corpus(corpus: Corpus, folder: Path) -> CorpusManifest:
     examples = unlabelled(list(ids), list(kept))
     write_examples(folder / "texts.parquet", examples)
     manifest = CorpusManifest(
-        rows=len(kept), dropped={"repeated": repeated}, normalised=normalised, fingerprint=fingerprint(examples)
+        rows=len(kept),
+        dropped={"repeated": repeated},
+        normalised=normalised,
+        repaired=repaired,
+        fingerprint=fingerprint(examples),
     )
     write_text(folder / "manifest.json", manifest.model_dump_json(indent=2) + "\n")
     return manifest

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from constrictor.data.checks import refuse_other_than_text
 from constrictor.data.hub import read_hub
 from constrictor.data.spelling import plain
+from constrictor.data.surrogates import refuse_surrogates, replace_surrogates
 from constrictor.data.tables import HEADER_HINT, as_text, is_collection, read_table
 from constrictor.errors import ConstrictorError, nearest
 from constrictor.study.local_sources import package_path
@@ -25,7 +26,7 @@ def read_source(
     columns: list[str],
     texts: Sequence[str] = (),
     lists: Sequence[str] = (),
-) -> pd.DataFrame:
+) -> tuple[pd.DataFrame, int]:
     """The rows of a source that pass the filter, with the named columns as text; the index holds the rows' ids.
 
     Args:
@@ -35,19 +36,24 @@ def read_source(
         texts: those of them that are to hold texts.
         lists: those of them that may hold lists, which become JSON.
 
+    Returns:
+        The rows; and the number of those in whose text halves of characters were replaced.
+
     Raises:
         ConstrictorError: a missing file, package or column, a wrong encoding, a damaged file, no rows left, numbers
             instead of text.
     """
-    place, table = read_rows(source, filter_, columns)
+    others = [column for column in columns if column not in texts]
+    place, table = read_rows(source, filter_, columns, whole=others)
     _refuse_lists(table, [column for column in columns if column not in lists], place)
+    repaired = replace_surrogates(table, texts)
     for column in texts:
         refuse_other_than_text(table, column, place)
     result = table[list(dict.fromkeys(columns))].copy()
     for column in result.columns:
         result[column] = result[column].map(_list_as_text if column in lists else as_text)
     result.index = table.index.map(str)
-    return result
+    return result, repaired
 
 
 def read_rows(
@@ -55,6 +61,7 @@ def read_rows(
     filter_: Mapping[str, Any],
     columns: list[str],
     read_file: Callable[[Path, TableFile], pd.DataFrame] = read_table,
+    whole: Sequence[str] = (),
 ) -> tuple[str, pd.DataFrame]:
     """The rows of a source that pass the filter, with all columns and all cells as they are.
 
@@ -63,6 +70,7 @@ def read_rows(
         filter_: column -> value or list of values to keep; compared by their plain spelling.
         columns: the columns that are needed.
         read_file: reads a file on this machine, written as the source states.
+        whole: those columns in which no character may be cut in half; so are those of the filter.
 
     Returns:
         What to call the source in messages, and the rows; the index holds their numbers in the source.
@@ -81,6 +89,7 @@ def read_rows(
         raise ConstrictorError(f"{place} has no rows. Name another file or split.")
     _refuse_lists(table, filter_, place)
     table = table.reset_index(drop=True)
+    refuse_surrogates(table, [*whole, *filter_], place)
     for column, wanted in filter_.items():
         values = [as_text(value) for value in (wanted if isinstance(wanted, list) else [wanted])]
         present = table[column].map(as_text)

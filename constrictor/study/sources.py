@@ -109,6 +109,11 @@ class SplitSources(Settings):
         None, description="Source of the validation examples. Default: drawn from `train`."
     )
     test: DataSource | None = Field(None, description="Source of the test examples. Default: drawn from `train`.")
+    overlap: Literal["drop", "keep"] = Field(
+        "drop",
+        description="Training examples whose text is also in a validation or test source: `drop` them from training, or `keep` "
+        "them. The manifest of the task and the report count the test examples that were seen in training.",
+    )
 
 
 TaskSource = Annotated[

@@ -16,7 +16,7 @@ from constrictor.study.replicate import Folding
 from constrictor.study.splits import SPLITS
 from constrictor.tasks.kind import Kind
 from constrictor.tasks.manifest import read_task
-from constrictor.tasks.prepare import refuse_missing_class
+from constrictor.tasks.prepare import refuse_missing_class, seen_in_training
 from constrictor.tasks.registry import kind_of
 
 
@@ -57,6 +57,7 @@ def make_folds(settings: Folding, task: Path) -> list[dict[str, int]]:
             update={
                 "rows": {name: len(splits[name]) for name in SPLITS},
                 "classes": {name: kind.count(splits[name].labels) for name in SPLITS},
+                "seen_in_training": seen_in_training(splits, kept),
                 "fingerprint": {name: fingerprint(splits[name]) for name in SPLITS},
             }
         )

@@ -20,6 +20,14 @@ class TaskManifest(Settings):
     classes: dict[str, dict[str, int]] = Field(description="Examples a class, a split; empty without classes.")
     dropped: dict[str, int] = Field(description="Rows left out, by the reason.")
     normalised: int = Field(0, description="Rows, of all that were read, whose text `normalise` has changed.")
+    repaired: int = Field(
+        0, description="Rows, of all that were read, in whose text a half of a character was replaced."
+    )
+    also_in_training: dict[str, int] = Field(
+        {},
+        description="Examples of each split that the data bring whose text is also in the training data that were read.",
+    )
+    seen_in_training: dict[str, int] = Field({}, description="Those of them that are still in the training split.")
     fingerprint: dict[str, str] = Field(description="SHA-256 of ids, texts and labels, a split.")
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
 
+from constrictor.data.duplicates import same_text_key
 from constrictor.data.examples import Examples, fingerprint, write_examples
 from constrictor.data.splits import stratified_sample, stratified_split
 from constrictor.errors import ConstrictorError
@@ -46,6 +47,9 @@ def prepare_task(task: AnyTask, folder: Path) -> TaskManifest:
         classes={name: kind.count(part.labels) for name, part in splits.items()},
         dropped=found.dropped,
         normalised=found.normalised,
+        repaired=found.repaired,
+        also_in_training=found.also_in_training,
+        seen_in_training=seen_in_training(splits, found.also_in_training),
         fingerprint={name: fingerprint(part) for name, part in splits.items()},
     )
     write_text(folder / "manifest.json", manifest.model_dump_json(indent=2) + "\n")
@@ -76,6 +80,12 @@ def _split(found: Rows, task: Task, kind: Kind) -> dict[str, np.ndarray]:
         else part[stratified_sample(strata[part], sizes[name], task.split.seed, leave=0)]
         for name, part in rows.items()
     }
+
+
+def seen_in_training(splits: Mapping[str, Examples], given: Iterable[str]) -> dict[str, int]:
+    """Examples of each of these splits whose text is in the training split."""
+    seen = {same_text_key(text) for text in splits["train"].texts}
+    return {name: sum(same_text_key(text) in seen for text in splits[name].texts) for name in given}
 
 
 def _refuse_rare(found: Rows, kind: Kind) -> None:

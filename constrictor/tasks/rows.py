@@ -10,7 +10,7 @@ import numpy as np
 
 from constrictor.data.batching import Text
 from constrictor.data.checks import refuse_gaps
-from constrictor.data.duplicates import deduplicate
+from constrictor.data.duplicates import select_rows
 from constrictor.data.examples import Examples
 from constrictor.data.normalise import normaliser
 from constrictor.data.sources import read_source
@@ -34,6 +34,8 @@ class Rows(NamedTuple):
         names: what a model's outputs stand for.
         dropped: rows that were left out, by the reason.
         normalised: rows, of all that were read, whose text was changed.
+        also_in_training: rows of each split that the data bring whose text is also among the training rows that were read.
+        repaired: rows, of all that were read, in whose text a half of a character was replaced.
     """
 
     examples: Examples
@@ -41,6 +43,8 @@ class Rows(NamedTuple):
     names: list[str]
     dropped: dict[str, int]
     normalised: int
+    also_in_training: dict[str, int]
+    repaired: int
 
 
 def read_text_rows(task: TextTask, read_labels: Callable[[Any, pd.DataFrame], Labels]) -> Rows:
@@ -54,7 +58,7 @@ def read_text_rows(task: TextTask, read_labels: Callable[[Any, pd.DataFrame], La
         ConstrictorError: for everything that :func:`~constrictor.data.sources.read_source` refuses, an empty text, a
             missing or unknown label, a single class.
     """
-    frame, origin = _read(task)
+    frame, origin, repaired = _read(task)
     normalised = _normalise(frame, task)
     dropped = {}
     if task.drop_empty:
@@ -65,30 +69,36 @@ def read_text_rows(task: TextTask, read_labels: Callable[[Any, pd.DataFrame], La
         refuse_gaps(frame, column, "text", "'drop_empty: true'")
     labels = read_labels(task, frame)
     texts = _texts(frame, task.columns.texts)
-    kept = deduplicate(texts, [row.tobytes() for row in labels.values])
-    dropped = {"repeated": kept.repeated, "contradicting": kept.contradicting, **dropped}
+    kept = select_rows(texts, [row.tobytes() for row in labels.values], origin, keeps_overlap(task))
+    dropped = {**kept.dropped, **dropped}
     examples = Examples(frame.index.tolist(), texts, labels.values).take(kept.rows)
-    return Rows(examples, origin[kept.rows], labels.names, dropped, normalised)
+    return Rows(examples, origin[kept.rows], labels.names, dropped, normalised, kept.also_in_training, repaired)
 
 
-def _read(task: TextTask) -> tuple[pd.DataFrame, np.ndarray]:
-    """All rows, and for each the split that it came in ("" where all come from one source)."""
+def keeps_overlap(task: Task) -> bool:
+    """Whether training examples stay whose text is also in a split that the data bring."""
+    return isinstance(task.source, SplitSources) and task.source.overlap == "keep"
+
+
+def _read(task: TextTask) -> tuple[pd.DataFrame, np.ndarray, int]:
+    """All rows, for each the split that it came in ("" where all come from one source), and how many were repaired."""
     import pandas as pd
 
     columns = [*task.columns.texts, *task.columns.of_labels]
-    parts, origins = [], []
+    parts, origins, repaired = [], [], 0
     for split, source in sources_by_split(task):
-        part = read_source(source, task.filter, columns, task.columns.texts, task.columns.of_lists)
+        part, changed = read_source(source, task.filter, columns, task.columns.texts, task.columns.of_lists)
         part.index = part.index.map(partial(id_in_task, split=split))
         parts.append(part)
+        repaired += changed
         origins.append(np.full(len(part), split, dtype=object))
-    return pd.concat(parts), np.concatenate(origins)
+    return pd.concat(parts), np.concatenate(origins), repaired
 
 
 def sources_by_split(task: Task) -> list[tuple[str, DataSource]]:
     """A task's sources with the split that each is of, "" for one that is still to be split.
 
-    Test comes first: of an input that two splits share, the held-out copy stays.
+    Test comes first.
     """
     if not isinstance(task.source, SplitSources):
         return [("", task.source)]

@@ -606,3 +606,22 @@ def test_further_test_sets_and_from_five_replicates_on_the_median(results, tmp_p
     few = table_markdown(collect(SETTINGS, TASK, results), SETTINGS, TASK, "reviews")
     assert "median of" not in few
     assert "mismatched" not in few
+
+
+@pytest.mark.parametrize(
+    ("also", "seen", "sentence"),
+    [
+        (0, 0, "None of the test examples were seen in training. Differences"),
+        (
+            9,
+            0,
+            "None of the test examples were seen in training. The training data also had the texts of 9 test examples",
+        ),
+        (9, 9, "9 of the test examples were seen in training. Differences"),
+    ],
+)
+def test_the_table_counts_test_examples_that_were_seen_in_training(results, also, seen, sentence):
+    given = TASK.model_copy(update={"also_in_training": {"test": also}, "seen_in_training": {"test": seen}})
+    rows = collect(SETTINGS, TASK, results)
+    assert sentence in " ".join(table_markdown(rows, SETTINGS, given, "reviews").split())
+    assert "seen in training" not in table_markdown(rows, SETTINGS, TASK, "reviews")

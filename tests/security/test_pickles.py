@@ -108,7 +108,7 @@ def test_python_types_inside_parquet_are_not_opened(tmp_path, trap):
     poison = {b"ARROW:extension:name": b"arrow.py_extension_type", b"ARROW:extension:metadata": trap.payload}
     fields = [pa.field("text", pa.string(), metadata=poison), pa.field("label", pa.string())]
     pq.write_table(pa.table([["a", "b"], ["x", "y"]], schema=pa.schema(fields)), tmp_path / "a.parquet")
-    found = read_source(LocalFile(path=str(tmp_path / "a.parquet")), {}, ["text", "label"])
+    found, _ = read_source(LocalFile(path=str(tmp_path / "a.parquet")), {}, ["text", "label"])
     assert found["text"].tolist() == ["a", "b"]
 
 

@@ -80,7 +80,7 @@ def test_repeated_and_contradicting_texts_are_dropped_and_counted(prepare):
     assert len({same_text_key(text) for text in texts}) == len(texts)
 
 
-def test_of_a_text_in_two_splits_the_held_out_copy_stays(tmp_path):
+def test_splits_that_the_data_bring_stay_whole_and_their_texts_leave_training(tmp_path):
     source = {
         "train": {"path": _write(tmp_path / "train.tsv", [*_rows(20), ("shared one", "neg"), ("shared two", "pos")])},
         "validation": {"path": _write(tmp_path / "dev.tsv", [*_rows(6, "dev"), ("shared TWO", "pos")])},
@@ -88,12 +88,43 @@ def test_of_a_text_in_two_splits_the_held_out_copy_stays(tmp_path):
             "path": _write(tmp_path / "test.tsv", [*_rows(6, "test"), ("Shared one", "neg"), ("shared two", "pos")])
         },
     }
+    source["test"]["path"] = _write(
+        tmp_path / "test.tsv",
+        [
+            *_rows(6, "test"),
+            ("Shared one", "neg"),
+            ("shared two", "pos"),
+            ("SHARED two", "neg"),
+            ("test number 1", "pos"),
+        ],
+    )
     manifest = prepare_task(ClassificationTask.model_validate({"source": source}), tmp_path / "task")
-    assert manifest.rows == {"train": 20, "validation": 6, "test": 8}
-    assert manifest.dropped["repeated"] == 3
+    assert manifest.rows == {"train": 20, "validation": 7, "test": 10}
+    assert manifest.dropped == {"repeated": 0, "contradicting": 0, "also held out": 2}
+    assert manifest.also_in_training == {"validation": 1, "test": 3}
+    assert manifest.seen_in_training == {"validation": 0, "test": 0}
     found = _all(tmp_path / "task")
     assert ("test-6", "Shared one", 0) in found["test"]
     assert found["train"][0] == ("train-0", "text number 0", 0)
+    kept = prepare_task(ClassificationTask.model_validate({"source": {**source, "overlap": "keep"}}), tmp_path / "kept")
+    assert kept.rows == {"train": 22, "validation": 7, "test": 10}
+    assert kept.seen_in_training == kept.also_in_training == {"validation": 1, "test": 3}
+
+
+def test_halves_of_characters_are_replaced_in_texts_and_refused_in_labels(tmp_path):
+    rows = [{"text": text, "label": label} for text, label in _rows(40)]
+    rows[3]["text"] = "cut \ud83d"
+    (tmp_path / "a.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    task = ClassificationTask.model_validate({"source": {"path": str(tmp_path / "a.jsonl")}})
+    manifest = prepare_task(task, tmp_path / "task")
+    assert manifest.repaired == 1
+    assert "cut \ufffd" in [text for part in _all(tmp_path / "task").values() for _, text, _ in part]
+    rows[5]["label"] = "pos\udcaf"
+    (tmp_path / "a.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    with pytest.raises(
+        ConstrictorError, match=r"'label' holds 'pos\\udcaf' \(row 5, counted from 0\), in which a character is cut"
+    ):
+        prepare_task(task, tmp_path / "task")
 
 
 def test_a_missing_split_is_drawn_from_the_training_rows(tmp_path):
@@ -207,7 +238,7 @@ def test_values_without_a_validation_split_are_refused(tmp_path):
 def test_a_test_split_that_is_the_training_split_is_refused_with_the_reason(tmp_path):
     path = _write(tmp_path / "data.tsv", _rows(40))
     task = {"source": {"train": {"path": path}, "test": {"path": path}}}
-    with pytest.raises(ConstrictorError, match=r"'train' \(0 examples\).*Rows that were not taken: 40 repeated"):
+    with pytest.raises(ConstrictorError, match=r"'train' \(0 examples\).*Rows that were not taken: 40 also held out"):
         prepare_task(ClassificationTask.model_validate(task), tmp_path / "task")
 
 

@@ -13,16 +13,17 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from constrictor.data.dialect import read_text
-from constrictor.data.duplicates import same_text_key
+from constrictor.data.duplicates import select_rows
 from constrictor.data.examples import Examples, object_array
 from constrictor.data.sources import read_rows as read_table_rows
+from constrictor.data.surrogates import refuse_surrogates, replace_surrogates, without_surrogates
 from constrictor.data.tables import as_text, read_table
 from constrictor.errors import ConstrictorError
 from constrictor.models.manifest import TaskRecord
 from constrictor.study.sources import DataSource, TableFile
 from constrictor.study.tasks.question_answering import QuestionAnsweringTask
 from constrictor.tasks.question_answering.windows import NO_ANSWER
-from constrictor.tasks.rows import Rows, id_in_task, sources_by_split
+from constrictor.tasks.rows import Rows, id_in_task, keeps_overlap, sources_by_split
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -48,12 +49,14 @@ def read_rows(task: QuestionAnsweringTask) -> Rows:
         ConstrictorError: for everything that :func:`~constrictor.data.sources.read_rows` refuses, an empty question or context,
             two questions with one id, an answer that is not in its context, a question without an answer.
     """
-    dropped = {"repeated": 0, "without text": 0, "with misplaced answers only": 0, "without an answer": 0}
+    dropped = {"without text": 0, "with misplaced answers only": 0, "without an answer": 0}
     questions: list[_Question] = []
     origin: list[str] = []
-    seen: set[Any] = set()
+    repaired = 0
     for split, source in sources_by_split(task):
-        for question in _read(source, task, split):
+        found, changed = _read(source, task, split)
+        repaired += changed
+        for question in found:
             if not (question.question.strip() and question.context.strip()):
                 dropped["without text"] += 1
                 continue
@@ -63,11 +66,6 @@ def read_rows(task: QuestionAnsweringTask) -> Rows:
             if not question.answers and task.unanswerable == "drop":
                 dropped["without an answer"] += 1
                 continue
-            key = same_text_key((question.question, question.context))
-            if key in seen:
-                dropped["repeated"] += 1
-                continue
-            seen.add(key)
             questions.append(question)
             origin.append(split)
     if not questions:
@@ -80,7 +78,10 @@ def read_rows(task: QuestionAnsweringTask) -> Rows:
         [(question.question, question.context) for question in questions],
         object_array([question.answers or [{"text": NO_ANSWER, "start": -1}] for question in questions]),
     )
-    return Rows(examples, object_array(origin), [], {name: count for name, count in dropped.items() if count}, 0)
+    origins = object_array(origin)
+    kept = select_rows(examples.texts, [""] * len(examples), origins, keeps_overlap(task))
+    counts = {name: count for name, count in {**kept.dropped, **dropped}.items() if count}
+    return Rows(examples.take(kept.rows), origins[kept.rows], [], counts, 0, kept.also_in_training, repaired)
 
 
 def record_of(task: QuestionAnsweringTask, names: list[str]) -> TaskRecord:
@@ -98,14 +99,17 @@ def as_test_set(task: QuestionAnsweringTask, source: Any, record: TaskRecord) ->
     return task.model_copy(update={"source": source})
 
 
-def _read(source: DataSource, task: QuestionAnsweringTask, split: str) -> list[_Question]:
-    """The questions of one source, with answers as they are written there."""
+def _read(source: DataSource, task: QuestionAnsweringTask, split: str) -> tuple[list[_Question], int]:
+    """The questions of one source, with answers as they are written there; and how many rows were repaired."""
     columns = task.columns
     place, table = read_table_rows(source, task.filter, columns.needed, _read_file)
+    if columns.id in table.columns:
+        refuse_surrogates(table, [columns.id], place)
     ids = [as_text(row) for row in (table[columns.id] if columns.id in table.columns else table.index)]
     if twice := next((identity for identity, count in Counter(ids).items() if count > 1), None):
         raise ConstrictorError(f"{place}: two questions have the id '{twice}'. Give each its own.")
     starts = table[columns.answer_start].map(as_text) if columns.answer_start else [""] * len(table)
+    repaired = replace_surrogates(table, [columns.question, columns.context])
     questions, contexts = (table[name].map(as_text) for name in (columns.question, columns.context))
     found = []
     for identity, question, context, cell, start in zip(
@@ -124,7 +128,7 @@ def _read(source: DataSource, task: QuestionAnsweringTask, split: str) -> list[_
                 f"{place}: the answers of the question '{identity}' cannot be read: {error}"
             ) from None
         found.append(_Question(id_in_task(identity, split), question, context, answers))
-    return found
+    return found, repaired
 
 
 def parse_answers(cell: Any, start: int | None = None) -> list[Answer]:
@@ -148,7 +152,7 @@ def parse_answers(cell: Any, start: int | None = None) -> list[Answer]:
     if isinstance(cell, str):
         if (written := _literal(cell)) is not None:
             return parse_answers(written)
-        return [{"text": cell, "start": -1 if start is None else start}] if cell.strip() else []
+        return [{"text": without_surrogates(cell), "start": -1 if start is None else start}] if cell.strip() else []
     if isinstance(cell, Mapping):
         texts, starts = (_as_list(cell.get(name, [])) for name in ("text", "answer_start"))
         if len(starts) not in (0, len(texts)):
@@ -187,7 +191,7 @@ def _answers(pairs: Iterable[tuple[Any, Any]]) -> list[Answer]:
             raise ValueError(f"{text!r} is no text.")
         if text.strip():
             position = _position(start)
-            found.append({"text": text, "start": -1 if position is None else position})
+            found.append({"text": without_surrogates(text), "start": -1 if position is None else position})
     return found
 
 

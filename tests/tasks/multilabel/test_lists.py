@@ -43,7 +43,7 @@ def test_lists_are_read_from_every_format(tmp_path, suffix):
         table.to_json(file, orient="records", lines=suffix == "jsonl")
     else:
         table.to_csv(file, index=False, sep="\t" if suffix == "tsv" else ",")
-    found = read_source(LocalFile(path=str(file)), {}, ["text", "genres"], ["text"], ["genres"])
+    found, _ = read_source(LocalFile(path=str(file)), {}, ["text", "genres"], ["text"], ["genres"])
     assert read_lists(found["genres"], ",") == [[], *LISTS]
 
 
