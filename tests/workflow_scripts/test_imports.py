@@ -27,7 +27,7 @@ AT_START = {
     "teacher_outputs": {"tokenizers"},
 }
 HEAVY = {*TRAINING, "pandas", "matplotlib", "onnx", "onnxruntime", "openvino", "sklearn", "scipy", "tokenizers"}
-TRAINS = {"finetune", "distil", "prune"}
+OPENS_TORCH_MODELS = {"take_checkpoint", "finetune", "distil", "prune"}
 
 
 def modules_after(program: str) -> set[str]:
@@ -40,7 +40,7 @@ def modules_after(program: str) -> set[str]:
 
 def test_every_script_is_here() -> None:
     scripts = Path(__file__).parents[2].joinpath("workflow_scripts").glob("[a-z]*.py")
-    assert {file.stem for file in scripts} == {*AT_START, *TRAINS}
+    assert {file.stem for file in scripts} == {*AT_START, *OPENS_TORCH_MODELS}
 
 
 def test_what_is_timed_has_nothing_of_ours_beside_it() -> None:
