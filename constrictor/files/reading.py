@@ -37,7 +37,7 @@ def read_parsed(file: Path, parse: Callable[[str], T]) -> T:
     refuse_missing(file)
     try:
         return parse(file.read_text(encoding="utf-8"))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ConstrictorError(
             f"{file} is not what was written: its content was changed or cut off ({type(error).__name__}). "
             f"Delete it and run snakemake again: rm {file}"
@@ -48,6 +48,6 @@ def read_object(file: Path) -> dict[str, Any]:
     """The keys and values of a JSON file; none if it is not there, cannot be read, or holds something else."""
     try:
         found = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}

@@ -30,11 +30,17 @@ def named_disk_errors(target: Path) -> Iterator[None]:
                 f"the disk is full: {target} could not be written, and nothing of it was kept. "
                 "Free some space and run the same command again; finished steps are not repeated."
             ) from error
-        if code in (errno.EACCES, errno.EROFS, errno.EPERM):
-            raise ConstrictorError(
-                f"{target} may not be written: {os.strerror(code)}. Check who owns the folder."
-            ) from error
+        if isinstance(error, OSError) and code in (errno.EACCES, errno.EROFS, errno.EPERM):
+            raise _not_permitted(error, target.absolute()) from error
         raise
+
+
+def _not_permitted(error: OSError, target: Path) -> ConstrictorError:
+    """The message for a place that the system refuses: the target, or a file elsewhere that it is made from."""
+    place = Path(os.fsdecode(error.filename)).absolute() if error.filename else target
+    if place.is_relative_to(target.parent) or target.is_relative_to(place):
+        return ConstrictorError(f"{target} may not be written: {error.strerror}. Check who owns the folder.")
+    return ConstrictorError(f"{place} may not be opened: {error.strerror}. Check who owns it.")
 
 
 def refuse_file_for(folder: Path) -> None:

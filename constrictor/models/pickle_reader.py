@@ -116,10 +116,12 @@ def convert(source: IO[bytes], target: IO[bytes], size: int, tied: list[str]) ->
         raise ConstrictorError(f"its tensors would take {claimed} bytes and the file has {size}")
     try:
         target.write(save({name: _alone(tensor) for name, tensor in kept.items()}, metadata={"format": "pt"}))
-    except OSError as error:
-        raise ConstrictorError(f"its tensors could not be written ({error.strerror})") from None
-    target.seek(0)
-    _refuse_difference(tensors, aliases, target.read())
+        target.seek(0)
+        _refuse_difference(tensors, aliases, target.read())
+    except (ConstrictorError, MemoryError):
+        raise
+    except Exception as error:  # a name or a type that safetensors does not have
+        raise ConstrictorError(f"its tensors cannot be written as safetensors ({_sentence(error)})") from None
     return {"tensors": len(tensors), "tied": aliases}
 
 
@@ -144,17 +146,23 @@ def _reason(error: Exception) -> str:
         return f"it calls for '{found[1]}', and only what builds tensors is allowed"
     if "TorchScript" in text:
         return "it is a TorchScript archive, which holds code"
-    if isinstance(error, pickle.UnpicklingError):
-        text = "it is no pickle of tensors"
-    sentence = text.partition(". ")[0] or type(error).__name__
-    return f"it is damaged or not what torch.save writes ({sentence})"
+    if isinstance(error, EOFError | OSError):
+        return "it is cut off"
+    why = "it is no pickle of tensors" if isinstance(error, pickle.UnpicklingError) else _sentence(error)
+    return f"it is damaged or not what torch.save writes ({why})"
+
+
+def _sentence(error: Exception) -> str:
+    return str(error).strip().partition(". ")[0] or type(error).__name__
 
 
 def _only_tensors(content: object) -> dict[str, Tensor]:
     import torch
 
-    if not isinstance(content, dict) or not content:
+    if not isinstance(content, dict):
         raise ConstrictorError(f"it holds a {type(content).__name__} and should hold tensors by their names")
+    if not content:
+        raise ConstrictorError("it holds no tensors")
     for name, value in content.items():
         plain = type(value) in (torch.Tensor, torch.nn.Parameter) and not value.is_quantized
         if not isinstance(name, str) or not plain or value.layout != torch.strided or value.device.type != "cpu":

@@ -91,7 +91,8 @@ def _convert(file: Path, target: Path, origin: object, tied: list[str]) -> dict[
     if "refused" in reply:
         reason = "".join(filter(str.isprintable, reply["refused"]))[:300]
         raise ConstrictorError(
-            f"{origin}: {file.name} was not converted: {reason}. Use another model, or convert it where you trust it."
+            f"{origin}: {file.name} was not converted: {reason}. If it may be damaged, fetch it again; else use "
+            "another model, or convert it where you trust it: AutoModel.from_pretrained(...).save_pretrained(...)."
         )
     log.info("%s was read in a process %s", file, _CONFINED[reply["isolated"]])
     return {"sha256": sha256_of(file), **reply["converted"]}

@@ -20,7 +20,7 @@ def read_json_of(origin: object, file: Path) -> dict[str, Any]:
         content = json.loads(file.read_text(encoding="utf-8"))
         if not isinstance(content, dict):
             raise ValueError("it holds no object")
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ConstrictorError(f"{origin}: {file.name} is damaged ({error}). Fetch the model again.") from None
     return content
 
@@ -37,7 +37,7 @@ def read_index(origin: object, index: Path, shards: str) -> dict[str, str]:
         ConstrictorError: a damaged index, one that names files elsewhere or of another kind, a missing file.
     """
     files = read_json_of(origin, index).get("weight_map")
-    if not isinstance(files, dict) or not all(isinstance(file, str) for file in files.values()):
+    if not isinstance(files, dict) or not files or not all(isinstance(file, str) for file in files.values()):
         raise ConstrictorError(
             f"{origin}: {index.name} is damaged (its 'weight_map' names no files). Fetch the model again."
         )

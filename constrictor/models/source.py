@@ -155,7 +155,7 @@ def _leave_foreign_code(config: dict[str, Any], staging: Path, origin: _Origin) 
 def _refuse_unknown_kind(config: dict[str, Any], origin: _Origin) -> None:
     from transformers import CONFIG_MAPPING
 
-    if config.get("model_type") not in CONFIG_MAPPING:
+    if str(config.get("model_type")) not in CONFIG_MAPPING:
         raise ConstrictorError(
             f"{origin} has a custom architecture ('{config.get('model_type')}'), which only Python code from "
             "its repository can run, and code from outside is never run; no setting allows it. Choose a model that "

@@ -181,7 +181,20 @@ def test_full_disk_is_recognised_by_the_systems_code_or_a_librarys_message(tmp_p
 def test_folder_that_may_not_be_written_is_named(tmp_path):
     message = r"target may not be written: Permission denied\. Check who owns"
     with pytest.raises(ConstrictorError, match=message), named_disk_errors(tmp_path / "target"):
-        raise PermissionError(13, "no")
+        raise PermissionError(13, "Permission denied")
+
+
+@pytest.mark.parametrize(
+    ("refused", "message"),
+    [
+        ("study", "study/model may not be written"),
+        ("study/.model.partial/config.json", "study/model may not be written"),
+        ("checkpoint/config.json", r"checkpoint/config\.json may not be opened: Permission denied\. Check who owns it"),
+    ],
+)
+def test_place_that_is_not_permitted_is_named(tmp_path, refused, message):
+    with pytest.raises(ConstrictorError, match=message), named_disk_errors(tmp_path / "study/model"):
+        raise PermissionError(13, "Permission denied", str(tmp_path / refused))
 
 
 def test_other_errors_keep_their_traceback(tmp_path):
