@@ -19,11 +19,12 @@ Variant = Literal["sdpa", "eager", "compiled"]
 
 
 class Options(NamedTuple):
-    """The arguments of :func:`load`."""
+    """The arguments of :func:`load`, and the id of the padding token."""
 
     threads: int = 0
     bf16: bool = False
     variant: Variant = "sdpa"
+    pad_id: int = 0
 
 
 _DEFAULTS = Options()
@@ -52,9 +53,9 @@ def open_artifact(folder: Path, manifest: Manifest, options: Options = _DEFAULTS
         ConstrictorError: if it cannot be opened, or was not trained on a task.
     """
     kind = kind_of(manifest.trained_for())
-    options = options._replace(bf16=options.bf16 and kind.tolerates_bf16)
-    opened = _OPENERS[manifest.format](folder, manifest, kind.head, options)
-    return Runtime(manifest, kind, kind.tokenizer(folder), opened)
+    tokenizer = kind.tokenizer(folder)
+    options = options._replace(bf16=options.bf16 and kind.tolerates_bf16, pad_id=tokenizer.pad_id)
+    return Runtime(manifest, kind, tokenizer, _OPENERS[manifest.format](folder, manifest, kind.head, options))
 
 
 def _use_threads(options: Options) -> None:
@@ -107,7 +108,7 @@ def _open_bitsandbytes(folder: Path, manifest: Manifest, head: Head, options: Op
 def _open_onnx(folder: Path, manifest: Manifest, head: Head, options: Options) -> Opened:
     from constrictor.runtimes.onnx import opened
 
-    return opened(folder / f"model.{manifest.format}", options.threads)
+    return opened(folder / f"model.{manifest.format}", options.threads, pad_id=options.pad_id)
 
 
 def _open_openvino(folder: Path, manifest: Manifest, head: Head, options: Options) -> Opened:
@@ -117,7 +118,7 @@ def _open_openvino(folder: Path, manifest: Manifest, head: Head, options: Option
     if (precision := real_precision(compiled)) != manifest.precision:
         # Not on standard output, where the process that times artifacts replies.
         log.warning("%s was exported for %s; this processor runs it in %s", folder, manifest.precision, precision)
-    return Opened(partial(run_openvino, compiled))
+    return Opened(partial(run_openvino, compiled, pad_id=options.pad_id))
 
 
 _OPENERS = {

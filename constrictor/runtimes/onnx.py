@@ -50,11 +50,17 @@ def start_session(file: Path, options: onnxruntime.SessionOptions) -> onnxruntim
         raise ConstrictorError(f"{file} cannot be opened by ONNX Runtime: {error}") from None
 
 
-def run_session(session: onnxruntime.InferenceSession, batch: Batch) -> Arrays:
-    """A model's outputs for one batch, by their names in the file: ``(batch, ...)``."""
+def run_session(session: onnxruntime.InferenceSession, batch: Batch, *, pad_id: int = 0) -> Arrays:
+    """A model's outputs for one batch, by their names in the file: ``(batch, ...)``.
+
+    Args:
+        session: the model.
+        batch: its inputs.
+        pad_id: id of the padding token, with which a model of one shape fills up its inputs.
+    """
     shape = session.get_inputs()[0].shape
     if all(isinstance(side, int) for side in shape):
-        return in_fixed_shape(lambda piece: _run(session, piece), batch, tuple(shape))
+        return in_fixed_shape(lambda piece: _run(session, piece), batch, tuple(shape), pad_id)
     return _run(session, batch)
 
 
@@ -64,13 +70,13 @@ def _run(session: onnxruntime.InferenceSession, batch: Batch) -> Arrays:
     return dict(zip(names, session.run(names, inputs), strict=True))
 
 
-def opened(file: Path, threads: int = 0) -> Opened:
+def opened(file: Path, threads: int = 0, *, pad_id: int) -> Opened:
     """An ONNX or .ort file as every other runtime has it; what is inside the latter cannot be shown.
 
     Raises:
         ConstrictorError: if the file is no such model.
     """
-    predict = partial(run_session, open_session(file, threads))
+    predict = partial(run_session, open_session(file, threads), pad_id=pad_id)
     return Opened(predict, partial(first_not_finite, file)) if file.suffix == ".onnx" else Opened(predict)
 
 
@@ -94,7 +100,7 @@ def first_not_finite(file: Path, batch: Batch) -> str | None:
         save_onnx(model, watched)
         session = open_session(watched)
     shape = session.get_inputs()[0].shape
-    values = _run(session, fill_up(batch, tuple(shape)) if all(isinstance(side, int) for side in shape) else batch)
+    values = _run(session, fill_up(batch, tuple(shape), 0) if all(isinstance(side, int) for side in shape) else batch)
     for name, node in makers.items():
         if np.issubdtype(values[name].dtype, np.floating) and not (values[name] < np.inf).all():
             weight = next((f" ({part})" for part in node.input if part in constants), "")

@@ -62,12 +62,18 @@ def real_precision(compiled: Any) -> str:
     return _NAMES.get(name, name)
 
 
-def run_openvino(compiled: Any, batch: Batch) -> Arrays:
-    """A model's outputs for one batch, by their names in the file: ``(batch, ...)``."""
+def run_openvino(compiled: Any, batch: Batch, *, pad_id: int) -> Arrays:
+    """A model's outputs for one batch, by their names in the file: ``(batch, ...)``.
+
+    Args:
+        compiled: the model.
+        batch: its inputs.
+        pad_id: id of the padding token, with which a model of one shape fills up its inputs.
+    """
     shape = compiled.inputs[0].partial_shape
     if shape.is_static:
         rows, length = shape.to_shape()
-        return in_fixed_shape(lambda piece: _run(compiled, piece), batch, (rows, length))
+        return in_fixed_shape(lambda piece: _run(compiled, piece), batch, (rows, length), pad_id)
     return _run(compiled, batch)
 
 

@@ -56,7 +56,11 @@ class ExportContext:
         runtime = Runtime(self.before, self.kind, self.kind.tokenizer(self.parent), opened)
         return runtime.outputs_of(self.features)
 
+    @cached_property
+    def pad_id(self) -> int:
+        """Id of the padding token."""
+        return self.kind.tokenizer(self.parent).pad_id
+
     def outputs(self, predict: Predict) -> RawOutputs:
         """A model's outputs for the inputs."""
-        pad_id = self.kind.tokenizer(self.parent).pad_id
-        return predict_outputs(predict, self.features.encoded, pad_id, per_token=self.kind.per_token)
+        return predict_outputs(predict, self.features.encoded, self.pad_id, per_token=self.kind.per_token)

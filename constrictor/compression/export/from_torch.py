@@ -27,7 +27,9 @@ def write_onnx(context: ExportContext) -> Changes:
     reference = context.reference(opened(model, head))
 
     def parity(file: Path) -> dict[str, Any]:
-        return compare_outputs(reference, context.outputs(partial(run_session, open_session(file))), context)
+        return compare_outputs(
+            reference, context.outputs(partial(run_session, open_session(file), pad_id=context.pad_id)), context
+        )
 
     if settings.optimize:
         details = export_fastest(model, context, parity)

@@ -43,8 +43,9 @@ def write_openvino(context: ExportContext) -> Changes:
         raise ConstrictorError(f"{source} cannot be read by OpenVINO: {error}") from None
     compiled = open_openvino(target, context.settings.precision)
     precision = real_precision(compiled)
-    reference = context.reference(opened(source))
-    parity = compare_outputs(reference, context.outputs(partial(run_openvino, compiled)), context)
+    reference = context.reference(opened(source, pad_id=context.pad_id))
+    found = context.outputs(partial(run_openvino, compiled, pad_id=context.pad_id))
+    parity = compare_outputs(reference, found, context)
     if precision == "fp32":
         refuse_difference(parity, context.settings.tolerance, target)
     else:

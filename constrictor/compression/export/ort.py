@@ -28,8 +28,8 @@ def write_ort(context: ExportContext) -> Changes:
     options.optimized_model_filepath = str(target)  # its ending decides the format
     start_session(source, options)
     parity = compare_outputs(
-        context.reference(opened(source)),
-        context.outputs(partial(run_session, open_session(target))),
+        context.reference(opened(source, pad_id=context.pad_id)),
+        context.outputs(partial(run_session, open_session(target), pad_id=context.pad_id)),
         context,
     )
     refuse_difference(parity, context.settings.tolerance, target)

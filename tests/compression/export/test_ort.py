@@ -66,8 +66,8 @@ def test_damaged_parent_is_refused_and_nothing_is_left(tiny_onnx, tiny_task, tmp
 
 
 def test_difference_from_the_parent_is_refused(tiny_onnx, tiny_task, tmp_path, monkeypatch):
-    def changed(session, batch):
-        return {name: values + 0.01 for name, values in run_session(session, batch).items()}
+    def changed(session, batch, **options):
+        return {name: values + 0.01 for name, values in run_session(session, batch, **options).items()}
 
     monkeypatch.setattr("constrictor.compression.export.ort.run_session", changed)
     with pytest.raises(ConstrictorError, match=r"model\.ort differs from its parent: an output by 1\.00e-02"):
