@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 
@@ -15,7 +16,9 @@ class Head(NamedTuple):
         config: what the model's configuration records beside the number of outputs.
         peft_task: the kind of task by which peft wraps the model.
         title: what to call such a model in messages.
-        labelled: whether each output stands for a label, so that a head which is kept is matched with them by name.
+        order: the order in which the outputs of a checkpoint's own head are the task's; called with transformers'
+            configuration, the task's label for outputs whose names differ, and the checkpoint's name for messages. Raises
+            ConstrictorError if it is no head for the task.
     """
 
     auto_class: str
@@ -24,13 +27,13 @@ class Head(NamedTuple):
     config: dict[str, Any]
     peft_task: str
     title: str
-    labelled: bool = False
+    order: Callable[[Any, Mapping[str, str], str], list[int]]
 
     @property
     def class_ending(self) -> str:
         """How transformers' classes with such a head end.
 
-        >>> Head("AutoModelForQuestionAnswering", ["start", "end"], {}, {}, "", "").class_ending
+        >>> Head("AutoModelForQuestionAnswering", ["start", "end"], {}, {}, "", "", lambda *_: []).class_ending
         'ForQuestionAnswering'
         """
         return self.auto_class.removeprefix("AutoModel")

@@ -18,7 +18,6 @@ from constrictor.errors import ConstrictorError
 from constrictor.files.reading import read_parsed
 from constrictor.models.adapter import open_adapter
 from constrictor.models.head import Head
-from constrictor.models.label_matching import match_labels
 from constrictor.models.manifest import MANIFEST, EncoderShape, Manifest
 from constrictor.models.tokenizer_files import copy_tokenizer
 from constrictor.models.widths import take_shape
@@ -189,11 +188,6 @@ def has_head(config: PretrainedConfig, head: Head) -> bool:
     return any(name.endswith(head.class_ending) for name in config.architectures or [])
 
 
-def output_names(config: PretrainedConfig) -> list[str]:
-    """The names of a head's outputs, in their order."""
-    return [name for _, name in sorted((config.id2label or {}).items())]
-
-
 def _order_of_outputs(
     config: PretrainedConfig, head: Head, labels: Mapping[str, str], folder: Path
 ) -> list[int] | None:
@@ -206,23 +200,7 @@ def _order_of_outputs(
         if labels:
             raise ConstrictorError(f"'labels': the model in {folder} brings no head of a {head.title}. Remove the key.")
         return None
-    found, wanted = output_names(config), head.config.get("problem_type")
-    if config.problem_type and wanted and config.problem_type != wanted:
-        raise ConstrictorError(
-            f"the head of the model in {folder} is for another kind of task: its config.json says {config.problem_type}, and "
-            f"the task needs {wanted}. Change the task's 'kind', or train a new head ('new_head: true' in a 'finetune' or "
-            "'distil' step)."
-        )
-    if head.labelled:
-        return match_labels(found, head.names, labels, str(folder))
-    if labels:
-        raise ConstrictorError("'labels': the task has no labels to give to the outputs of a head. Remove the key.")
-    if len(found) != len(head.names):
-        raise ConstrictorError(
-            f"the head of the model in {folder} has {len(found)} outputs and the task needs {len(head.names)}: "
-            f"{', '.join(head.names)}. Train a new head ('new_head: true' in a 'finetune' or 'distil' step)."
-        )
-    return list(range(len(found)))
+    return head.order(config, labels, str(folder))
 
 
 def _reorder_outputs(model: PreTrainedModel, order: list[int]) -> None:

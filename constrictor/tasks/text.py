@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -12,6 +13,7 @@ from constrictor.data.batching import Arrays, RawOutputs, Text
 from constrictor.models.head import Head
 from constrictor.models.manifest import TaskRecord
 from constrictor.tasks.kind import Features, Kind
+from constrictor.tasks.own_head import order_of_outputs
 
 if TYPE_CHECKING:
     from constrictor.data.tokenization import Tokenizer
@@ -72,7 +74,7 @@ class TextKind(Kind):
             config,
             "SEQ_CLS",
             "text classifier",
-            labelled=self.predicts_labels,
+            partial(order_of_outputs, names=self.names, labelled=self.predicts_labels, problem_type=self.problem_type),
         )
 
     def output_shapes(self, batch: int, length: int) -> dict[str, tuple[int, ...]]:

@@ -8,8 +8,9 @@ from transformers import AutoConfig
 
 from constrictor.errors import ConstrictorError
 from constrictor.models.manifest import Manifest, read_manifest
-from constrictor.models.torch_model import has_head, load_model, output_names
+from constrictor.models.torch_model import has_head, load_model
 from constrictor.study.steps.checkpoint import Checkpoint
+from constrictor.tasks.own_head import output_names
 from constrictor.training.node import Node, TaskFolder
 
 
@@ -34,6 +35,6 @@ def take_checkpoint(settings: Checkpoint, start: Path, task: TaskFolder, node: N
             f"says {', '.join(config.architectures or ['nothing'])}). Train one: 'stage: finetune' in place of 'checkpoint'."
         )
     model = load_model(start, kind.head, kind.record.max_length, labels=settings.labels)
-    details = {"outputs_of_checkpoint": output_names(config)} if kind.head.labelled else {}
+    details = {"outputs_of_checkpoint": output_names(config)} if kind.record.labels else {}
     manifest = before.descend(node.step, settings, task=kind.record, seed=node.seed, details=details)
     return node.write_model(model, start, manifest, task.validation)

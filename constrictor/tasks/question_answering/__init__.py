@@ -18,6 +18,7 @@ from constrictor.models.head import Head
 from constrictor.models.manifest import TaskRecord
 from constrictor.tasks.kind import Features, Kind
 from constrictor.tasks.measure import Measure
+from constrictor.tasks.own_head import order_of_outputs
 from constrictor.tasks.question_answering.metrics import (
     best_null_threshold,
     exact_match,
@@ -97,7 +98,13 @@ class QuestionAnswering(Kind):
         """A span head: a start and an end logit per token."""
         outputs = {START: "start_logits", END: "end_logits"}
         return Head(
-            "AutoModelForQuestionAnswering", [START, END], outputs, {}, "QUESTION_ANS", "question answering model"
+            "AutoModelForQuestionAnswering",
+            [START, END],
+            outputs,
+            {},
+            "QUESTION_ANS",
+            "question answering model",
+            partial(order_of_outputs, names=[START, END], labelled=False),
         )
 
     def output_shapes(self, batch: int, length: int) -> dict[str, tuple[int, ...]]:

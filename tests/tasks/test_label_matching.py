@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from constrictor.errors import ConstrictorError
-from constrictor.models.label_matching import match_labels
+from constrictor.tasks.label_matching import match_labels
 
 HERE = "models/mine"
 
