@@ -53,6 +53,8 @@ class Kind(ABC):
         measures: the metrics that such a task may name.
         per_token: whether the output arrays hold a number a token.
         tolerates_bf16: whether outputs that were computed in bf16, which keeps three digits, serve as soft targets.
+        grouped_by_length: whether features of one length are trained on together, which saves padding; not where the length
+            says much of the target, since batches would then be one-sided.
         reads_first_token: whether the head reads the hidden state of the first token only.
         longer_inputs: what happens to inputs longer than the model reads, as a phrase.
         without_a_class: how a class of which there are too few examples is left out, as a phrase.
@@ -60,6 +62,7 @@ class Kind(ABC):
 
     measures: dict[str, Measure]
     per_token: ClassVar[bool] = False
+    grouped_by_length: ClassVar[bool] = True
     tolerates_bf16: ClassVar[bool] = True
     reads_first_token: ClassVar[bool] = True
     longer_inputs: str

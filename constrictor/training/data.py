@@ -28,11 +28,18 @@ class TrainingData:
         encoded: every feature in tokens.
         pad_id: id of the padding token.
         targets: one entry a feature, handed to the loss: arrays, or per token lists of ``(tokens,)`` arrays.
+        grouped_by_length: whether a batch holds features of one length, which saves padding.
     """
 
     encoded: Encoded
     pad_id: int
     targets: RawOutputs = field(default_factory=dict)
+    grouped_by_length: bool = True
+
+    @property
+    def group_of(self) -> list[int]:
+        """The group of each feature: batches are drawn from within a group, as far as they fill up."""
+        return [len(ids) if self.grouped_by_length else 0 for ids in self.encoded]
 
 
 def training_data(plan: TrainingPlan, tokenizer: Tokenizer, kind: Kind) -> TrainingData:
@@ -55,7 +62,8 @@ def training_data(plan: TrainingPlan, tokenizer: Tokenizer, kind: Kind) -> Train
         teacher = {f"{TEACHER}{name}": values for name, values in _teacher_outputs(part, ids, features).items()}
         encoded += features.encoded * part.repeats
         parts += [{**kind.targets(features, examples.labels), **teacher}] * part.repeats
-    return TrainingData(encoded, tokenizer.pad_id, {name: _joined([part[name] for part in parts]) for name in parts[0]})
+    targets = {name: _joined([part[name] for part in parts]) for name in parts[0]}
+    return TrainingData(encoded, tokenizer.pad_id, targets, kind.grouped_by_length)
 
 
 def _joined(parts: list[np.ndarray | list[np.ndarray]]) -> np.ndarray | list[np.ndarray]:

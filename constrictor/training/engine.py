@@ -89,7 +89,7 @@ class _Training:
         """Train from the newest checkpoint or the start, with each batch split into equal parts."""
         settings, checkpoints = self.settings, self.checkpoints
         # The order is that of whole batches, so that their parts hold the same examples however finely they are split.
-        order = LengthBuckets([len(ids) for ids in self.data.encoded], settings.batch_size, self.seed)
+        order = LengthBuckets(self.data.group_of, settings.batch_size, self.seed)
         average = WeightAverage(settings.weight_average, self.model, checkpoints) if settings.weight_average else None
         validation = Validation(self.validate, self.metric, settings.patience, checkpoints, self.competes_from, average)
         progress = Progress(settings.batch_size * settings.gradient_accumulation)

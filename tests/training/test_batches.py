@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from constrictor.data.batching import pad
 from constrictor.training.batches import Collator, LengthBuckets
+from constrictor.training.data import TrainingData
 
 
 @given(
@@ -47,6 +48,14 @@ def test_epochs_and_seeds_differ_in_order_and_in_composition():
 def test_batches_do_not_come_by_length():
     order = np.array(list(LengthBuckets(list(range(400)), 4, 0))).reshape(-1, 4)
     assert not (np.diff(order.min(axis=1)) > 0).all()
+
+
+@pytest.mark.parametrize("grouped", [True, False])
+def test_batches_hold_one_length_or_any(grouped):
+    lengths = [2, 9] * 64
+    data = TrainingData([np.zeros(length, int) for length in lengths], 0, grouped_by_length=grouped)
+    order = np.array(list(LengthBuckets(data.group_of, 16, 0))).reshape(-1, 16)
+    assert {len({lengths[row] for row in batch}) for batch in order} == ({1} if grouped else {2})
 
 
 def test_incomplete_batch_is_drawn_from_all_lengths():

@@ -40,6 +40,7 @@ class QuestionAnswering(Kind):
     """A span of the context, or none."""
 
     per_token = True
+    grouped_by_length = False  # the longest windows are those of long contexts, and most of them hold no answer
     reads_first_token = False
     longer_inputs = "split into windows"
     without_a_class = "leave the questions without an answer out with 'unanswerable: drop'"
