@@ -49,12 +49,18 @@ def _without_required(part: Any) -> Any:
         loose["$ref"] += _PARTIAL
     if "oneOf" in loose:  # without its stage, a step may match several
         loose["anyOf"] = loose.pop("oneOf")
-    if "patternProperties" in loose:  # null removes an entry
-        named = loose["patternProperties"]
-        loose["patternProperties"] = {name: {"anyOf": [entry, {"type": "null"}]} for name, entry in named.items()}
+    for entries in ("properties", "patternProperties"):
+        if entries in loose:
+            loose[entries] = {name: _or_null(entry) for name, entry in loose[entries].items()}
     if isinstance(loose.get("additionalProperties"), dict):
-        loose["additionalProperties"] = {"anyOf": [loose["additionalProperties"], {"type": "null"}]}
+        loose["additionalProperties"] = _or_null(loose["additionalProperties"])
     return loose
+
+
+def _or_null(entry: dict[str, Any]) -> dict[str, Any]:
+    """A schema that allows null as well, which removes a key of the base."""
+    described = {key: value for key, value in entry.items() if key == "description"}
+    return {**described, "anyOf": [{key: value for key, value in entry.items() if key not in described}, {"type": "null"}]}
 
 
 def write_schema_and_reference() -> None:
