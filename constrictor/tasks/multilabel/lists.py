@@ -48,7 +48,7 @@ def read_lists(column: pd.Series, separator: str) -> list[list[str]]:
             f"the column '{column.name}' holds {filled[row]:.80} (row {row}, counted from 0), which is a list of labels, and "
             f'{filled[odd]:.80} (row {odd}), which is none. Write all rows as JSON, for example ["one", "two"].'
         )
-    if {label for labels in lists.values() for label in labels} <= {"0", "1"}:
+    if all(len(labels) > 1 and {"0", "1"}.issuperset(labels) for labels in lists.values()):
         raise ConstrictorError(
             f"the lists in the column '{column.name}' hold zeros and ones and not the names of labels. Write names; or give "
             "each label a column of its own, and name those in 'columns.labels'."
