@@ -60,7 +60,10 @@ def _without_required(part: Any) -> Any:
 def _or_null(entry: dict[str, Any]) -> dict[str, Any]:
     """A schema that allows null as well, which removes a key of the base."""
     described = {key: value for key, value in entry.items() if key == "description"}
-    return {**described, "anyOf": [{key: value for key, value in entry.items() if key not in described}, {"type": "null"}]}
+    return {
+        **described,
+        "anyOf": [{key: value for key, value in entry.items() if key not in described}, {"type": "null"}],
+    }
 
 
 def write_schema_and_reference() -> None:
