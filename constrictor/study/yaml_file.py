@@ -79,7 +79,8 @@ def _mistakes_in(node: yaml.Node, above: tuple[yaml.Node, ...], done: set[int]) 
     done.add(id(node))
     if isinstance(node, yaml.MappingNode):
         yield from _mistaken_keys(node)
-        below = [value for _, value in node.value]
+        # Of a pattern such as 2:4, its settings take back that YAML reads it in base 60.
+        below = [value for key, value in node.value if key.value != "pattern"]
     else:
         below = node.value if isinstance(node, yaml.SequenceNode) else []
         yield from _mistaken_number(node)

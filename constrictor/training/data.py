@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
-from transformers import PreTrainedModel
 
-from constrictor.data.batching import Encoded, RawOutputs, ids_of
+from constrictor.data.batching import Encoded, RawOutputs
 from constrictor.data.examples import read_examples
 from constrictor.data.outputs import read_outputs
 from constrictor.data.tokenization import Tokenizer
@@ -101,17 +99,3 @@ def _mean(
             f"{', '.join('x'.join(map(str, shape)) for shape in shapes)}. Take teachers of the same task."
         )
     return np.stack(arrays).mean(axis=0, dtype=np.float32)
-
-
-def refuse_unknown_tokens(model: PreTrainedModel, tokenizer: Tokenizer, encoded: Encoded, start: Path) -> None:
-    """Refuse tokens that the model has no embedding for. Those that no input holds may be beyond its table.
-
-    Raises:
-        ConstrictorError: naming the highest.
-    """
-    rows = int(model.config.vocab_size)
-    if tokenizer.size > rows and (highest := max(int(ids_of(tokens).max()) for tokens in encoded)) >= rows:
-        raise ConstrictorError(
-            f"the tokenizer in {start} has {tokenizer.size} tokens and the model has embeddings for {rows}; the inputs hold "
-            f"token {highest}. Put the model's own tokenizer beside its weights."
-        )

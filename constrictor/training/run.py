@@ -12,7 +12,7 @@ from constrictor.data.tokenization import Tokenizer
 from constrictor.study.steps.step import Optimisation
 from constrictor.study.training_plan import TrainingPlan
 from constrictor.tasks.registry import model_of
-from constrictor.training.data import refuse_unknown_tokens, training_data
+from constrictor.training.data import training_data
 from constrictor.training.engine import TRAINED_ONLY, Trained, train
 from constrictor.training.node import Node, TaskFolder
 from constrictor.training.objective import output_loss, with_features
@@ -59,7 +59,6 @@ class Training:
         teacher = plan.teacher if plan.soft_targets is not None and plan.soft_targets.needs_online_teacher else None
         inputs = plan.files + ([teacher / "manifest.json"] if teacher else [])
         data = training_data(plan, self.tokenizer, task.kind)
-        refuse_unknown_tokens(self.model, self.tokenizer, data.encoded, self.start)
         losses = model_of(record)
         weights = losses.loss_weights(settings.class_weights, data.targets, record)
         with (

@@ -100,7 +100,7 @@ def test_a_model_predicts_as_it_does_in_transformers(teacher, texts):
 
 
 def test_a_training_reads_the_types_and_validates_with_them(task, teacher, tmp_path, monkeypatch):
-    monkeypatch.setattr("constrictor.training.device.has_native_bf16", lambda: False)
+    monkeypatch.setattr("constrictor.models.device.has_native_bf16", lambda: False)  # validation is in float32
     settings = Finetune(stage="finetune", epochs=1, lr=1e-4, precision="fp32", weight_decay=0.0, dropout=0.0)
     node = Node(tmp_path / "tuned", "tuned", seed=1)
     finetune(settings, teacher, train_plan(task), task, node)

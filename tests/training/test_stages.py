@@ -1,12 +1,10 @@
-import json
-import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from heads import kind_with, load_classifier, plan_of, task_in, task_record, train_plan, training_set
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 
 from constrictor.data.examples import read_examples
 from constrictor.data.outputs import Outputs, read_outputs, write_outputs
@@ -15,8 +13,6 @@ from constrictor.errors import ConstrictorError
 from constrictor.evaluation.teacher_outputs import teacher_outputs
 from constrictor.models.architecture import keep_layers
 from constrictor.models.manifest import read_manifest
-from constrictor.models.source import fetch_model
-from constrictor.study.sources import LocalModel
 from constrictor.study.steps.distil import Distil
 from constrictor.study.steps.finetune import Finetune
 from constrictor.study.training_plan import TrainingSet
@@ -188,24 +184,3 @@ def test_identity_depends_on_code_settings_seed_and_inputs(tmp_path):
     changed = {identity(seed=2), identity(code="d"), identity(settings.model_copy(update={"epochs": 3}))}
     file.write_text("b")
     assert len({first, *changed, identity()}) == 5
-
-
-def test_tokens_that_the_model_has_no_embedding_for_are_refused(tiny_checkpoint, tiny_task, tmp_path):
-    checkpoint = shutil.copytree(tiny_checkpoint, tmp_path / "checkpoint")
-    weights = load_file(checkpoint / "model.safetensors")
-    weights["embeddings.word_embeddings.weight"] = weights["embeddings.word_embeddings.weight"][:20].clone()
-    save_file(weights, checkpoint / "model.safetensors", metadata={"format": "pt"})
-    config = json.loads((checkpoint / "config.json").read_text(encoding="utf-8"))
-    (checkpoint / "config.json").write_text(json.dumps({**config, "vocab_size": 20}), encoding="utf-8")
-    fetch_model(LocalModel(path=str(checkpoint)), tmp_path / "model")
-    settings = Finetune(stage="finetune", model="tiny", epochs=1)
-    with pytest.raises(
-        ConstrictorError, match=r"has \d+ tokens and the model has embeddings for 20; the inputs hold token"
-    ):
-        finetune(
-            settings,
-            tmp_path / "model",
-            train_plan(task_in(tiny_task)),
-            task_in(tiny_task),
-            Node(tmp_path / "teacher", "teacher", seed=1),
-        )

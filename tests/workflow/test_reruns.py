@@ -91,7 +91,7 @@ def keys_reordered(bench: Workbench) -> None:
 def comment_and_docstring(bench: Workbench) -> None:
     """Edit what a module says to people."""
     bench.edit(MAGNITUDE, "Magnitude pruning: the weights", "Magnitude pruning, told anew: the weights")
-    bench.edit(MAGNITUDE, "Zero the encoder's smallest", "Zero, in place, the encoder's smallest")
+    bench.edit(MAGNITUDE, "Zero the smallest weights", "Zero, in place, the smallest weights")
     bench.edit(MAGNITUDE, FIRST_LINE, "    # A comment.\n" + FIRST_LINE)
 
 

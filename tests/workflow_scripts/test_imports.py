@@ -23,7 +23,6 @@ AT_START = {
     "plan": {"pandas"},  # by Snakemake's plugin for SLURM
     "quantize": {"tokenizers"},
     "select_subset": set(),
-    "take_checkpoint": {"tokenizers", "torch", "transformers"},
     "teacher_outputs": {"tokenizers"},
 }
 HEAVY = {*TRAINING, "pandas", "matplotlib", "onnx", "onnxruntime", "openvino", "sklearn", "scipy", "tokenizers"}

@@ -39,6 +39,7 @@ from constrictor.data.examples import UNLABELLED, read_examples, unlabelled, wri
 from constrictor.errors import ConstrictorError
 from constrictor.models.architecture import encoder_layers, keep_layers
 from constrictor.models.manifest import read_manifest
+from constrictor.models.torch_model import load_model
 from constrictor.models.widths import blocks_of, input_width, keep_heads, keep_neurons
 from constrictor.runtimes.load import load
 from constrictor.runtimes.torch import forward
@@ -119,7 +120,7 @@ def test_pruned_model_computes_what_its_masked_twin_does(name):
 def test_every_family_opens_as_a_classifier(name, tmp_path):
     model = _model(name)
     model.save_pretrained(tmp_path)
-    opened = load_classifier(tmp_path, ["a", "b"], 16).eval()
+    opened = load_model(tmp_path, head_with(["a", "b"]), 16, labels={"LABEL_0": "a", "LABEL_1": "b"}).eval()
     np.testing.assert_allclose(
         logits(forward(opened, _batch(rows=1), head_with())),
         logits(forward(model, _batch(rows=1), head_with())),
