@@ -51,7 +51,8 @@ def _record(row: Row, recipe: str, metric: str, replicates: Sequence[Path], subs
         "labelled_for_students": [
             file.as_posix()
             for root in replicates
-            for file in sorted((root / row.lineage / "outputs").glob("*.parquet"))
+            for name in sorted({subset.stem for subset in subsets})
+            if (file := root / row.lineage / "outputs" / f"{name}.parquet").is_file()
         ],
         "metric": metric,
         "results": {root.name: _results(root / row.lineage) for root in replicates},

@@ -56,7 +56,7 @@ class Runtime:
         return raw
 
     def _refuse_not_finite(self, raw: RawOutputs, encoded: Encoded) -> None:
-        finite = np.all([[np.isfinite(values).all() for values in found] for found in raw.values()], axis=0)
+        finite = np.all([_finite_rows(found) for found in raw.values()], axis=0)
         if finite.all():
             return
         batch = pad([encoded[int(np.argmin(finite))]], self.tokenizer.pad_id)
@@ -67,6 +67,13 @@ class Runtime:
             f"The outputs of {lineage} for {(~finite).sum()} of {len(finite)} inputs are not finite numbers{where}. "
             f"{_REMEDIES.get(self.manifest.precision, 'Quantize by another method.')}"
         )
+
+
+def _finite_rows(found: np.ndarray | list[np.ndarray]) -> np.ndarray:
+    """``(features,)`` whether all outputs for a feature are finite."""
+    if isinstance(found, list):
+        return np.array([np.isfinite(values).all() for values in found])
+    return np.isfinite(found).reshape(len(found), -1).all(axis=1)
 
 
 _REMEDIES = {

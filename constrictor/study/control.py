@@ -25,8 +25,8 @@ def with_control(study: Study) -> Study:
     grid varies of the teaching makes no difference to the control.
 
     Raises:
-        StudyMistake: if there is no such recipe, it has no teacher, a grid varies what the control has, too, or a recipe is
-            called `control` already.
+        StudyMistake: if there is no such recipe, it has no teacher, a grid varies what the control has, too, or a recipe or
+            step has the name of a derived one.
     """
     control = study.report.control
     if not isinstance(control, ControlOf):
@@ -63,8 +63,13 @@ def _place(study: Study, nodes: Sequence[str], of: str, derived: dict[str, AnySt
         return names[0]
     prefix = os.path.commonprefix(names)  # noqa: RUF071  # a step's name, and what the values of its grid begin with
     name = names[0] if len(set(names)) == 1 else prefix.rpartition("-")[0]
-    derived[f"{name}-labels"] = steps[0]
-    return f"{name}-labels"
+    derived_name = f"{name}-labels"
+    if derived_name in study.steps:
+        raise StudyMistake(
+            ("steps", derived_name), "the name is that of a step of the derived control. Choose another."
+        )
+    derived[derived_name] = steps[0]
+    return derived_name
 
 
 def _has_teacher(study: Study, node: str) -> bool:

@@ -287,6 +287,19 @@ def test_cost_is_that_of_the_training_the_weights_come_from(table):
     assert float(row["points_per_training_minute"]) == pytest.approx(points / (225 / 60))
 
 
+def test_a_record_lists_what_its_model_labelled_of_the_subsets_of_the_study(results, tmp_path):
+    results = shutil.copytree(results, tmp_path / "results")
+    outputs = results / "seed1" / "teacher" / "outputs"
+    outputs.mkdir()
+    for name in ("kd_500", "of_an_older_study"):
+        (outputs / f"{name}.parquet").touch()
+    task = tmp_path / "manifest.json"
+    task.write_text(TASK.model_dump_json(), encoding="utf-8")
+    compare(SETTINGS, task, results, tmp_path / "report", [tmp_path / "kd_500.parquet", tmp_path / "other.parquet"])
+    record = json.loads((tmp_path / "report/records/base.json").read_text(encoding="utf-8"))
+    assert record["labelled_for_students"] == [(outputs / "kd_500.parquet").as_posix()]
+
+
 def test_a_record_a_recipe(report, results, table):
     assert {file.name for file in (report / "records").iterdir()} == {"base.json", "control.json", "sparse.json"}
     record = json.loads((report / "records" / "sparse.json").read_text(encoding="utf-8"))
@@ -296,6 +309,8 @@ def test_a_record_a_recipe(report, results, table):
     assert record["subsets"] == [(report.parents[2] / "subsets/fold1/kd_500.parquet").as_posix()]
     assert record["results"]["seed2"]["test"]["accuracy"] == _scores("teacher/kd/mag", "accuracy")[1]
     assert record["test"]["value"] == float(table["teacher/kd/mag"]["test_macro_f1"])
+    assert record["macro_f1_per_million_params"] == pytest.approx(100 * record["test"]["value"] / 0.001)
+    assert record["macro_f1_per_minute"] == pytest.approx(100 * record["test"]["value"] / (225 / 60))
     assert record["trainable_parameters"] == 400
     assert record["training_seconds"] == {"last_training": 75, "all_that_led_to_it": 225}
 

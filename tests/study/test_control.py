@@ -47,6 +47,10 @@ def test_grid_of_the_teaching_has_one_control(derived):
         ),
         ({"report.control": {"of": "wide"}, "recipes.wide": "teacher/kd_wid"}, "recipes.wide: 'teacher/kd_wid'"),
         ({"report.control": {}}, "report.control.of: this key is missing."),
+        (
+            {"report.control": {"of": "wide"}, "steps.kd_wide-labels": {"stage": "export"}},
+            "steps.kd_wide-labels: the name is that of a step of the derived control. Choose another.",
+        ),
     ],
 )  # fmt: skip
 def test_controls_that_cannot_be_derived_are_refused(mistake, changes, message):

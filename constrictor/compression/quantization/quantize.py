@@ -38,8 +38,8 @@ def quantize(
         plan: what a quantization-aware training reads.
 
     Raises:
-        ConstrictorError: if the parent is damaged, the machine cannot do what is asked, the new model does not run or its
-            outputs are not finite, or the disk is full.
+        ConstrictorError: if the parent is damaged, the machine cannot compute what the step requests, the new model does not
+            run or its outputs are not finite, or the disk is full.
     """
     before = read_manifest(parent)
     with artifact_folder(node.model) as staging:

@@ -27,6 +27,7 @@ from constrictor.study.steps.prune import Layers, Magnitude, Movement, Structure
 from constrictor.study.steps.quantize import Dynamic, Half, QuantizationAware, Static, WeightOnly
 from constrictor.study.tasks.question_answering import QuestionAnsweringTask
 from constrictor.tasks.prepare import prepare_task
+from constrictor.training.data import training_data
 from constrictor.training.distil import distil
 from constrictor.training.finetune import finetune
 from constrictor.training.node import Node, TaskFolder
@@ -64,6 +65,12 @@ def teacher(task, tiny_model, tmp_path_factory):
     finetune(settings, tiny_model, train_plan(task), task, node)
     _evaluate(node, task)
     return node
+
+
+def test_windows_of_all_lengths_are_trained_on_together(task, tiny_model):
+    data = training_data(train_plan(task), task.kind.tokenizer(tiny_model), task.kind)
+    assert len({len(ids) for ids in data.encoded}) > 3
+    assert len(set(data.group_of)) == 1
 
 
 def _evaluate(node: Node, task: TaskFolder) -> dict:
